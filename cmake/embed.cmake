@@ -28,7 +28,7 @@ endif()
 set(GRID_EMBED_SCRIPT ${CMAKE_CURRENT_LIST_FILE})
 
 function(grid_embed target symbol)
-  set(output ${CMAKE_BINARY_DIR}/generated/${symbol}.c)
+  set(output ${CMAKE_BINARY_DIR}/generated/${target}/${symbol}.c)
   add_custom_command(
     OUTPUT ${output}
     COMMAND ${CMAKE_COMMAND} "-DFILES=${ARGN}" -DSYMBOL=${symbol} -DOUTPUT=${output}
