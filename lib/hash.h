@@ -1,0 +1,30 @@
+/* SHA-256 (FIPS 180-4) through OpenSSL, which uses the processor's instructions; CRC32C (RFC 3720 appendix B.4). Any thread. */
+#pragma once
+
+#include "lib/err.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define SHA256_SIZE 32
+#define SHA256_HEX_SIZE 65
+
+struct sha256; /* a running hash */
+
+struct sha256 *sha256_begin(void); /* never NULL */
+void sha256_add(struct sha256 *h, const void *bytes, size_t length);
+void sha256_digest(struct sha256 *h, unsigned char out[SHA256_SIZE]); /* ends the hash; only sha256_free after */
+void sha256_hex(struct sha256 *h, char out[SHA256_HEX_SIZE]);         /* the same as lower-case hex */
+void sha256_free(struct sha256 *h);
+OWN_DEFINE(sha256, struct sha256, sha256_free)
+
+void sha256_bytes(const void *bytes, size_t length, unsigned char out[SHA256_SIZE]);
+
+/* Hashes the whole of fd from offset 0 by pread, without moving its position. */
+MUST_CHECK bool sha256_file(int fd, char out[SHA256_HEX_SIZE], int64_t *size_bytes, struct err *e);
+
+/* True for 64 lower-case hex digits. */
+bool sha256_hex_valid(const char *hex);
+
+/* CRC32C of more bytes: begin with crc 0 and feed the result back in. Hardware where there is some. */
+uint32_t crc32c(uint32_t crc, const void *bytes, size_t length);

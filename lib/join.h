@@ -1,0 +1,28 @@
+/* Join strings: grid://HOST:7001?v=1&bus=7000&mk=<master message key>&rk=<release key>&t=gj_<id>.<secret>
+ * (keys as minisign base64 lines, percent-encoded as needed). Unknown parameters are ignored, a missing one is named. Pure. */
+#pragma once
+
+#include "lib/err.h"
+#include "lib/secret.h"
+#include "lib/sign.h"
+#include "lib/text.h"
+
+#define JOIN_HOST_SIZE 256
+
+struct join {
+    char host[JOIN_HOST_SIZE]; /* name, IPv4, or IPv6 without brackets */
+    int http_port;
+    int bus_port;
+    struct sign_public master_key;
+    struct sign_public release_key;
+    char token[SECRET_TEXT_SIZE];
+};
+
+MUST_CHECK bool join_parse(const char *text, struct join *out, struct err *e);
+void join_format(const struct join *j, struct text *out);
+
+/* "HOST:PORT", "[v6]:PORT", ":PORT", "PORT" or "HOST" (then default_port) taken apart. host is "" when not given. */
+MUST_CHECK bool join_parse_address(const char *text, int default_port, char host[JOIN_HOST_SIZE], int *port, struct err *e);
+
+/* True for localhost, 127.0.0.0/8 and ::1. */
+bool join_is_loopback(const char *host);

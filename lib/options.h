@@ -1,0 +1,51 @@
+/* Options of a program: one table yields flags (getopt_long), environment variables, configuration keys (INI through inih), defaults
+ * and --help. Precedence: flag, environment, configuration file, default. Before threads start. */
+#pragma once
+
+#include "lib/err.h"
+#include "lib/text.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum option_type {
+    OPTION_STRING,   /* char field[N] */
+    OPTION_INT,      /* int64_t field */
+    OPTION_BOOL,     /* bool field; flag alone means true, --no-flag or =off/false/0/no means false */
+    OPTION_DURATION, /* int64_t field in ms: "30s", "5m" */
+    OPTION_LIST,     /* char *field, owned: values of a repeatable flag joined by '\n' */
+};
+
+struct option_entry {
+    const char *flag;           /* "state" for --state; NULL: no flag (secrets) */
+    char letter;                /* 'h' for -h; 0 for none */
+    const char *environment[2]; /* names in order of precedence; NULL when unused */
+    const char *key;            /* "agent.agent_id" = [agent] agent_id; NULL: not in the file */
+    enum option_type type;
+    size_t offset;
+    size_t size;
+    const char *initial;    /* default as text; NULL: zero */
+    const char *value_name; /* "DIR" for --help; NULL for BOOL */
+    const char *help;       /* one sentence without a final stop */
+};
+
+#define OPTION(struct_, field_) .offset = offsetof(struct_, field_), .size = sizeof(((struct_ *)0)->field_)
+
+struct options {
+    const struct option_entry *entries;
+    size_t count;
+    const char *config_flag; /* the entry whose value names the configuration file, "config"; NULL for none */
+};
+
+/* Fills settings from all four sources. Unknown flags and keys are ERR_USAGE, with file and line for keys and a "did you mean";
+ * what is left on the line goes to *rest (index into argv). argv is permuted as getopt_long does. A configuration file that
+ * was named but cannot be read is an error. Values may be quoted in the file: key = "value". */
+MUST_CHECK bool options_parse(const struct options *o, int argc, char **argv, void *settings, int *rest, struct err *e);
+
+/* Appends one line per option with the value in force: flag, environment, key, help. Secrets have no flag and are not shown. */
+void options_help(const struct options *o, const void *settings, struct text *out);
+
+void options_clear(const struct options *o, void *settings); /* frees OPTION_LIST values */
+
+/* The candidate closest to word by edit distance, NULL when none is close enough to suggest. */
+const char *options_closest(const char *word, const char *const *candidates, size_t count);
