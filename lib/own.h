@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #define MUST_CHECK __attribute__((warn_unused_result))
-#define PRINTF_LIKE(format, first) __attribute__((format(printf, format, first)))
+#define PRINTF_LIKE(text, first) __attribute__((format(printf, text, first)))
 
 /* OWN_DEFINE(catalog, struct catalog, catalog_close) makes OWN(catalog) available for `struct catalog *`. */
 #define OWN_DEFINE(name, type, close_function)                                                     \
