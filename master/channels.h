@@ -1,0 +1,28 @@
+/* Channels: explicit pointers from a name to a version. Any thread. */
+#pragma once
+
+#include "lib/artifact.h"
+#include "lib/db.h"
+#include "lib/err.h"
+
+#define CHANNEL_NAME_SIZE 33 /* [a-z0-9][a-z0-9-]*, at most 32 */
+
+struct channel {
+    char name[CHANNEL_NAME_SIZE];
+    char artifact[ARTIFACT_NAME_SIZE];
+    char version[SEMVER_SIZE];
+    int64_t updated_at_ms;
+};
+
+MUST_CHECK bool channel_name_check(const char *name, struct err *e);
+MUST_CHECK bool channels_list(struct db *db, struct channel **out, size_t *count, struct err *e); /* free() *out */
+
+/* Points the channel at a registered, not yanked version (ERR_NOT_FOUND, ERR_CONFLICT) and writes the event. Agents are told by
+ * agents_refresh, which the caller runs next. */
+struct catalog;
+MUST_CHECK bool channels_set(struct db *db, struct catalog *catalog, const char *name, const char *artifact, const char *version,
+                             const char *principal, struct channel *out, struct err *e);
+
+/* Inside a transaction: sets it only when the channel has no version yet. *adopted tells. */
+MUST_CHECK bool channels_adopt(struct db_connection *c, const char *name, const char *artifact, const char *version,
+                               int64_t now_wall_ms, bool *adopted, struct err *e);

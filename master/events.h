@@ -1,0 +1,49 @@
+/* Events: durable, gapless, numbered by seq. Written in the transaction of what they tell, announced after its commit. */
+#pragma once
+
+#include "lib/db.h"
+#include "lib/err.h"
+#include "lib/http_server.h"
+#include "lib/json.h"
+
+#define EVENT_LIST_MAX 1000
+
+struct event {
+    int64_t seq;
+    char at[32]; /* RFC 3339 */
+    char kind[32];
+    char subject[256];
+    char text[384];
+    char principal[64];
+    char *data; /* JSON object, owned */
+};
+extern const struct json_schema event_schema;
+
+struct events;
+struct events *events_new(struct db *db);
+void events_free(struct events *events); /* after events_pump_run returned and the HTTP server stopped */
+
+/* Inside a db_write operation. data_json is an object's text or NULL. */
+MUST_CHECK bool events_add(struct db_connection *c, struct err *e, const char *kind, const char *subject, const char *principal,
+                           const char *data_json, const char *text_format, ...) PRINTF_LIKE(7, 8);
+
+/* A single event in a transaction of its own; failures are logged. */
+void events_record(struct events *events, const char *kind, const char *subject, const char *principal, const char *text);
+
+/* Tells waiting sockets that something was committed. Any thread, never blocks. */
+void events_announce(struct events *events);
+
+/* Events after since (at most limit), oldest first; since -1: the newest `limit`. kind and subject may be NULL. The caller frees with
+ * json_clear_list(&event_schema, ...). first_seq is the oldest still kept. */
+MUST_CHECK bool events_list(struct events *events, int64_t since, const char *kind, const char *subject, int64_t limit,
+                            struct event **out, size_t *count, int64_t *first_seq, struct err *e);
+int64_t events_last_seq(struct events *events);
+
+/* Sends new events to the sockets; a thread of its own until events_stop. */
+void *events_pump_run(void *events);
+void events_stop(struct events *events);
+
+/* Deletes what is older than 30 days or beyond the newest 100,000. */
+MUST_CHECK bool events_prune(struct events *events, int64_t now_wall_ms, struct err *e);
+
+extern const struct http_socket events_socket; /* its http_context is a struct master */

@@ -1,0 +1,45 @@
+/* The master as one thing: what the HTTP handlers share. Filled by main.c before the server starts, constant after. */
+#pragma once
+
+#include "lib/http_server.h"
+#include "lib/rate.h"
+#include "master/agents.h"
+#include "master/catalog.h"
+#include "master/channels.h"
+#include "master/events.h"
+#include "master/inbox.h"
+#include "master/intake.h"
+#include "master/keys.h"
+#include "master/settings.h"
+#include "master/store.h"
+#include "master/tokens.h"
+#include "master/uploads.h"
+
+struct master {
+    const struct settings *settings;
+    struct db *db;
+    struct keys *keys;
+    struct events *events;
+    struct catalog *catalog;
+    struct uploads *uploads;
+    struct intake *intake;
+    struct agents *agents;
+    struct inbox *inbox;
+    struct bus_server *bus;
+    struct rate_limiter *request_limit;      /* per address and principal */
+    struct rate_limiter *failed_login_limit; /* per address, failures only */
+    char grid_id[33];
+    int64_t started_at_ms;
+    int http_port;
+    char bus_address[320];
+};
+
+static inline struct master *master_of(const struct http_request *r) {
+    return http_context(r);
+}
+
+/* Checks token, role and rate limits for every request: http_server_options.authorize. */
+bool master_authorize(struct http_request *r, enum http_role role, struct err *e);
+
+extern const struct http_route master_routes[];
+extern const size_t master_route_count;

@@ -1,0 +1,30 @@
+/* The master's settings, from flags, environment, configuration file and defaults. Set once before threads start. */
+#pragma once
+
+#include "lib/options.h"
+
+#include <limits.h>
+
+struct settings {
+    char state[PATH_MAX];
+    char binaries[PATH_MAX];
+    char http[300]; /* [ADDR:]PORT */
+    char bus[300];
+    char config[PATH_MAX];
+    char log_format[8];
+    char log_level[8];
+    int64_t http_workers;
+    int64_t max_agents;
+    int64_t scan_interval_ms; /* full rescan of the drop box; changes are seen at once through inotify */
+    int64_t heartbeat_ms;     /* how long a heartbeat is parked */
+    int64_t suspect_ms;
+    int64_t lost_ms;
+    char require_signature[8]; /* auto, on, off */
+    bool public_downloads;
+    bool approve_agents; /* joining agents wait for `gridctl agent approve` */
+    bool insecure;
+    bool help;
+    bool version;
+};
+
+extern const struct options master_options;
