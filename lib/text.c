@@ -1,0 +1,99 @@
+#include "lib/text.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+static _Noreturn void out_of_memory(void) {
+    static const char words[] = "out of memory\n";
+    ssize_t written = write(STDERR_FILENO, words, sizeof words - 1);
+    (void)written; /* nothing else could be done */
+    abort();
+}
+
+/* Room for length more bytes and the NUL. */
+static void reserve(struct text *t, size_t length) {
+    if (length > SIZE_MAX / 4 - t->length) out_of_memory();
+    size_t needed = t->length + length + 1;
+    if (needed <= t->capacity) return;
+    size_t capacity = t->capacity < 32 ? 64 : t->capacity * 2;
+    if (capacity < needed) capacity = needed;
+    t->data = memory_resize(t->data, capacity, 1);
+    t->capacity = capacity;
+}
+
+void text_add(struct text *t, const char *words) {
+    text_add_bytes(t, words, strlen(words));
+}
+
+void text_add_bytes(struct text *t, const void *bytes, size_t length) {
+    reserve(t, length);
+    if (length > 0) memcpy(t->data + t->length, bytes, length);
+    t->length += length;
+    t->data[t->length] = '\0';
+}
+
+void text_add_format(struct text *t, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    va_list again;
+    va_copy(again, arguments);
+    int length = vsnprintf(NULL, 0, format, arguments);
+    va_end(arguments);
+    assert(length >= 0);
+    reserve(t, (size_t)length);
+    vsnprintf(t->data + t->length, (size_t)length + 1, format, again);
+    va_end(again);
+    t->length += (size_t)length;
+}
+
+void text_clear(struct text *t) {
+    reserve(t, 0);
+    t->length = 0;
+    t->data[0] = '\0';
+}
+
+void text_fini(struct text *t) {
+    free(t->data);
+    *t = TEXT_EMPTY;
+}
+
+char *text_take(struct text *t) {
+    reserve(t, 0);
+    t->data[t->length] = '\0';
+    char *data = t->data;
+    *t = TEXT_EMPTY;
+    return data;
+}
+
+bool text_copy(char *target, size_t size, const char *source) {
+    assert(size > 0);
+    size_t length = strlen(source);
+    bool fits = length < size;
+    if (fits)
+        memcpy(target, source, length + 1);
+    else
+        target[0] = '\0';
+    return fits;
+}
+
+char *text_duplicate(const char *source) {
+    if (source == NULL) return NULL;
+    char *copy = strdup(source);
+    if (copy == NULL) out_of_memory();
+    return copy;
+}
+
+void *memory_zeroed(size_t count, size_t size) {
+    void *memory = calloc(count > 0 ? count : 1, size > 0 ? size : 1);
+    if (memory == NULL) out_of_memory();
+    return memory;
+}
+
+void *memory_resize(void *memory, size_t count, size_t size) {
+    void *resized = reallocarray(memory, count > 0 ? count : 1, size > 0 ? size : 1);
+    if (resized == NULL) out_of_memory();
+    return resized;
+}
