@@ -17,9 +17,11 @@ struct http_call {
     size_t body_length;
     int body_fd;                /* ... or from this descriptor's position when body_fd_length > 0 */
     int64_t body_fd_length;
-    int64_t timeout_ms;       /* total; 0: 30 s for small answers, unlimited for file bodies and downloads */
+    int64_t timeout_ms;       /* total; 0: 30 s for small answers, unlimited for file bodies and downloads (answer_fd too) */
     int64_t stall_timeout_ms; /* no byte for this long ends it; 0: 15 s */
     size_t answer_max_bytes;  /* 0: 64 MiB */
+    int answer_fd; /* > 0: the body of a 2xx answer goes to this descriptor's position, not to memory, without a cap;
+                    * http_answer.file_bytes says how long it was. Other statuses keep theirs in memory. */
     /* Called as bytes move; returning false cancels (ERR_UNAVAILABLE "cancelled"). total is 0 when unknown. May be NULL. */
     bool (*progress)(void *argument, int64_t done_bytes, int64_t total_bytes);
     void *progress_argument;
@@ -33,6 +35,7 @@ struct http_answer {
     int64_t upload_offset;  /* Upload-Offset header; -1 when absent */
     int64_t retry_after_s;  /* -1 when absent */
     int64_t total_count;    /* X-Total-Count; -1 when absent */
+    int64_t file_bytes;     /* written to answer_fd */
     char location[512];
 };
 void http_answer_fini(struct http_answer *a);
