@@ -1,0 +1,169 @@
+#include "lib/file.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+enum { COPY_SIZE = 128 * 1024 };
+
+static ssize_t read_some(int fd, void *buffer, size_t size) {
+    ssize_t count;
+    do {
+        count = read(fd, buffer, size);
+    } while (count < 0 && errno == EINTR);
+    return count;
+}
+
+/* False with errno set. */
+static bool write_all(int fd, const char *bytes, size_t length) {
+    while (length > 0) {
+        ssize_t count = write(fd, bytes, length);
+        if (count < 0 && errno == EINTR) continue;
+        if (count < 0) return false;
+        bytes += count;
+        length -= (size_t)count;
+    }
+    return true;
+}
+
+static bool read_at_most(int fd, size_t max_bytes, const char *path, struct text *out,
+                         struct err *e) {
+    char buffer[4096];
+    for (;;) {
+        ssize_t count = read_some(fd, buffer, sizeof buffer);
+        if (count < 0) return err_errno(e, errno, "read %s", path);
+        if (count == 0) return true;
+        if ((size_t)count > max_bytes - out->length)
+            return err_set(e, ERR_TOO_LARGE, "%s holds more than %zu bytes", path, max_bytes);
+        text_add_bytes(out, buffer, (size_t)count);
+    }
+}
+
+bool file_read(const char *path, size_t max_bytes, struct text *out, struct err *e) {
+    OWN_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    struct stat status;
+    if (fd < 0 || fstat(fd, &status) != 0) return err_errno(e, errno, "open %s", path);
+    if (!S_ISREG(status.st_mode)) return err_set(e, ERR_IO, "%s is not a regular file", path);
+    OWN_TEXT struct text content = TEXT_EMPTY;
+    if (!read_at_most(fd, max_bytes, path, &content, e)) return false;
+    text_add_bytes(out, text_value(&content), content.length);
+    return true;
+}
+
+/* The directory that holds path. The caller frees. */
+static char *parent_directory(const char *path) {
+    const char *slash = strrchr(path, '/');
+    if (slash == NULL) return text_duplicate(".");
+    if (slash == path) return text_duplicate("/");
+    struct text parent = TEXT_EMPTY;
+    text_add_bytes(&parent, path, (size_t)(slash - path));
+    return text_take(&parent);
+}
+
+static bool sync_parent(const char *path, struct err *e) {
+    OWN_MEMORY char *parent = parent_directory(path);
+    return file_sync_directory(parent, e);
+}
+
+/* Fills the fresh file fd and makes it the file at path. */
+static bool fill_and_publish(int fd, const char *temporary, const char *path, const void *bytes,
+                             size_t length, mode_t mode, struct err *e) {
+    if (fchmod(fd, mode) != 0) return err_errno(e, errno, "set the mode of %s", temporary);
+    if (!write_all(fd, bytes, length)) return err_errno(e, errno, "write %s", temporary);
+    return file_publish(fd, temporary, path, e);
+}
+
+bool file_write_durable(const char *path, const void *bytes, size_t length, mode_t mode,
+                        struct err *e) {
+    OWN_TEXT struct text temporary = TEXT_EMPTY;
+    text_add_format(&temporary, "%s.tmp-XXXXXX", path);
+    OWN_FD int fd = mkostemp(temporary.data, O_CLOEXEC);
+    if (fd < 0) return err_errno(e, errno, "make a temporary file beside %s", path);
+    if (fill_and_publish(fd, temporary.data, path, bytes, length, mode, e)) return true;
+    unlink(temporary.data);
+    return false;
+}
+
+bool file_copy_hashed(int source_fd, int target_fd, int64_t max_bytes, char sha256[SHA256_HEX_SIZE],
+                      int64_t *size_bytes, struct err *e) {
+    OWN(sha256) struct sha256 *hash = sha256_begin();
+    OWN_MEMORY char *buffer = memory_resize(NULL, COPY_SIZE, 1);
+    int64_t copied = 0;
+    for (;;) {
+        ssize_t count = read_some(source_fd, buffer, COPY_SIZE);
+        if (count < 0) return err_errno(e, errno, "read at offset %lld", (long long)copied);
+        if (count == 0) break;
+        if (count > max_bytes - copied)
+            return err_set(e, ERR_TOO_LARGE, "more than %lld bytes", (long long)max_bytes);
+        sha256_add(hash, buffer, (size_t)count);
+        if (!write_all(target_fd, buffer, (size_t)count))
+            return err_errno(e, errno, "write at offset %lld", (long long)copied);
+        copied += count;
+    }
+    sha256_hex(hash, sha256);
+    if (size_bytes != NULL) *size_bytes = copied;
+    return true;
+}
+
+bool file_publish(int fd, const char *temporary_path, const char *path, struct err *e) {
+    if (fsync(fd) != 0) return err_errno(e, errno, "flush %s", temporary_path);
+    if (rename(temporary_path, path) != 0)
+        return err_errno(e, errno, "rename %s to %s", temporary_path, path);
+    return sync_parent(path, e);
+}
+
+bool file_remove_durable(const char *path, struct err *e) {
+    bool removed = unlink(path) == 0;
+    if (!removed && errno != ENOENT) return err_errno(e, errno, "remove %s", path);
+    /* Flushed even when it was gone already: an earlier call may have failed after its unlink. */
+    struct err flush;
+    if (sync_parent(path, &flush) || (!removed && flush.code == ERR_NOT_FOUND)) return true;
+    if (e != NULL) *e = flush;
+    return false;
+}
+
+bool file_sync_directory(const char *directory, struct err *e) {
+    OWN_FD int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) return err_errno(e, errno, "open directory %s", directory);
+    if (fsync(fd) != 0) return err_errno(e, errno, "flush directory %s", directory);
+    return true;
+}
+
+static bool read_statvfs(const char *path, struct statvfs *out, struct err *e) {
+    if (statvfs(path, out) == 0) return true;
+    return err_errno(e, errno, "ask for the space of %s", path);
+}
+
+bool file_free_bytes(const char *path, int64_t *out, struct err *e) {
+    struct statvfs status;
+    if (!read_statvfs(path, &status, e)) return false;
+    *out = (int64_t)(status.f_bavail * status.f_frsize);
+    return true;
+}
+
+bool file_capacity_bytes(const char *path, int64_t *out, struct err *e) {
+    struct statvfs status;
+    if (!read_statvfs(path, &status, e)) return false;
+    *out = (int64_t)(status.f_blocks * status.f_frsize);
+    return true;
+}
+
+bool file_join(char *out, size_t size, const char *directory, const char *name, struct err *e) {
+    assert(size > 0);
+    size_t length = strlen(directory);
+    while (length > 1 && directory[length - 1] == '/') length--;
+    while (*name == '/') name++;
+    bool slash = length > 0 && directory[length - 1] != '/';
+    if (length + slash + strlen(name) < size) {
+        snprintf(out, size, "%.*s%s%s", (int)length, directory, slash ? "/" : "", name);
+        return true;
+    }
+    out[0] = '\0';
+    return err_set(e, ERR_INVALID, "path %.*s/%s is longer than %zu characters", (int)length,
+                   directory, name, size - 1);
+}
