@@ -1,17 +1,26 @@
-/* Messages between agents and the master: the only place where both meet. Each message is one JSON object in a frame of
- * lib/session.h; unknown keys are ignored. Level-triggered: a heartbeat carries the whole observed state and its answer the whole
- * desired state; imperatives are counters in it.
+/* Messages between agents and the master: the only place where both meet. Each message is one JSON
+ * object in a frame of lib/session.h; unknown keys are ignored. Level-triggered: a heartbeat
+ * carries the whole observed state and its answer the whole desired state; imperatives are counters
+ * in it.
  *
- *   agent                                            master
- *   P {"type":"challenge","nonce"}               ->
- *                                                <-  K {"type":"challenge","nonce","challenge","master_key","release_key",...}
- *   K {"type":"enroll","challenge","token",...}  ->                                                    signed by the new key
- *                                                <-  K {"type":"enrolled","nonce","agent_id","status"}
- *   K {"type":"hello","nonce","exchange_key"}    ->                                              signed by the agent's key
- *                                                <-  K {"type":"hello","nonce","session","exchange_key","interval_ms"}
- *   S {"type":"heartbeat", observed}             ->  parked until desired changes or the interval ends
- *                                                <-  S {"type":"desired", ...}
- *   anything refused                             <-  K {"type":"error","code","text","hint","nonce"}
+ *   agent                                      master
+ *   P {"type":"challenge","nonce"}         ->
+ *                                          <-  K {"type":"challenge","nonce","challenge",
+ *                                                 "master_key","release_key","http_port"}
+ *   K {"type":"enroll","challenge",        ->      signed by the new key
+ *      "token",...}
+ *                                          <-  K {"type":"enrolled","nonce","agent_id","status"}
+ *   K {"type":"hello","nonce",             ->      signed by the agent's key
+ *      "exchange_key",...}
+ *                                          <-  K {"type":"hello","nonce","session",
+ *                                                 "exchange_key","interval_ms",...}
+ *   S {"type":"heartbeat", observed}       ->      parked until desired changes, at most the
+ *                                                 interval
+ *                                          <-  S {"type":"desired",...}
+ *   anything refused                       <-  K {"type":"error","nonce","code","text","hint"}
+ *
+ * Texts, labels and lines that a message leaves out are NULL; labels of enroll and heartbeat never
+ * are.
  */
 #pragma once
 
@@ -63,7 +72,8 @@ struct wire_enroll {
     char challenge[WIRE_NONCE_HEX_SIZE];
     char agent_id[WIRE_AGENT_ID_SIZE];
     char public_key[SIGN_PUBLIC_TEXT_SIZE];
-    char master_key[SIGN_PUBLIC_TEXT_SIZE]; /* whom it speaks to: a message for another master is refused */
+    char master_key[SIGN_PUBLIC_TEXT_SIZE]; /* whom it speaks to: a message for another master is
+                                               refused */
     char *token;                            /* sealed to the master's key (sign_seal) */
     char platform[PLATFORM_SIZE];
     char arch[PLATFORM_SIZE];
@@ -103,14 +113,16 @@ extern const struct json_schema wire_hello_answer_schema;
 
 struct wire_error {
     char type[24];
-    char nonce[WIRE_NONCE_HEX_SIZE]; /* of the refused message; of a session frame: hex of its session id and sequence */
+    char nonce[WIRE_NONCE_HEX_SIZE]; /* of the refused message; of a session frame: hex of its
+                                        session id and sequence */
     char code[32];                   /* err_code_name, or "hello_required" */
     char text[256];
     char hint[192];
 };
 extern const struct json_schema wire_error_schema;
 
-/* How a node's last process ended. kind: "" (never ended), "exit", "signal", "unknown" (it was adopted, so its status is lost). */
+/* How a node's last process ended. kind: "" (never ended), "exit", "signal", "unknown" (it was
+ * adopted, so its status is lost). */
 struct wire_exit {
     char kind[12];
     int64_t value;
@@ -136,8 +148,9 @@ struct wire_node {
 };
 extern const struct json_schema wire_node_schema;
 
-/* What the agent does about its desired version. state: "idle" (runs what it should), "downloading", "verifying", "switching",
- * "failed" (reason says why; the old version keeps running), "waiting" (desired is empty). */
+/* What the agent does about its desired version. state: "idle" (runs what it should),
+ * "downloading", "verifying", "switching", "failed" (reason says why; the old version keeps
+ * running), "waiting" (desired is empty). */
 struct wire_update {
     char state[16];
     char from[SEMVER_SIZE];
@@ -159,7 +172,7 @@ extern const struct json_schema wire_log_schema;
 struct wire_heartbeat {
     char type[24];
     char agent_id[WIRE_AGENT_ID_SIZE];
-    int64_t generation; /* of the desired state the agent acts on */
+    int64_t generation;        /* of the desired state the agent acts on */
     char version[SEMVER_SIZE]; /* its nodes run this; "" while there is none */
     char sha256[SHA256_HEX_SIZE];
     struct wire_update update;
@@ -181,7 +194,7 @@ struct wire_node_order {
 };
 
 struct wire_log_request {
-    int64_t request_id; /* 0: none */
+    int64_t request_id;              /* 0: none */
     char node_id[WIRE_NODE_ID_SIZE]; /* "" asks for the agent's own log */
     int64_t max_bytes;
 };
@@ -195,7 +208,7 @@ struct wire_desired {
     char sha256[SHA256_HEX_SIZE];
     int64_t size_bytes;
     char file[ARTIFACT_FILE_SIZE];
-    char *signature; /* minisign text by the release key, binding file */
+    char *signature;  /* minisign text by the release key, binding file */
     char reason[256]; /* why this version, or why none */
     struct wire_node_order *nodes;
     size_t nodes_count;
