@@ -1,5 +1,8 @@
-/* Agents: every enrolled machine in memory, with what it should be and what it last reported. Heartbeats touch memory only; what changes
- * is written behind, grouped, with its events in the same transaction (agents_flush). Any thread; one inner lock, never held across I/O. */
+/* Agents: every enrolled machine in memory, with what it should be and what it last reported. The
+ * database is the authority for what should be: operations change a row and raise its generation,
+ * and memory takes a row only when its generation is higher. Heartbeats touch memory only; what
+ * they change is written behind, grouped, with its events (agents_flush). Any thread; one inner
+ * lock, never held across I/O. */
 #pragma once
 
 #include "lib/bus.h"
@@ -12,7 +15,14 @@
 
 struct agents;
 
-enum agent_status { AGENT_PENDING, AGENT_UP, AGENT_SUSPECT, AGENT_LOST, AGENT_REVOKED, AGENT_STATUS_COUNT };
+enum agent_status {
+    AGENT_PENDING,
+    AGENT_UP,
+    AGENT_SUSPECT,
+    AGENT_LOST,
+    AGENT_REVOKED,
+    AGENT_STATUS_COUNT
+};
 const char *agent_status_name(enum agent_status status);
 
 enum agent_admission { ADMISSION_PENDING, ADMISSION_ADMITTED, ADMISSION_REVOKED };
@@ -23,59 +33,74 @@ struct agents_options {
     struct events *events;
     int64_t suspect_ms;
     int64_t lost_ms;
-    /* Called without the lock when an agent's desired state changed: whoever holds its parked heartbeat answers it. */
+    /* Called without the lock when an agent's desired state changed: whoever holds its parked
+     * heartbeat answers it. */
     void (*desired_changed)(void *context, const char *agent_id);
+    /* Called without the lock when an agent may not go on as it is (revoked, removed): its session
+     * ends. */
+    void (*dismissed)(void *context, const char *agent_id);
     void *context;
 };
 
-/* Reads all agents; those that were up count as up until their silence says otherwise. Refreshes every desired state. */
-MUST_CHECK bool agents_open(struct agents **out, const struct agents_options *options, struct err *e);
-void agents_close(struct agents *a);
+/* Reads all agents; those that were up count as up until their silence says otherwise. Refreshes
+ * every desired state. */
+MUST_CHECK bool agents_open(struct agents **out, const struct agents_options *options,
+                            struct err *e);
+void agents_stop(struct agents *a);  /* ends waiting log fetches */
+void agents_close(struct agents *a); /* after every thread that uses it returned */
 OWN_DEFINE(agents, struct agents, agents_close)
 
-/* A copy of one agent, for views and decisions: no pointer into the registry ever leaves it. */
+/* One agent as it is now. Visitors see it under the lock: they copy or encode, never block, never
+ * call back. */
 struct agent_view {
     char id[WIRE_AGENT_ID_SIZE];
-    char public_key[SIGN_PUBLIC_TEXT_SIZE];
+    struct sign_public public_key;
     enum agent_admission admission;
     enum agent_status status;
-    char mode[16];
+    char mode[16]; /* active, draining */
     char channel[CHANNEL_NAME_SIZE];
     int64_t generation;
     char desired_version[SEMVER_SIZE];
     char desired_sha256[SHA256_HEX_SIZE];
     char desired_reason[256];
     enum desired_rule desired_rule;
-    char *reported_labels; /* owned */
-    char *assigned_labels; /* owned */
-    char *labels;          /* effective; owned */
+    char *reported_labels;
+    char *assigned_labels;
+    char *labels; /* effective: assigned over reported */
     char platform[PLATFORM_SIZE];
     char arch[PLATFORM_SIZE];
     char address[BUS_ADDRESS_SIZE];
     int64_t enrolled_at_ms;
-    int64_t last_seen_at_ms;     /* wall */
-    struct wire_heartbeat report; /* owned; agent_id "" when it never reported */
+    int64_t last_seen_at_ms;      /* wall clock; 0: never */
+    struct wire_heartbeat report; /* its agent_id is "" when it never reported */
 };
-void agent_view_clear(struct agent_view *v);
 
-/* ERR_NOT_FOUND names the id. */
-MUST_CHECK bool agents_find(struct agents *a, const char *id, struct agent_view *out, struct err *e);
-void agents_list(struct agents *a, struct agent_view **out, size_t *count); /* sorted by id */
-void agents_list_free(struct agent_view *list, size_t count);
+typedef bool agent_visitor(const struct agent_view *agent,
+                           void *argument); /* false ends the walk */
+void agents_visit(struct agents *a, agent_visitor *visitor, void *argument); /* in order of id */
+MUST_CHECK bool agents_visit_one(struct agents *a, const char *id, agent_visitor *visitor,
+                                 void *argument, struct err *e);
 
+#define AGENTS_NODE_STATES 6
+#define AGENTS_VERSIONS_MAX 32
 struct agents_summary {
     int64_t status[AGENT_STATUS_COUNT];
-    int64_t node_state[6]; /* in the order of agents_node_states */
+    int64_t node_state[AGENTS_NODE_STATES]; /* in the order of agents_node_states */
     int64_t capacity_bytes;
     int64_t free_bytes;
     struct {
         char version[SEMVER_SIZE];
         int64_t agents;
-    } versions[32];
+    } versions[AGENTS_VERSIONS_MAX];
     size_t version_count;
 };
-extern const char *const agents_node_states[6]; /* starting healthy unhealthy backoff stopped draining */
+extern const char *const agents_node_states[AGENTS_NODE_STATES]; /* starting healthy unhealthy
+                                                                    backoff stopped draining */
 void agents_summarize(struct agents *a, struct agents_summary *out);
+
+/* Writes up to five ids of agents that run or want this digest into out, "" when there are none. */
+void agents_holding(struct agents *a, const char *sha256, char *out, size_t size);
+int64_t agents_on_channel(struct agents *a, const char *channel);
 
 /* --- membership --- */
 struct agent_enrollment {
@@ -86,58 +111,68 @@ struct agent_enrollment {
     const char *platform;
     const char *arch;
     const char *address;
-    bool approve; /* the grid wants operators to approve */
+    bool approve; /* an operator has to admit it */
 };
-/* One transaction: consumes a use of the token and adds the agent. The same key under the same id enrolls again and needs a valid token
- * too; another key is ERR_CONFLICT ("agent id a-1 is taken", hint --id) and costs no use. *pending tells whether it waits for approval. */
-MUST_CHECK bool agents_enroll(struct agents *a, const struct agent_enrollment *enrollment, bool *pending, struct err *e);
-
-/* What hello needs to check a signature: key and admission of an id. ERR_NOT_FOUND. */
-MUST_CHECK bool agents_identity(struct agents *a, const char *id, struct sign_public *key, enum agent_admission *admission,
-                                struct err *e);
-
-MUST_CHECK bool agents_approve(struct agents *a, const char *id, const char *principal, struct err *e);
-MUST_CHECK bool agents_revoke(struct agents *a, const char *id, const char *principal, struct err *e);
-MUST_CHECK bool agents_remove(struct agents *a, const char *id, bool force, const char *principal, struct err *e);
+/* One transaction: takes one use off the token and adds the agent. The same key under the same id
+ * may enroll again, with a valid token; another key is ERR_CONFLICT ("agent id a-1 is taken", hint
+ * --id) and costs no use. */
+MUST_CHECK bool agents_enroll(struct agents *a, const struct agent_enrollment *enrollment,
+                              enum agent_admission *admission, struct err *e);
+MUST_CHECK bool agents_identity(struct agents *a, const char *id, struct sign_public *key,
+                                enum agent_admission *admission, struct err *e);
+MUST_CHECK bool agents_approve(struct agents *a, const char *id, const char *principal,
+                               struct err *e);
+MUST_CHECK bool agents_revoke(struct agents *a, const char *id, const char *principal,
+                              struct err *e);
+MUST_CHECK bool agents_remove(struct agents *a, const char *id, bool force, const char *principal,
+                              struct err *e);
 
 /* --- desired state --- */
-/* Recomputes every agent's desired artifact from channels and catalog, persists what changed with a higher generation, then tells.
- * Run after anything that the choice depends on has changed. */
+/* Recomputes every agent's desired artifact from channels and catalog and tells those whose
+ * changed. Run after anything the choice depends on has changed. */
 MUST_CHECK bool agents_refresh(struct agents *a, struct err *e);
 
-/* The whole desired state as a message. Free with json_clear(&wire_desired_schema, out). */
-MUST_CHECK bool agents_desired(struct agents *a, const char *id, struct wire_desired *out, struct err *e);
+/* The whole desired state as a message, marked as told. Free with json_clear(&wire_desired_schema,
+ * out). */
+MUST_CHECK bool agents_desired(struct agents *a, const char *id, struct wire_desired *out,
+                               struct err *e);
 
-/* An agent that has seen a higher generation than ours (a restored master) is never answered with an older one. */
-MUST_CHECK bool agents_raise_generation(struct agents *a, const char *id, int64_t seen, struct err *e);
+/* Whether the agent, which acts on this generation, has something to be told at once. */
+bool agents_news(struct agents *a, const char *id, int64_t generation);
 
-/* label_changes: canonical labels to assign, and keys to remove joined by '\n'; either may be NULL. */
-MUST_CHECK bool agents_set_labels(struct agents *a, const char *id, const char *assign, const char *remove,
-                                  const char *principal, struct err *e);
-MUST_CHECK bool agents_set_channel(struct agents *a, const char *id, const char *channel, const char *principal, struct err *e);
-MUST_CHECK bool agents_set_mode(struct agents *a, const char *id, const char *mode, const char *principal, struct err *e);
-MUST_CHECK bool agents_restart_node(struct agents *a, const char *node_id, const char *principal, struct err *e);
+/* A session begins: what was told before may have been lost. An agent that has seen a higher
+ * generation than ours (the master was restored from a backup) is never answered with an older one.
+ */
+MUST_CHECK bool agents_greet(struct agents *a, const char *id, int64_t seen_generation,
+                             struct err *e);
+
+/* assign: canonical labels to set; remove: keys joined by '\n'. Either may be NULL. A label of the
+ * agent's own configuration cannot be removed: ERR_CONFLICT says so. */
+MUST_CHECK bool agents_set_labels(struct agents *a, const char *id, const char *assign,
+                                  const char *remove, const char *principal, struct err *e);
+MUST_CHECK bool agents_set_channel(struct agents *a, const char *id, const char *channel,
+                                   const char *principal, struct err *e);
+MUST_CHECK bool agents_set_mode(struct agents *a, const char *id, const char *mode,
+                                const char *principal, struct err *e);
+MUST_CHECK bool agents_restart_node(struct agents *a, const char *node_id, const char *principal,
+                                    struct err *e);
 
 /* --- observed state --- */
-/* Takes a proven heartbeat; report's owned fields move into the registry. *generation is what the agent should be at, so that the caller
- * can park or answer. ERR_NOT_FOUND, ERR_DENIED (revoked, pending). */
-MUST_CHECK bool agents_observe(struct agents *a, struct wire_heartbeat *report, const char *address, int64_t now_ms,
-                               int64_t now_wall_ms, int64_t *generation, struct err *e);
+/* Takes a proven heartbeat: the fields it owns move into the registry. ERR_NOT_FOUND, ERR_DENIED
+ * (pending, revoked). */
+MUST_CHECK bool agents_observe(struct agents *a, struct wire_heartbeat *report, const char *address,
+                               int64_t now_ms, int64_t now_wall_ms, struct err *e);
 
 /* Silence is an event too: moves agents to suspect and lost. */
-void agents_tick(struct agents *a, int64_t now_ms, int64_t now_wall_ms);
+void agents_tick(struct agents *a, int64_t now_ms);
 
-/* Writes what changed since the last flush, with events, in one transaction. The tick thread calls it every 100 ms. */
+/* Writes what heartbeats changed since the last flush, with their events, in one transaction; on
+ * failure it stays for the next. */
 MUST_CHECK bool agents_flush(struct agents *a, struct err *e);
 
 /* --- logs, fetched live --- */
-/* Asks the agent for the tail of a node's log (node_id "" = its own) and waits for it, at most timeout_ms. ERR_CONFLICT when the agent
- * is not up, ERR_TIMEOUT. */
-MUST_CHECK bool agents_fetch_log(struct agents *a, const char *agent_id, const char *node_id, int64_t max_bytes,
-                                 int64_t timeout_ms, struct text *out, struct err *e);
-void agents_stop(struct agents *a); /* wakes waiting log fetches */
-
-/* Whether any agent runs or wants this digest: writes up to five ids, comma-separated, into out ("" when none). */
-void agents_holding(struct agents *a, const char *sha256, char out[512]);
-/* How many agents follow the channel. */
-int64_t agents_on_channel(struct agents *a, const char *channel);
+/* Asks the agent for the tail of a node's log and waits for it, at most timeout_ms. ERR_CONFLICT
+ * when the agent is not up, ERR_TIMEOUT. */
+MUST_CHECK bool agents_fetch_log(struct agents *a, const char *agent_id, const char *node_id,
+                                 int64_t max_bytes, int64_t timeout_ms, struct text *out,
+                                 struct err *e);

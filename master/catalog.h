@@ -1,5 +1,6 @@
-/* Catalog: which artifacts exist, proven authentic. Bytes live in STATE/objects/<sha256>, read-only and never changed; a row in
- * `artifact` makes them visible. One door for all: catalog_admit. Any thread; blocks on disk. */
+/* Catalog: which artifacts exist, proven authentic. Bytes live in STATE/objects/<sha256>, read-only
+ * and never changed; a row in `artifact` makes them visible. One door for all: catalog_admit. Any
+ * thread; blocks on disk. */
 #pragma once
 
 #include "lib/artifact.h"
@@ -34,12 +35,14 @@ struct catalog;
 
 enum catalog_signatures { CATALOG_SIGNATURES_AUTO, CATALOG_SIGNATURES_ON, CATALOG_SIGNATURES_OFF };
 
-MUST_CHECK bool catalog_open(struct catalog **out, struct db *db, struct keys *keys, const char *state_directory,
-                             enum catalog_signatures required, struct err *e);
+MUST_CHECK bool catalog_open(struct catalog **out, struct db *db, struct keys *keys,
+                             const char *state_directory, enum catalog_signatures required,
+                             struct err *e);
 void catalog_close(struct catalog *c);
 OWN_DEFINE(catalog, struct catalog, catalog_close)
 
-/* A private file below STATE/staging to write bytes into before admission; removed by catalog_unstage. */
+/* A private file below STATE/staging to write bytes into before admission; removed by
+ * catalog_unstage. */
 struct staged {
     int fd;
     char path[PATH_MAX];
@@ -57,30 +60,44 @@ struct admission {
     const char *principal; /* "drop-box", "token:..." */
 };
 
-/* Checks ELF machine, signature policy and name binding, signs with the release key, publishes the object, commits row and event, and
- * adopts the version for channel "stable" when that has none and the version is no pre-release. *created is false when the very
- * same bytes were there already. ERR_UNTRUSTED, ERR_CONFLICT (the name has other bytes, or was deleted with other bytes). */
-MUST_CHECK bool catalog_admit(struct catalog *c, const struct admission *a, struct binary *out, bool *created, struct err *e);
+/* Checks ELF machine, signature policy and name binding, signs with the release key, publishes the
+ * object, commits row and event, and adopts the version for channel "stable" when that has none and
+ * the version is no pre-release. *created is false when the very same bytes were there already.
+ * ERR_UNTRUSTED, ERR_CONFLICT (the name has other bytes, or was deleted with other bytes). */
+MUST_CHECK bool catalog_admit(struct catalog *c, const struct admission *a, struct binary *out,
+                              bool *created, struct err *e);
 
 /* ERR_NOT_FOUND when unknown or deleted. */
-MUST_CHECK bool catalog_find(struct catalog *c, const struct artifact_name *id, struct binary *out, struct err *e);
+MUST_CHECK bool catalog_find(struct catalog *c, const struct artifact_name *id, struct binary *out,
+                             struct err *e);
+
+/* catalog_list inside an operation. */
+MUST_CHECK bool catalog_read(struct db_connection *c, const char *name, const char *platform,
+                             const char *arch, const char *version, struct binary **out,
+                             size_t *count, struct err *e);
 
 /* Filters may be NULL; sorted by name, semver, platform, arch. free() *out. */
-MUST_CHECK bool catalog_list(struct catalog *c, const char *name, const char *platform, const char *arch, const char *version,
-                             struct binary **out, size_t *count, struct err *e);
+MUST_CHECK bool catalog_list(struct catalog *c, const char *name, const char *platform,
+                             const char *arch, const char *version, struct binary **out,
+                             size_t *count, struct err *e);
 
 /* Highest version that is not yanked; "any" builds count for every platform. */
-MUST_CHECK bool catalog_latest(struct catalog *c, const char *name, const char *platform, const char *arch, bool prereleases,
-                               struct binary *out, struct err *e);
+MUST_CHECK bool catalog_latest(struct catalog *c, const char *name, const char *platform,
+                               const char *arch, bool prereleases, struct binary *out,
+                               struct err *e);
 
-/* Pure choice among a list: the build of name and version for a machine, exact before "any"; NULL when there is none. */
-const struct binary *catalog_choose(const struct binary *list, size_t count, const char *name, const char *version,
-                                    const char *platform, const char *arch);
+/* Pure choice among a list: the build of name and version for a machine, exact before "any"; NULL
+ * when there is none. */
+const struct binary *catalog_choose(const struct binary *list, size_t count, const char *name,
+                                    const char *version, const char *platform, const char *arch);
 
-MUST_CHECK bool catalog_yank(struct catalog *c, const struct artifact_name *id, const char *principal, struct err *e);
+MUST_CHECK bool catalog_yank(struct catalog *c, const struct artifact_name *id,
+                             const char *principal, struct err *e);
 
-/* Removes row (a tombstone stays) and, when nothing else uses them, bytes. Whether somebody still wants it is the caller's check. */
-MUST_CHECK bool catalog_delete(struct catalog *c, const struct artifact_name *id, const char *principal, struct err *e);
+/* Removes row (a tombstone stays) and, when nothing else uses them, bytes. Whether somebody still
+ * wants it is the caller's check. */
+MUST_CHECK bool catalog_delete(struct catalog *c, const struct artifact_name *id,
+                               const char *principal, struct err *e);
 
 /* Path of the object with this digest. */
 void catalog_object_path(const struct catalog *c, const char *sha256, char out[PATH_MAX]);

@@ -15,14 +15,20 @@ struct channel {
 };
 
 MUST_CHECK bool channel_name_check(const char *name, struct err *e);
-MUST_CHECK bool channels_list(struct db *db, struct channel **out, size_t *count, struct err *e); /* free() *out */
+/* Inside an operation: all channels; free() *out. */
+MUST_CHECK bool channels_read(struct db_connection *c, struct channel **out, size_t *count,
+                              struct err *e);
+MUST_CHECK bool channels_list(struct db *db, struct channel **out, size_t *count,
+                              struct err *e); /* free() *out */
 
-/* Points the channel at a registered, not yanked version (ERR_NOT_FOUND, ERR_CONFLICT) and writes the event. Agents are told by
- * agents_refresh, which the caller runs next. */
+/* Points the channel at a registered, not yanked version (ERR_NOT_FOUND, ERR_CONFLICT) and writes
+ * the event. Agents are told by agents_refresh, which the caller runs next. */
 struct catalog;
-MUST_CHECK bool channels_set(struct db *db, struct catalog *catalog, const char *name, const char *artifact, const char *version,
-                             const char *principal, struct channel *out, struct err *e);
+MUST_CHECK bool channels_set(struct db *db, struct catalog *catalog, const char *name,
+                             const char *artifact, const char *version, const char *principal,
+                             struct channel *out, struct err *e);
 
 /* Inside a transaction: sets it only when the channel has no version yet. *adopted tells. */
-MUST_CHECK bool channels_adopt(struct db_connection *c, const char *name, const char *artifact, const char *version,
-                               int64_t now_wall_ms, bool *adopted, struct err *e);
+MUST_CHECK bool channels_adopt(struct db_connection *c, const char *name, const char *artifact,
+                               const char *version, int64_t now_wall_ms, bool *adopted,
+                               struct err *e);

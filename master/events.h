@@ -1,4 +1,5 @@
-/* Events: durable, gapless, numbered by seq. Written in the transaction of what they tell, announced after its commit. */
+/* Events: durable, gapless, numbered by seq. Written in the transaction of what they tell,
+ * announced after its commit. */
 #pragma once
 
 #include "lib/db.h"
@@ -21,22 +22,27 @@ extern const struct json_schema event_schema;
 
 struct events;
 struct events *events_new(struct db *db);
-void events_free(struct events *events); /* after events_pump_run returned and the HTTP server stopped */
+void events_free(
+    struct events *events); /* after events_pump_run returned and the HTTP server stopped */
 
 /* Inside a db_write operation. data_json is an object's text or NULL. */
-MUST_CHECK bool events_add(struct db_connection *c, struct err *e, const char *kind, const char *subject, const char *principal,
-                           const char *data_json, const char *text_format, ...) PRINTF_LIKE(7, 8);
+MUST_CHECK bool events_add(struct db_connection *c, struct err *e, const char *kind,
+                           const char *subject, const char *principal, const char *data_json,
+                           const char *text_format, ...) PRINTF_LIKE(7, 8);
 
 /* A single event in a transaction of its own; failures are logged. */
-void events_record(struct events *events, const char *kind, const char *subject, const char *principal, const char *text);
+void events_record(struct events *events, const char *kind, const char *subject,
+                   const char *principal, const char *text);
 
 /* Tells waiting sockets that something was committed. Any thread, never blocks. */
 void events_announce(struct events *events);
 
-/* Events after since (at most limit), oldest first; since -1: the newest `limit`. kind and subject may be NULL. The caller frees with
- * json_clear_list(&event_schema, ...). first_seq is the oldest still kept. */
-MUST_CHECK bool events_list(struct events *events, int64_t since, const char *kind, const char *subject, int64_t limit,
-                            struct event **out, size_t *count, int64_t *first_seq, struct err *e);
+/* Events after since (at most limit), oldest first; since -1: the newest `limit`. kind and subject
+ * may be NULL. The caller frees with json_clear_list(&event_schema, ...). first_seq is the oldest
+ * still kept. */
+MUST_CHECK bool events_list(struct events *events, int64_t since, const char *kind,
+                            const char *subject, int64_t limit, struct event **out, size_t *count,
+                            int64_t *first_seq, struct err *e);
 int64_t events_last_seq(struct events *events);
 
 /* Sends new events to the sockets; a thread of its own until events_stop. */

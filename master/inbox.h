@@ -1,5 +1,6 @@
-/* Inbox: what agents say over the bus, proven, and what they are answered. Holds sessions and parked heartbeats; knows nothing of what
- * an agent should run (agents.h does). Its threads take from lib/bus.h; one inner lock over sessions and parked requests. */
+/* Inbox: what agents say over the bus, proven, and what they are answered. Holds sessions and
+ * parked heartbeats; knows nothing of what an agent should run (agents.h does). Its threads take
+ * from lib/bus.h; one inner lock over sessions and parked requests. */
 #pragma once
 
 #include "lib/bus.h"
@@ -24,14 +25,18 @@ void inbox_free(struct inbox *i); /* after the threads returned */
 /* A thread, one of several: takes requests until the bus server stops. */
 void *inbox_run(void *inbox);
 
-/* Answers parked heartbeats whose interval is over; forgets stale challenges and sessions. The tick thread calls it every 100 ms. */
+/* Answers parked heartbeats whose interval is over; forgets stale challenges and sessions. The tick
+ * thread calls it every 100 ms. */
 void inbox_tick(struct inbox *i, int64_t now_ms);
 
-/* Answers the agent's parked heartbeat with its desired state as it is now. agents_options.desired_changed. */
+/* Answers the agent's parked heartbeat with its desired state as it is now.
+ * agents_options.desired_changed. */
 void inbox_desired_changed(void *inbox, const char *agent_id);
 
-/* Ends an agent's session: its next message is answered with hello_required or the reason it may not come back. */
+/* Ends an agent's session: its next message is answered with hello_required or the reason it may
+ * not come back. */
 void inbox_forget(struct inbox *i, const char *agent_id);
 
 size_t inbox_sessions(struct inbox *i);
+int64_t inbox_heartbeats(struct inbox *i); /* taken since the start */
 void inbox_drain(struct inbox *i); /* answers every parked heartbeat, before the bus closes */

@@ -1,5 +1,6 @@
-/* Intake: the drop box. A file is taken when its name obeys the rule and nobody is still writing it; it is copied and hashed in private, so
- * that replacing or removing it later changes nothing that is served. inotify is a hint, the rescan is the truth. */
+/* Intake: the drop box. A file is taken when its name obeys the rule and nobody is still writing
+ * it; it is copied and hashed in private, so that replacing or removing it later changes nothing
+ * that is served. inotify is a hint, the rescan is the truth. */
 #pragma once
 
 #include "lib/err.h"
@@ -16,8 +17,9 @@ struct rejected {
     int64_t seen_at_ms;
 };
 
-MUST_CHECK bool intake_open(struct intake **out, const char *directory, struct catalog *catalog, struct agents *agents,
-                            struct events *events, int64_t scan_interval_ms, struct err *e);
+MUST_CHECK bool intake_open(struct intake **out, const char *directory, struct catalog *catalog,
+                            struct agents *agents, struct events *events, int64_t scan_interval_ms,
+                            struct err *e);
 void intake_close(struct intake *i); /* after intake_run returned */
 OWN_DEFINE(intake, struct intake, intake_close)
 

@@ -1,4 +1,5 @@
-/* The master as one thing: what the HTTP handlers share. Filled by main.c before the server starts, constant after. */
+/* The master as one thing: what the HTTP handlers share. Filled by main.c before the server starts,
+ * constant after. */
 #pragma once
 
 #include "lib/http_server.h"

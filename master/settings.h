@@ -1,4 +1,5 @@
-/* The master's settings, from flags, environment, configuration file and defaults. Set once before threads start. */
+/* The master's settings, from flags, environment, configuration file and defaults. Set once before
+ * threads start. */
 #pragma once
 
 #include "lib/options.h"
@@ -15,7 +16,8 @@ struct settings {
     char log_level[8];
     int64_t http_workers;
     int64_t max_agents;
-    int64_t scan_interval_ms; /* full rescan of the drop box; changes are seen at once through inotify */
+    int64_t scan_interval_ms; /* full rescan of the drop box; changes are seen at once through
+                                 inotify */
     int64_t heartbeat_ms;     /* how long a heartbeat is parked */
     int64_t suspect_ms;
     int64_t lost_ms;

@@ -7,11 +7,12 @@
 EMBED_DECLARE(master_schema)
 
 #define ARTIFACT_COLUMNS                                                                           \
-    "name, version, platform, arch, sha256, size_bytes, uploaded_at, key_id, publisher_signature,"     \
+    "name, version, platform, arch, sha256, size_bytes, uploaded_at, key_id, publisher_signature," \
     " release_signature, notes, yanked, deleted"
 #define AGENT_COLUMNS                                                                              \
-    "id, public_key, admission, reported_labels, assigned_labels, channel, mode, generation,"           \
-    " desired_version, desired_sha256, platform, arch, address, enrolled_at, last_seen_at, status,"     \
+    "id, public_key, admission, reported_labels, assigned_labels, channel, mode, generation,"      \
+    " desired_version, desired_sha256, platform, arch, address, enrolled_at, last_seen_at, "       \
+    "status,"                                                                                      \
     " report"
 #define TOKEN_COLUMNS "id, kind, hash, role, labels, uses_left, expires_at, created_at, created_by"
 #define EVENT_COLUMNS "seq, at, kind, subject, text, principal, data"
@@ -38,43 +39,49 @@ static const char *const statements[Q_COUNT] = {
                           " publisher_signature=?7, release_signature=?8, notes=?9"
                           " WHERE name=?1 AND version=?2 AND platform=?3 AND arch=?4",
 
-    [Q_CHANNEL_SET] = "INSERT INTO channel (name, artifact, version, updated_at) VALUES (?1, ?2, ?3, ?4)"
-                      " ON CONFLICT (name, artifact) DO UPDATE SET version=?3, updated_at=?4",
+    [Q_CHANNEL_SET] =
+        "INSERT INTO channel (name, artifact, version, updated_at) VALUES (?1, ?2, ?3, ?4)"
+        " ON CONFLICT (name, artifact) DO UPDATE SET version=?3, updated_at=?4",
     [Q_CHANNEL_FIND] = "SELECT name, artifact, version, updated_at FROM channel"
                        " WHERE name=?1 AND artifact=?2",
     [Q_CHANNEL_LIST] = "SELECT name, artifact, version, updated_at FROM channel"
                        " ORDER BY name, artifact",
 
-    [Q_AGENT_INSERT] = "INSERT INTO agent (id, public_key, admission, reported_labels, assigned_labels,"
-                       " platform, arch, address, enrolled_at)"
-                       " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-    [Q_AGENT_LIST] = "SELECT " AGENT_COLUMNS " FROM agent ORDER BY id",
-    [Q_AGENT_FIND_KEY] = "SELECT public_key, admission FROM agent WHERE id=?1",
-    [Q_AGENT_REENROLL] = "UPDATE agent SET reported_labels=?2, assigned_labels=?3, platform=?4, arch=?5,"
-                         " address=?6 WHERE id=?1",
-    [Q_AGENT_ADMIT] = "UPDATE agent SET admission=?2 WHERE id=?1",
-    [Q_AGENT_SET_DESIRED] = "UPDATE agent SET generation=?2, desired_version=?3, desired_sha256=?4"
-                            " WHERE id=?1",
-    [Q_AGENT_SET_LABELS] = "UPDATE agent SET assigned_labels=?2 WHERE id=?1",
-    [Q_AGENT_SET_CHANNEL] = "UPDATE agent SET channel=?2 WHERE id=?1",
-    [Q_AGENT_SET_MODE] = "UPDATE agent SET mode=?2, generation=?3 WHERE id=?1",
-    [Q_AGENT_SET_OBSERVED] = "UPDATE agent SET reported_labels=?2, platform=?3, arch=?4, address=?5,"
-                             " last_seen_at=?6, status=?7, report=?8 WHERE id=?1",
-    [Q_AGENT_SET_GENERATION] = "UPDATE agent SET generation=?2 WHERE id=?1",
+    [Q_AGENT_INSERT] =
+        "INSERT INTO agent (id, public_key, admission, reported_labels, assigned_labels,"
+        " platform, arch, address, enrolled_at)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    [Q_AGENT_LIST] = "SELECT " AGENT_COLUMNS " FROM agent WHERE ?1 IS NULL OR id=?1 ORDER BY id",
+    [Q_AGENT_REENROLL] =
+        "UPDATE agent SET reported_labels=?2, assigned_labels=?3, platform=?4, arch=?5,"
+        " address=?6, generation=generation+1 WHERE id=?1",
+    [Q_AGENT_SET_ADMISSION] = "UPDATE agent SET admission=?2, generation=generation+1 WHERE id=?1",
+    [Q_AGENT_SET_DESIRED] = "UPDATE agent SET desired_version=?2, desired_sha256=?3,"
+                            " generation=generation+1 WHERE id=?1",
+    [Q_AGENT_SET_LABELS] =
+        "UPDATE agent SET assigned_labels=?2, generation=generation+1 WHERE id=?1",
+    [Q_AGENT_SET_CHANNEL] = "UPDATE agent SET channel=?2, generation=generation+1 WHERE id=?1",
+    [Q_AGENT_SET_MODE] = "UPDATE agent SET mode=?2, generation=generation+1 WHERE id=?1",
+    [Q_AGENT_RAISE_GENERATION] = "UPDATE agent SET generation=max(generation, ?2)+1 WHERE id=?1",
+    [Q_AGENT_SET_OBSERVED] =
+        "UPDATE agent SET reported_labels=?2, platform=?3, arch=?4, address=?5,"
+        " last_seen_at=?6, status=?7, report=?8 WHERE id=?1",
     [Q_AGENT_DELETE] = "DELETE FROM agent WHERE id=?1",
 
-    [Q_NODE_LIST] = "SELECT id, agent_id, restart_generation FROM node ORDER BY id",
+    [Q_NODE_LIST] = "SELECT id, restart_generation FROM node WHERE agent_id=?1 ORDER BY id",
     [Q_NODE_RESTART] = "INSERT INTO node (id, agent_id, restart_generation) VALUES (?1, ?2, ?3)"
-                       " ON CONFLICT (id) DO UPDATE SET restart_generation=?3",
+                       " ON CONFLICT (id) DO UPDATE SET"
+                       " restart_generation=max(restart_generation+1, ?3)",
 
     [Q_TOKEN_INSERT] = "INSERT INTO token (" TOKEN_COLUMNS ")"
                        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
     [Q_TOKEN_FIND] = "SELECT " TOKEN_COLUMNS " FROM token WHERE id=?1",
     [Q_TOKEN_LIST] = "SELECT " TOKEN_COLUMNS " FROM token ORDER BY created_at, id",
     [Q_TOKEN_DELETE] = "DELETE FROM token WHERE id=?1",
-    [Q_TOKEN_CONSUME] = "UPDATE token SET uses_left = CASE WHEN uses_left < 0 THEN -1 ELSE uses_left - 1 END"
-                        " WHERE id=?1 AND kind='join' AND uses_left <> 0"
-                        " AND (expires_at = 0 OR expires_at > ?2)",
+    [Q_TOKEN_CONSUME] =
+        "UPDATE token SET uses_left = CASE WHEN uses_left < 0 THEN -1 ELSE uses_left - 1 END"
+        " WHERE id=?1 AND kind='join' AND uses_left <> 0"
+        " AND (expires_at = 0 OR expires_at > ?2)",
     [Q_TOKEN_PRUNE] = "DELETE FROM token WHERE expires_at > 0 AND expires_at < ?1",
 
     [Q_EVENT_INSERT] = "INSERT INTO event (at, kind, subject, text, principal, data)"
@@ -82,6 +89,9 @@ static const char *const statements[Q_COUNT] = {
     [Q_EVENT_SINCE] = "SELECT " EVENT_COLUMNS " FROM event WHERE seq > ?1"
                       " AND (?2 IS NULL OR kind=?2) AND (?3 IS NULL OR subject=?3)"
                       " ORDER BY seq LIMIT ?4",
+    [Q_EVENT_NEWEST] = "SELECT " EVENT_COLUMNS " FROM (SELECT " EVENT_COLUMNS " FROM event"
+                       " WHERE (?1 IS NULL OR kind=?1) AND (?2 IS NULL OR subject=?2)"
+                       " ORDER BY seq DESC LIMIT ?3) ORDER BY seq",
     [Q_EVENT_BOUNDS] = "SELECT coalesce(min(seq), 0), coalesce(max(seq), 0) FROM event",
     [Q_EVENT_PRUNE] = "DELETE FROM event WHERE at < ?1"
                       " OR seq <= (SELECT max(seq) FROM event) - ?2",
@@ -89,8 +99,7 @@ static const char *const statements[Q_COUNT] = {
 
 bool store_open(struct db **out, const char *state_directory, struct err *e) {
     char path[PATH_MAX];
-    if (!file_join(path, sizeof path, state_directory, "grid.db", e))
-        return false;
+    if (!file_join(path, sizeof path, state_directory, "grid.db", e)) return false;
     const struct db_options options = {.path = path,
                                        .migrations = master_schema_files,
                                        .migration_count = master_schema_file_count,

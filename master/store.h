@@ -1,4 +1,5 @@
-/* The master's SQL: every statement, prepared at start. Rows come back as the columns named beside each. */
+/* The master's SQL: every statement, prepared at start. Rows come back as the columns named beside
+ * each. */
 #pragma once
 
 #include "lib/db.h"
@@ -21,15 +22,14 @@ enum query {
 
     Q_AGENT_INSERT,
     Q_AGENT_LIST,
-    Q_AGENT_FIND_KEY,
     Q_AGENT_REENROLL,
-    Q_AGENT_ADMIT,
+    Q_AGENT_SET_ADMISSION,
     Q_AGENT_SET_DESIRED,
     Q_AGENT_SET_LABELS,
     Q_AGENT_SET_CHANNEL,
     Q_AGENT_SET_MODE,
+    Q_AGENT_RAISE_GENERATION,
     Q_AGENT_SET_OBSERVED,
-    Q_AGENT_SET_GENERATION,
     Q_AGENT_DELETE,
 
     Q_NODE_LIST,
@@ -44,6 +44,7 @@ enum query {
 
     Q_EVENT_INSERT,
     Q_EVENT_SINCE,
+    Q_EVENT_NEWEST,
     Q_EVENT_BOUNDS,
     Q_EVENT_PRUNE,
 

@@ -1,5 +1,6 @@
-/* Uploads: binaries that arrive over HTTP in one piece or several. Partial bytes wait in STATE/uploads under the digest they are to have
- * and survive a restart; abandoned ones go after a day. Any thread; one writer per upload at a time. */
+/* Uploads: binaries that arrive over HTTP in one piece or several. Partial bytes wait in
+ * STATE/uploads under the digest they are to have and survive a restart; abandoned ones go after a
+ * day. Any thread; one writer per upload at a time. */
 #pragma once
 
 #include "lib/http_server.h"
@@ -7,12 +8,14 @@
 
 struct uploads;
 
-MUST_CHECK bool uploads_open(struct uploads **out, const char *state_directory, struct catalog *catalog, struct err *e);
+MUST_CHECK bool uploads_open(struct uploads **out, const char *state_directory,
+                             struct catalog *catalog, struct err *e);
 void uploads_close(struct uploads *u);
 OWN_DEFINE(uploads, struct uploads, uploads_close)
 
 /* How many bytes of the content with this digest are already here: 0 when none. */
-MUST_CHECK bool uploads_offset(struct uploads *u, const char *sha256, int64_t *offset, struct err *e);
+MUST_CHECK bool uploads_offset(struct uploads *u, const char *sha256, int64_t *offset,
+                               struct err *e);
 
 struct upload_piece {
     const char *sha256; /* of the whole; NULL: unknown, then the body must be everything */
@@ -20,9 +23,11 @@ struct upload_piece {
     int64_t total;      /* size of the whole; -1 unknown: the body is everything */
 };
 
-/* Takes the body of r as that piece. *complete: *staged then holds the whole content, hashed and compared. ERR_CONFLICT when first is not
- * the offset or somebody else is writing it; ERR_UNTRUSTED when the digest differs (nothing is kept then); ERR_NO_SPACE before any byte. */
-MUST_CHECK bool uploads_receive(struct uploads *u, struct http_request *r, const struct upload_piece *piece, bool *complete,
-                                int64_t *offset, struct staged *staged, struct err *e);
+/* Takes the body of r as that piece. *complete: *staged then holds the whole content, hashed and
+ * compared. ERR_CONFLICT when first is not the offset or somebody else is writing it; ERR_UNTRUSTED
+ * when the digest differs (nothing is kept then); ERR_NO_SPACE before any byte. */
+MUST_CHECK bool uploads_receive(struct uploads *u, struct http_request *r,
+                                const struct upload_piece *piece, bool *complete, int64_t *offset,
+                                struct staged *staged, struct err *e);
 
 void uploads_prune(struct uploads *u, int64_t now_wall_ms);

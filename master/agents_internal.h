@@ -1,0 +1,78 @@
+/* What the files of the agents room share: agents.c (registry), agents_rows.c (what should be, in
+ * the database), agents_observe.c (what is), agents_log.c. Not for others. */
+#pragma once
+
+#include "lib/labels.h"
+#include "master/agents.h"
+#include "master/store.h"
+
+#include <pthread.h>
+
+struct log_fetch {
+    int64_t wanted;   /* newest request id; 0: never asked */
+    int64_t told;     /* newest that went out to the agent in this session */
+    int64_t answered; /* newest that came back */
+    char node_id[WIRE_NODE_ID_SIZE];
+    int64_t max_bytes;
+    char *words; /* of the newest answer; owned */
+};
+
+struct agent {
+    struct agent_view view;
+    int64_t seen_ms; /* monotonic */
+    bool dirty;      /* observed state to be written */
+    struct wire_node_order *orders;
+    size_t order_count;
+    struct log_fetch log;
+};
+
+/* An event that heartbeats caused, waiting for the next flush. */
+struct pending_event {
+    char kind[32];
+    char subject[WIRE_NODE_ID_SIZE];
+    char text[384];
+    struct pending_event *next;
+};
+
+struct agents {
+    struct agents_options options;
+    pthread_mutex_t lock; /* guards everything below */
+    pthread_cond_t log_arrived;
+    struct agent **sorted; /* by id */
+    size_t count;
+    struct pending_event *events, **events_end;
+    size_t event_count;
+    int64_t next_log_request;
+    bool stopping;
+};
+
+/* A row of `agent` with its orders, as an operation read it after changing it. */
+struct agent_row {
+    struct agent_view view; /* report decoded; desired_reason and rule unset */
+    struct wire_node_order *orders;
+    size_t order_count;
+};
+void agent_row_clear(struct agent_row *row);
+void agent_view_clear(struct agent_view *view);
+
+/* Under the lock: NULL when unknown. */
+struct agent *agents_get(struct agents *a, const char *id);
+bool agents_unknown(struct err *e, const char *id); /* sets ERR_NOT_FOUND with the hint */
+
+/* Takes a committed row into memory when its generation is higher than what is there (or the agent
+ * is new). The row is emptied. True when something was taken. Takes the lock itself. */
+bool agents_take_row(struct agents *a, struct agent_row *row);
+
+/* Reads every row, or the one with this id, inside an operation. */
+typedef void agent_row_taker(struct agent_row *row, void *argument);
+MUST_CHECK bool agent_rows_read(struct db_connection *c, const char *id, agent_row_taker *taker,
+                                void *argument, struct err *e);
+
+/* Under the lock. */
+void agents_add_event(struct agents *a, const char *kind, const char *subject, const char *format,
+                      ...) PRINTF_LIKE(4, 5);
+void agent_update_labels(struct agent_view *view);
+
+/* Deletes the row and writes the event. */
+MUST_CHECK bool agent_row_delete(struct agents *a, const char *id, const char *principal,
+                                 struct err *e);

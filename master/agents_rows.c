@@ -1,0 +1,357 @@
+/* The durable half of an agent: operations on its row. Each changes the row, raises its generation,
+ * reads it back in the same transaction, and memory takes it after the commit. */
+#include "master/agents_internal.h"
+
+#include "lib/clock.h"
+#include "lib/log.h"
+#include "master/channels.h"
+#include "master/tokens.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+/* --- reading rows --- */
+
+static enum agent_admission admission_parse(const char *name) {
+    if (strcmp(name, "pending") == 0) return ADMISSION_PENDING;
+    return strcmp(name, "revoked") == 0 ? ADMISSION_REVOKED : ADMISSION_ADMITTED;
+}
+
+static enum agent_status status_parse(const char *name) {
+    if (strcmp(name, "up") == 0) return AGENT_UP;
+    return strcmp(name, "suspect") == 0 ? AGENT_SUSPECT : AGENT_LOST;
+}
+
+static enum agent_status row_status(enum agent_admission admission, const char *stored) {
+    if (admission == ADMISSION_PENDING) return AGENT_PENDING;
+    return admission == ADMISSION_REVOKED ? AGENT_REVOKED : status_parse(stored);
+}
+
+/* The last report is a convenience: one that cannot be read any more counts as none. */
+static void decode_report(const char *json, struct wire_heartbeat *out) {
+    struct err e;
+    if (*json != '\0' &&
+        !json_decode(&wire_heartbeat_schema, json, strlen(json), JSON_IGNORE_UNKNOWN, out, &e))
+        log_warn("agent.report_unreadable", "error=%s", e.text);
+}
+
+struct rows {
+    struct agent_row *rows;
+    size_t count;
+};
+
+static bool take_agent(struct db_row *row, void *argument, struct err *e) {
+    struct rows *r = argument;
+    r->rows = memory_resize(r->rows, r->count + 1, sizeof *r->rows);
+    struct agent_row *out = &r->rows[r->count++];
+    *out = (struct agent_row){0};
+    struct agent_view *v = &out->view;
+    snprintf(v->id, sizeof v->id, "%s", db_column_text(row, 0));
+    v->admission = admission_parse(db_column_text(row, 2));
+    v->reported_labels = text_duplicate(db_column_text(row, 3));
+    v->assigned_labels = text_duplicate(db_column_text(row, 4));
+    snprintf(v->channel, sizeof v->channel, "%s", db_column_text(row, 5));
+    snprintf(v->mode, sizeof v->mode, "%s", db_column_text(row, 6));
+    v->generation = db_column_int(row, 7);
+    snprintf(v->desired_version, sizeof v->desired_version, "%s", db_column_text(row, 8));
+    snprintf(v->desired_sha256, sizeof v->desired_sha256, "%s", db_column_text(row, 9));
+    snprintf(v->platform, sizeof v->platform, "%s", db_column_text(row, 10));
+    snprintf(v->arch, sizeof v->arch, "%s", db_column_text(row, 11));
+    snprintf(v->address, sizeof v->address, "%s", db_column_text(row, 12));
+    v->enrolled_at_ms = db_column_int(row, 13);
+    v->last_seen_at_ms = db_column_int(row, 14);
+    v->status = row_status(v->admission, db_column_text(row, 15));
+    decode_report(db_column_text(row, 16), &v->report);
+    return sign_public_parse(db_column_text(row, 1), &v->public_key, e) ||
+           err_wrap(e, "agent %s", v->id);
+}
+
+static bool take_order(struct db_row *row, void *argument, struct err *e) {
+    struct agent_row *r = argument;
+    (void)e;
+    r->orders = memory_resize(r->orders, r->order_count + 1, sizeof *r->orders);
+    struct wire_node_order *order = &r->orders[r->order_count++];
+    snprintf(order->id, sizeof order->id, "%s", db_column_text(row, 0));
+    order->restart_generation = db_column_int(row, 1);
+    return true;
+}
+
+bool agent_rows_read(struct db_connection *c, const char *id, agent_row_taker *taker,
+                     void *argument, struct err *e) {
+    struct rows r = {0};
+    bool read = db_query(c, Q_AGENT_LIST, take_agent, &r, e, "s", id);
+    for (size_t i = 0; i < r.count && read; i++)
+        read = db_query(c, Q_NODE_LIST, take_order, &r.rows[i], e, "s", r.rows[i].view.id);
+    for (size_t i = 0; i < r.count; i++) {
+        if (read) taker(&r.rows[i], argument);
+        agent_row_clear(&r.rows[i]);
+    }
+    free(r.rows);
+    return read;
+}
+
+static void keep_row(struct agent_row *row, void *argument) {
+    *(struct agent_row *)argument = *row;
+    *row = (struct agent_row){0};
+}
+
+/* Reads one row; ERR_NOT_FOUND when it is not there. */
+static bool read_row(struct db_connection *c, const char *id, struct agent_row *out,
+                     struct err *e) {
+    *out = (struct agent_row){0};
+    if (!agent_rows_read(c, id, keep_row, out, e)) return false;
+    return out->view.id[0] != '\0' || agents_unknown(e, id);
+}
+
+/* --- changing one row --- */
+
+struct row_change {
+    const char *id;
+    const char *principal;
+    bool (*change)(struct db_connection *c, struct row_change *r,
+                   struct err *e); /* sees the row as it was */
+    const char *value, *second_value;
+    struct agent_row row; /* before, then after */
+};
+
+static bool run_change(struct db_connection *c, void *argument, struct err *e) {
+    struct row_change *r = argument;
+    if (!read_row(c, r->id, &r->row, e) || !r->change(c, r, e)) return false;
+    agent_row_clear(&r->row);
+    return read_row(c, r->id, &r->row, e);
+}
+
+/* Runs the change, takes the new row into memory and tells the agent. */
+static bool change_row(struct agents *a, struct row_change *r, struct err *e) {
+    bool changed = db_write(a->options.db, run_change, r, e);
+    if (changed) {
+        agents_take_row(a, &r->row);
+        a->options.desired_changed(a->options.context, r->id);
+        events_announce(a->options.events);
+    }
+    agent_row_clear(&r->row);
+    return changed;
+}
+
+static bool change_labels(struct db_connection *c, struct row_change *r, struct err *e) {
+    OWN_TEXT struct text labels = TEXT_EMPTY;
+    text_add(&labels, r->row.view.assigned_labels);
+    char key[LABEL_PART_SIZE], value[LABEL_PART_SIZE];
+    for (const char *cursor = r->value; labels_next(&cursor, key, value);) {
+        OWN_TEXT struct text next = TEXT_EMPTY;
+        if (!labels_with(text_value(&labels), key, value, &next, e)) return false;
+        text_clear(&labels);
+        text_add(&labels, text_value(&next));
+    }
+    OWN_MEMORY char *removals = text_duplicate(r->second_value != NULL ? r->second_value : "");
+    char *position = removals;
+    for (char *gone; (gone = strsep(&position, "\n")) != NULL;) {
+        if (*gone == '\0') continue;
+        if (!labels_get(text_value(&labels), gone, value)) {
+            if (!labels_get(r->row.view.reported_labels, gone, value)) continue;
+            err_set(e, ERR_CONFLICT,
+                    "label %s of agent %s comes from the agent's own configuration", gone, r->id);
+            return err_hint(e, "remove it there, or assign another value to override it");
+        }
+        OWN_TEXT struct text next = TEXT_EMPTY;
+        if (!labels_with(text_value(&labels), gone, NULL, &next, e)) return false;
+        text_clear(&labels);
+        text_add(&labels, text_value(&next));
+    }
+    return db_exec(c, Q_AGENT_SET_LABELS, e, "ss", r->id, text_value(&labels)) &&
+           events_add(c, e, "agent.labelled", r->id, r->principal, NULL,
+                      "agent %s has assigned labels \"%s\"", r->id, text_value(&labels));
+}
+
+bool agents_set_labels(struct agents *a, const char *id, const char *assign, const char *remove,
+                       const char *principal, struct err *e) {
+    struct row_change r = {.id = id,
+                           .principal = principal,
+                           .change = change_labels,
+                           .value = assign != NULL ? assign : "",
+                           .second_value = remove};
+    return change_row(a, &r, e);
+}
+
+static bool change_channel(struct db_connection *c, struct row_change *r, struct err *e) {
+    return db_exec(c, Q_AGENT_SET_CHANNEL, e, "ss", r->id, r->value) &&
+           events_add(c, e, "agent.channel", r->id, r->principal, NULL,
+                      "agent %s follows channel %s", r->id, r->value);
+}
+
+bool agents_set_channel(struct agents *a, const char *id, const char *channel,
+                        const char *principal, struct err *e) {
+    struct row_change r = {
+        .id = id, .principal = principal, .change = change_channel, .value = channel};
+    return channel_name_check(channel, e) && change_row(a, &r, e) && agents_refresh(a, e);
+}
+
+static bool change_mode(struct db_connection *c, struct row_change *r, struct err *e) {
+    if (strcmp(r->row.view.mode, r->value) == 0) return true;
+    return db_exec(c, Q_AGENT_SET_MODE, e, "ss", r->id, r->value) &&
+           events_add(c, e, "agent.mode", r->id, r->principal, NULL, "agent %s is %s", r->id,
+                      r->value);
+}
+
+bool agents_set_mode(struct agents *a, const char *id, const char *mode, const char *principal,
+                     struct err *e) {
+    struct row_change r = {.id = id, .principal = principal, .change = change_mode, .value = mode};
+    return change_row(a, &r, e);
+}
+
+static bool change_admission(struct db_connection *c, struct row_change *r, struct err *e) {
+    const char *verb = strcmp(r->value, "revoked") == 0 ? "revoked" : "approved";
+    char kind[32];
+    snprintf(kind, sizeof kind, "agent.%s", verb);
+    return db_exec(c, Q_AGENT_SET_ADMISSION, e, "ss", r->id, r->value) &&
+           events_add(c, e, kind, r->id, r->principal, NULL, "agent %s was %s", r->id, verb);
+}
+
+bool agents_approve(struct agents *a, const char *id, const char *principal, struct err *e) {
+    struct row_change r = {
+        .id = id, .principal = principal, .change = change_admission, .value = "admitted"};
+    return change_row(a, &r, e) && agents_refresh(a, e);
+}
+
+bool agents_revoke(struct agents *a, const char *id, const char *principal, struct err *e) {
+    struct row_change r = {
+        .id = id, .principal = principal, .change = change_admission, .value = "revoked"};
+    if (!change_row(a, &r, e)) return false;
+    a->options.dismissed(a->options.context, id);
+    return true;
+}
+
+static int64_t reported_restarts(const struct wire_heartbeat *report, const char *node_id) {
+    for (size_t i = 0; i < report->nodes_count; i++)
+        if (strcmp(report->nodes[i].id, node_id) == 0) return report->nodes[i].restart_generation;
+    return -1;
+}
+
+/* An order must exceed what the node carried out already, even when a restored database remembers
+ * less. */
+static bool change_restart(struct db_connection *c, struct row_change *r, struct err *e) {
+    int64_t done = reported_restarts(&r->row.view.report, r->value);
+    if (done < 0) {
+        err_set(e, ERR_NOT_FOUND, "agent %s has no node %s", r->id, r->value);
+        return err_hint(e, "gridctl node list shows the nodes");
+    }
+    return db_exec(c, Q_NODE_RESTART, e, "ssi", r->value, r->id, done + 1) &&
+           db_exec(c, Q_AGENT_RAISE_GENERATION, e, "si", r->id, (int64_t)0) &&
+           events_add(c, e, "node.restart_requested", r->value, r->principal, NULL,
+                      "node %s is to restart", r->value);
+}
+
+bool agents_restart_node(struct agents *a, const char *node_id, const char *principal,
+                         struct err *e) {
+    char agent_id[WIRE_AGENT_ID_SIZE];
+    size_t length = strcspn(node_id, "/");
+    if (node_id[length] != '/' || length >= sizeof agent_id) {
+        err_set(e, ERR_NOT_FOUND, "no node %s", node_id);
+        return err_hint(e, "a node's id is AGENT/NUMBER; gridctl node list shows them");
+    }
+    snprintf(agent_id, sizeof agent_id, "%.*s", (int)length, node_id);
+    struct row_change r = {
+        .id = agent_id, .principal = principal, .change = change_restart, .value = node_id};
+    return change_row(a, &r, e);
+}
+
+static bool change_generation(struct db_connection *c, struct row_change *r, struct err *e) {
+    return db_exec(c, Q_AGENT_RAISE_GENERATION, e, "si", r->id, strtoll(r->value, NULL, 10));
+}
+
+bool agents_greet(struct agents *a, const char *id, int64_t seen_generation, struct err *e) {
+    pthread_mutex_lock(&a->lock);
+    struct agent *agent = agents_get(a, id);
+    bool behind = agent != NULL && agent->view.generation < seen_generation;
+    if (agent != NULL) agent->log.told = 0;
+    pthread_mutex_unlock(&a->lock);
+    if (agent == NULL) return agents_unknown(e, id);
+    if (!behind) return true;
+    char seen[24];
+    snprintf(seen, sizeof seen, "%" PRId64, seen_generation);
+    log_warn("agent.generation_raised", "id=%s seen=%s", id, seen);
+    struct row_change r = {.id = id, .principal = "", .change = change_generation, .value = seen};
+    return change_row(a, &r, e);
+}
+
+/* --- membership --- */
+
+struct enrolling {
+    const struct agent_enrollment *in;
+    enum agent_admission admission;
+    struct agent_row row;
+};
+
+static bool check_known_agent(const struct agent_view *known, const struct agent_enrollment *in,
+                              struct err *e) {
+    if (!sign_public_equal(&known->public_key, in->public_key)) {
+        err_set(e, ERR_CONFLICT, "agent id %s is taken by another machine", in->id);
+        return err_hint(
+            e, "start the agent with another --id, or remove the old one: gridctl agent rm %s",
+            in->id);
+    }
+    if (known->admission == ADMISSION_REVOKED)
+        return err_set(e, ERR_DENIED, "agent %s was revoked", in->id);
+    return true;
+}
+
+static bool write_enrollment(struct db_connection *c, struct enrolling *n, bool known,
+                             struct err *e) {
+    const struct agent_enrollment *in = n->in;
+    char key[SIGN_PUBLIC_TEXT_SIZE], principal[64];
+    OWN_MEMORY char *assigned = NULL;
+    if (!tokens_consume(c, in->token, clock_wall_ms(), &assigned, principal, e)) return false;
+    if (known)
+        return db_exec(c, Q_AGENT_REENROLL, e, "ssssss", in->id, in->labels, assigned, in->platform,
+                       in->arch, in->address);
+    const char *admission = in->approve ? "pending" : "admitted";
+    return db_exec(c, Q_AGENT_INSERT, e, "ssssssssi", in->id, sign_public_text(in->public_key, key),
+                   admission, in->labels, assigned, in->platform, in->arch, in->address,
+                   clock_wall_ms()) &&
+           events_add(c, e, "agent.enrolled", in->id, principal, NULL,
+                      "agent %s joined from %s (%s-%s)%s", in->id, in->address, in->platform,
+                      in->arch, in->approve ? " and waits for approval" : "");
+}
+
+static bool enroll(struct db_connection *c, void *argument, struct err *e) {
+    struct enrolling *n = argument;
+    struct err why;
+    bool known = read_row(c, n->in->id, &n->row, &why);
+    if (!known && why.code != ERR_NOT_FOUND) return *e = why, false;
+    if (known && !check_known_agent(&n->row.view, n->in, e)) return false;
+    agent_row_clear(&n->row);
+    if (!write_enrollment(c, n, known, e) || !read_row(c, n->in->id, &n->row, e)) return false;
+    n->admission = n->row.view.admission;
+    return true;
+}
+
+bool agents_enroll(struct agents *a, const struct agent_enrollment *enrollment,
+                   enum agent_admission *admission, struct err *e) {
+    struct enrolling n = {.in = enrollment};
+    bool enrolled = db_write(a->options.db, enroll, &n, e);
+    if (enrolled) {
+        agents_take_row(a, &n.row);
+        *admission = n.admission;
+        events_announce(a->options.events);
+    }
+    agent_row_clear(&n.row);
+    return enrolled && agents_refresh(a, e);
+}
+
+struct removal {
+    const char *id, *principal;
+};
+
+static bool delete_agent(struct db_connection *c, void *argument, struct err *e) {
+    const struct removal *r = argument;
+    if (!db_exec(c, Q_AGENT_DELETE, e, "s", r->id)) return false;
+    if (db_changed_rows(c) == 0) return agents_unknown(e, r->id);
+    return events_add(c, e, "agent.removed", r->id, r->principal, NULL, "agent %s was removed",
+                      r->id);
+}
+
+bool agent_row_delete(struct agents *a, const char *id, const char *principal, struct err *e) {
+    struct removal r = {id, principal};
+    return db_write(a->options.db, delete_agent, &r, e);
+}

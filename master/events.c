@@ -1,0 +1,307 @@
+#include "master/events.h"
+
+#include "lib/clock.h"
+#include "lib/log.h"
+#include "master/master.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define KEEP_MS (INT64_C(30) * 24 * 3600 * 1000)
+#define KEEP_COUNT 100000
+#define PUMP_BATCH 500
+
+static const struct json_field event_fields[] = {
+    J(JSON_INT, struct event, seq, 0),     J(JSON_STRING, struct event, at, 0),
+    J(JSON_STRING, struct event, kind, 0), J(JSON_STRING, struct event, subject, 0),
+    J(JSON_STRING, struct event, text, 0), J(JSON_STRING, struct event, principal, 0),
+    J(JSON_RAW, struct event, data, 0),
+};
+const struct json_schema event_schema = JSON_SCHEMA(struct event, event_fields);
+
+/* One console or script that follows the events; the pump thread alone writes to it. */
+struct subscriber {
+    struct events *events;
+    struct http_socket_connection *connection; /* NULL until opened */
+    int64_t since;
+    struct subscriber *next;
+};
+
+struct events {
+    struct db *db;
+    pthread_mutex_t lock; /* guards the fields below */
+    pthread_cond_t changed;
+    struct subscriber *subscribers;
+    const struct subscriber *sending; /* the pump is writing to this one: it must not be freed */
+    bool dirty;
+    bool stopping;
+};
+
+struct events *events_new(struct db *db) {
+    struct events *events = memory_zeroed(1, sizeof *events);
+    events->db = db;
+    pthread_mutex_init(&events->lock, NULL);
+    pthread_cond_init(&events->changed, NULL);
+    return events;
+}
+
+void events_free(struct events *events) {
+    if (events == NULL) return;
+    assert(events->subscribers == NULL);
+    pthread_cond_destroy(&events->changed);
+    pthread_mutex_destroy(&events->lock);
+    free(events);
+}
+
+/* --- writing --- */
+
+bool events_add(struct db_connection *c, struct err *e, const char *kind, const char *subject,
+                const char *principal, const char *data_json, const char *text_format, ...) {
+    char words[sizeof((struct event *)0)->text];
+    va_list arguments;
+    va_start(arguments, text_format);
+    vsnprintf(words, sizeof words, text_format, arguments);
+    va_end(arguments);
+    log_info(kind, "subject=%s principal=%s text=%s", subject, principal != NULL ? principal : "",
+             words);
+    return db_exec(c, Q_EVENT_INSERT, e, "isssss", clock_wall_ms(), kind, subject, words,
+                   principal != NULL ? principal : "", data_json != NULL ? data_json : "{}");
+}
+
+struct single_event {
+    const char *kind, *subject, *principal, *text;
+};
+
+static bool add_single(struct db_connection *c, void *argument, struct err *e) {
+    const struct single_event *s = argument;
+    return events_add(c, e, s->kind, s->subject, s->principal, NULL, "%s", s->text);
+}
+
+void events_record(struct events *events, const char *kind, const char *subject,
+                   const char *principal, const char *text) {
+    struct single_event s = {kind, subject, principal, text};
+    struct err e;
+    if (!db_write(events->db, add_single, &s, &e))
+        log_error("event.lost", "kind=%s subject=%s error=%s", kind, subject, e.text);
+    else
+        events_announce(events);
+}
+
+void events_announce(struct events *events) {
+    pthread_mutex_lock(&events->lock);
+    events->dirty = true;
+    pthread_cond_signal(&events->changed);
+    pthread_mutex_unlock(&events->lock);
+}
+
+struct prune {
+    int64_t before_ms;
+};
+
+static bool prune_events(struct db_connection *c, void *argument, struct err *e) {
+    const struct prune *p = argument;
+    return db_exec(c, Q_EVENT_PRUNE, e, "ii", p->before_ms, (int64_t)KEEP_COUNT);
+}
+
+bool events_prune(struct events *events, int64_t now_wall_ms, struct err *e) {
+    struct prune p = {now_wall_ms - KEEP_MS};
+    return db_write(events->db, prune_events, &p, e);
+}
+
+/* --- reading --- */
+
+struct listing {
+    int64_t since;
+    const char *kind, *subject;
+    int64_t limit;
+    struct event *events;
+    size_t count;
+    int64_t first_seq, last_seq;
+};
+
+/* Text from the database was written by us, but never trust its length. */
+static void copy_cut(char *target, size_t size, const char *source) {
+    snprintf(target, size, "%s", source);
+}
+
+static bool take_event(struct db_row *row, void *argument, struct err *e) {
+    struct listing *l = argument;
+    (void)e;
+    l->events = memory_resize(l->events, l->count + 1, sizeof *l->events);
+    struct event *event = &l->events[l->count++];
+    *event = (struct event){.seq = db_column_int(row, 0)};
+    clock_rfc3339(db_column_int(row, 1), event->at);
+    copy_cut(event->kind, sizeof event->kind, db_column_text(row, 2));
+    copy_cut(event->subject, sizeof event->subject, db_column_text(row, 3));
+    copy_cut(event->text, sizeof event->text, db_column_text(row, 4));
+    copy_cut(event->principal, sizeof event->principal, db_column_text(row, 5));
+    event->data = text_duplicate(db_column_text(row, 6));
+    return true;
+}
+
+static bool take_bounds(struct db_row *row, void *argument, struct err *e) {
+    struct listing *l = argument;
+    (void)e;
+    l->first_seq = db_column_int(row, 0);
+    l->last_seq = db_column_int(row, 1);
+    return true;
+}
+
+static bool list_events(struct db_connection *c, void *argument, struct err *e) {
+    struct listing *l = argument;
+    if (!db_one(c, Q_EVENT_BOUNDS, take_bounds, l, e, "")) return false;
+    if (l->since < 0)
+        return db_query(c, Q_EVENT_NEWEST, take_event, l, e, "ssi", l->kind, l->subject, l->limit);
+    return db_query(c, Q_EVENT_SINCE, take_event, l, e, "issi", l->since, l->kind, l->subject,
+                    l->limit);
+}
+
+bool events_list(struct events *events, int64_t since, const char *kind, const char *subject,
+                 int64_t limit, struct event **out, size_t *count, int64_t *first_seq,
+                 struct err *e) {
+    struct listing l = {.since = since, .kind = kind, .subject = subject, .limit = limit};
+    if (!db_read(events->db, list_events, &l, e)) {
+        json_clear_list(&event_schema, l.events, l.count);
+        return false;
+    }
+    *out = l.events;
+    *count = l.count;
+    *first_seq = l.first_seq;
+    return true;
+}
+
+static bool read_bounds(struct db_connection *c, void *argument, struct err *e) {
+    return db_one(c, Q_EVENT_BOUNDS, take_bounds, argument, e, "");
+}
+
+int64_t events_last_seq(struct events *events) {
+    struct listing l = {0};
+    struct err e;
+    return db_read(events->db, read_bounds, &l, &e) ? l.last_seq : 0;
+}
+
+/* --- sockets --- */
+
+static bool send_reset(struct http_socket_connection *c, int64_t first_seq) {
+    OWN_TEXT struct text words = TEXT_EMPTY;
+    text_add_format(&words, "{\"kind\":\"reset\",\"seq\":%lld}", (long long)first_seq);
+    return http_socket_send(c, text_value(&words), words.length);
+}
+
+static bool send_event(struct http_socket_connection *c, const struct event *event) {
+    OWN_TEXT struct text words = TEXT_EMPTY;
+    json_encode(&event_schema, event, &words);
+    return http_socket_send(c, text_value(&words), words.length);
+}
+
+/* Sends what s has not seen; true when there may be more. Runs without the lock: s->sending keeps
+ * it alive. */
+static bool pump_subscriber(struct events *events, struct subscriber *s) {
+    struct event *list = NULL;
+    size_t count = 0;
+    int64_t first = 0;
+    struct err e;
+    if (!events_list(events, s->since, NULL, NULL, PUMP_BATCH, &list, &count, &first, &e)) {
+        log_error("event.pump", "error=%s", e.text);
+        return false;
+    }
+    bool open = true;
+    if (first > s->since + 1 && s->since > 0) open = send_reset(s->connection, first);
+    for (size_t i = 0; i < count && open; i++) {
+        open = send_event(s->connection, &list[i]);
+        s->since = list[i].seq;
+    }
+    json_clear_list(&event_schema, list, count);
+    return open && count == PUMP_BATCH;
+}
+
+static void pump_all(struct events *events) {
+    struct subscriber *s = events->subscribers;
+    while (s != NULL && !events->stopping) {
+        bool more = false;
+        if (s->connection != NULL) {
+            events->sending = s;
+            pthread_mutex_unlock(&events->lock);
+            more = pump_subscriber(events, s);
+            pthread_mutex_lock(&events->lock);
+            events->sending = NULL;
+            pthread_cond_broadcast(&events->changed);
+        }
+        if (!more) s = s->next;
+    }
+}
+
+void *events_pump_run(void *argument) {
+    struct events *events = argument;
+    pthread_mutex_lock(&events->lock);
+    while (!events->stopping) {
+        if (!events->dirty) {
+            pthread_cond_wait(&events->changed, &events->lock);
+            continue;
+        }
+        events->dirty = false;
+        pump_all(events);
+    }
+    pthread_mutex_unlock(&events->lock);
+    return NULL;
+}
+
+void events_stop(struct events *events) {
+    pthread_mutex_lock(&events->lock);
+    events->stopping = true;
+    pthread_cond_broadcast(&events->changed);
+    pthread_mutex_unlock(&events->lock);
+}
+
+static void *socket_accept(struct http_request *r, struct err *e) {
+    struct master *m = master_of(r);
+    int64_t since = -1;
+    if (!http_query_only(r, (const char *const[]){"since", NULL}, e) ||
+        !http_query_int(r, "since", 0, INT64_MAX, -1, &since, e))
+        return NULL;
+    struct subscriber *s = memory_zeroed(1, sizeof *s);
+    s->events = m->events;
+    s->since = since >= 0 ? since : events_last_seq(m->events);
+    return s;
+}
+
+static void socket_opened(struct http_socket_connection *c, void *state) {
+    struct subscriber *s = state;
+    pthread_mutex_lock(&s->events->lock);
+    s->connection = c;
+    s->next = s->events->subscribers;
+    s->events->subscribers = s;
+    s->events->dirty = true;
+    pthread_cond_broadcast(&s->events->changed);
+    pthread_mutex_unlock(&s->events->lock);
+}
+
+/* Clients have nothing to say here; pings are answered below us. */
+static void socket_message(struct http_socket_connection *c, void *state, const char *words,
+                           size_t length) {
+    (void)c, (void)state, (void)words, (void)length;
+}
+
+static void socket_closed(struct http_socket_connection *c, void *state) {
+    struct subscriber *s = state;
+    struct events *events = s->events;
+    (void)c;
+    pthread_mutex_lock(&events->lock);
+    for (struct subscriber **at = &events->subscribers; *at != NULL; at = &(*at)->next) {
+        if (*at == s) {
+            *at = s->next;
+            break;
+        }
+    }
+    s->next = NULL; /* a pump that was at s ends its round there, since its neighbours may go too */
+    events->dirty = true;
+    while (events->sending == s) pthread_cond_wait(&events->changed, &events->lock);
+    pthread_mutex_unlock(&events->lock);
+    free(s);
+}
+
+const struct http_socket events_socket = {socket_accept, socket_opened, socket_message,
+                                          socket_closed};

@@ -1,0 +1,360 @@
+/* Sessions and parked heartbeats. A hello makes a session; it becomes the agent's live one with its
+ * first proven heartbeat, so that a replayed hello cannot push a live agent out. */
+#include "master/inbox_internal.h"
+
+#include "lib/clock.h"
+#include "lib/encode.h"
+#include "lib/log.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <search.h>
+#include <stdio.h>
+#include <string.h>
+
+#define HELLO_GRACE_MS 30000 /* a session that never proved itself is forgotten after this */
+
+/* --- the two trees --- */
+
+static int by_session(const void *a, const void *b) {
+    return memcmp(((const struct peer *)a)->session.id, ((const struct peer *)b)->session.id,
+                  SESSION_ID_SIZE);
+}
+
+static int by_agent(const void *a, const void *b) {
+    return strcmp(((const struct peer *)a)->agent_id, ((const struct peer *)b)->agent_id);
+}
+
+static struct peer *find_session(struct inbox *i, const unsigned char id[SESSION_ID_SIZE]) {
+    struct peer key;
+    memcpy(key.session.id, id, SESSION_ID_SIZE);
+    struct peer **node = tfind(&key, &i->sessions, by_session);
+    return node != NULL ? *node : NULL;
+}
+
+static struct peer *find_live(struct inbox *i, const char *agent_id) {
+    struct peer key;
+    if (!text_copy(key.agent_id, sizeof key.agent_id, agent_id)) return NULL;
+    struct peer **node = tfind(&key, &i->live, by_agent);
+    return node != NULL ? *node : NULL;
+}
+
+/* Takes a parked request out of its session; the caller owes the answer. */
+static struct bus_request *unpark(struct inbox *i, struct peer *p) {
+    if (p->parked == NULL) return NULL;
+    if (p->previous != NULL)
+        p->previous->next = p->next;
+    else
+        i->oldest = p->next;
+    if (p->next != NULL)
+        p->next->previous = p->previous;
+    else
+        i->newest = p->previous;
+    p->previous = p->next = NULL;
+    return TAKE(p->parked);
+}
+
+/* Parked sessions wait in a list, oldest first, so that the tick looks only at those whose time has
+ * come. */
+static void park(struct inbox *i, struct peer *p, struct bus_request *r, uint64_t sequence) {
+    assert(p->parked == NULL);
+    p->parked = r;
+    p->parked_sequence = sequence;
+    p->parked_at_ms = clock_monotonic_ms();
+    p->previous = i->newest;
+    if (i->newest != NULL)
+        i->newest->next = p;
+    else
+        i->oldest = p;
+    i->newest = p;
+}
+
+static void forget_peer(struct inbox *i, struct peer *p) {
+    struct bus_request *r = unpark(i, p);
+    if (r != NULL) bus_discard(r);
+    tdelete(p, &i->sessions, by_session);
+    if (p->live) tdelete(p, &i->live, by_agent);
+    i->count--;
+    secret_wipe(p, sizeof *p);
+    free(p);
+}
+
+void inbox_add_session(struct inbox *i, const struct session *s, const char *agent_id) {
+    struct peer *p = memory_zeroed(1, sizeof *p);
+    p->session = *s;
+    p->created_ms = clock_monotonic_ms();
+    snprintf(p->agent_id, sizeof p->agent_id, "%s", agent_id);
+    pthread_mutex_lock(&i->lock);
+    if (tsearch(p, &i->sessions, by_session) == NULL) abort();
+    p->newer = i->unproven;
+    i->unproven = p;
+    i->count++;
+    pthread_mutex_unlock(&i->lock);
+}
+
+/* The first proven message: from now on this session speaks for the agent, and the one before it is
+ * over. */
+static void make_live(struct inbox *i, struct peer *p) {
+    if (p->live) return;
+    struct peer *before = find_live(i, p->agent_id);
+    if (before != NULL) forget_peer(i, before);
+    for (struct peer **at = &i->unproven; *at != NULL; at = &(*at)->newer) {
+        if (*at == p) {
+            *at = p->newer;
+            break;
+        }
+    }
+    p->newer = NULL;
+    p->live = true;
+    if (tsearch(p, &i->live, by_agent) == NULL) abort();
+}
+
+/* --- answering --- */
+
+/* What an agent is told, sealed; "" when the session is gone meanwhile. */
+static void seal_answer(struct inbox *i, const unsigned char session[SESSION_ID_SIZE],
+                        uint64_t answers, const struct text *json, struct text *frame) {
+    pthread_mutex_lock(&i->lock);
+    struct peer *p = find_session(i, session);
+    if (p != NULL) session_seal(&p->session, answers, text_value(json), json->length, frame);
+    pthread_mutex_unlock(&i->lock);
+}
+
+struct answer {
+    struct bus_request *request;
+    unsigned char session[SESSION_ID_SIZE];
+    uint64_t sequence;
+    char agent_id[WIRE_AGENT_ID_SIZE];
+};
+
+static void answer_desired(struct inbox *i, const struct answer *to) {
+    struct wire_desired desired;
+    struct err e;
+    OWN_TEXT struct text json = TEXT_EMPTY;
+    OWN_TEXT struct text frame = TEXT_EMPTY;
+    if (!agents_desired(i->options.agents, to->agent_id, &desired, &e)) {
+        log_warn("inbox.no_desired", "agent=%s error=%s", to->agent_id, e.text);
+        bus_discard(to->request);
+        return;
+    }
+    json_encode(&wire_desired_schema, &desired, &json);
+    json_clear(&wire_desired_schema, &desired);
+    seal_answer(i, to->session, to->sequence, &json, &frame);
+    if (frame.length > 0)
+        bus_reply(to->request, frame.data, frame.length);
+    else
+        bus_discard(to->request);
+}
+
+/* Under the lock: what answering p's parked request needs. False when nothing is parked. */
+static bool take_parked(struct inbox *i, struct peer *p, struct answer *out) {
+    if (p == NULL || p->parked == NULL) return false;
+    memcpy(out->session, p->session.id, SESSION_ID_SIZE);
+    memcpy(out->agent_id, p->agent_id, sizeof out->agent_id);
+    out->sequence = p->parked_sequence;
+    out->request = unpark(i, p);
+    return true;
+}
+
+void inbox_desired_changed(void *inbox, const char *agent_id) {
+    struct inbox *i = inbox;
+    struct answer answer;
+    pthread_mutex_lock(&i->lock);
+    bool parked = take_parked(i, find_live(i, agent_id), &answer);
+    pthread_mutex_unlock(&i->lock);
+    if (parked) answer_desired(i, &answer);
+}
+
+void inbox_forget(struct inbox *i, const char *agent_id) {
+    pthread_mutex_lock(&i->lock);
+    struct peer *p = find_live(i, agent_id);
+    struct bus_request *parked = p != NULL ? unpark(i, p) : NULL;
+    if (p != NULL) forget_peer(i, p);
+    pthread_mutex_unlock(&i->lock);
+    if (parked != NULL)
+        inbox_refuse(i, parked, ERR_DENIED, "hello_required", "", "the session of agent %s ended",
+                     agent_id);
+}
+
+/* --- session messages --- */
+
+/* Proves the frame and copies whom it is from; false leaves *known to tell unknown sessions from
+ * bad frames. */
+static bool prove(struct inbox *i, const struct frame *f, char agent_id[WIRE_AGENT_ID_SIZE],
+                  bool *known, struct err *e) {
+    pthread_mutex_lock(&i->lock);
+    struct peer *p = find_session(i, f->session);
+    *known = p != NULL;
+    bool proven = p != NULL && session_open(&p->session, f, e);
+    if (proven) {
+        make_live(i, p);
+        memcpy(agent_id, p->agent_id, WIRE_AGENT_ID_SIZE);
+    }
+    pthread_mutex_unlock(&i->lock);
+    return proven;
+}
+
+static bool decode_heartbeat(const struct frame *f, const char *agent_id,
+                             struct wire_heartbeat *out, struct err *e) {
+    if (!json_decode(&wire_heartbeat_schema, f->json, f->json_length, JSON_IGNORE_UNKNOWN, out, e))
+        return false;
+    if (strcmp(out->type, "heartbeat") == 0 && strcmp(out->agent_id, agent_id) == 0) return true;
+    json_clear(&wire_heartbeat_schema, out);
+    return err_set(e, ERR_DENIED, "agent %s speaks for somebody else", agent_id);
+}
+
+/* Parks the request of f, or hands it back as *answer when there are news for the agent or an older
+ * one was parked. */
+static void park_or_answer(struct inbox *i, struct bus_request *r, const struct frame *f,
+                           const char *agent_id, int64_t generation) {
+    struct answer before, now = {.request = NULL};
+    pthread_mutex_lock(&i->lock);
+    struct peer *p = find_session(i, f->session);
+    bool had_parked = take_parked(i, p, &before);
+    if (p != NULL) park(i, p, r, f->sequence);
+    pthread_mutex_unlock(&i->lock);
+    if (had_parked) answer_desired(i, &before);
+    if (p == NULL) {
+        bus_discard(r);
+        return;
+    }
+    /* Only now, when a change would find it parked, is it safe to look whether one has come before.
+     */
+    if (!agents_news(i->options.agents, agent_id, generation)) return;
+    pthread_mutex_lock(&i->lock);
+    bool still_parked = take_parked(i, find_session(i, f->session), &now);
+    pthread_mutex_unlock(&i->lock);
+    if (still_parked) answer_desired(i, &now);
+}
+
+static void take_heartbeat(struct inbox *i, struct bus_request *r, const struct frame *f,
+                           const char *agent_id) {
+    struct wire_heartbeat report;
+    struct err e = {0};
+    if (!decode_heartbeat(f, agent_id, &report, &e)) {
+        inbox_refuse_frame(i, r, f, &e);
+        return;
+    }
+    int64_t generation = report.generation;
+    bool taken = agents_observe(i->options.agents, &report, bus_request_address(r),
+                                clock_monotonic_ms(), clock_wall_ms(), &e);
+    json_clear(&wire_heartbeat_schema, &report);
+    atomic_fetch_add(&i->heartbeats, 1);
+    if (taken)
+        park_or_answer(i, r, f, agent_id, generation);
+    else
+        inbox_refuse_frame(i, r, f, &e);
+}
+
+static void take_session_frame(struct inbox *i, struct bus_request *r, const struct frame *f) {
+    char agent_id[WIRE_AGENT_ID_SIZE];
+    struct err e = {0};
+    bool known = false;
+    if (prove(i, f, agent_id, &known, &e)) {
+        take_heartbeat(i, r, f, agent_id);
+    } else if (!known) {
+        inbox_require_hello(i, r, f);
+    } else {
+        log_warn("inbox.unproven", "address=%s error=%s", bus_request_address(r), e.text);
+        bus_discard(r);
+    }
+}
+
+/* --- the threads --- */
+
+static void take_request(struct inbox *i, struct bus_request *r) {
+    struct frame f;
+    struct err e;
+    size_t length = 0;
+    const void *bytes = bus_request_bytes(r, &length);
+    if (!frame_parse(bytes, length, &f, &e)) {
+        log_debug("inbox.malformed", "address=%s error=%s", bus_request_address(r), e.text);
+        bus_discard(r);
+    } else if (f.kind == FRAME_SESSION) {
+        take_session_frame(i, r, &f);
+    } else {
+        inbox_take_greeting(i, r, &f);
+    }
+}
+
+void *inbox_run(void *inbox) {
+    struct inbox *i = inbox;
+    for (struct bus_request *r; (r = bus_server_next(i->options.bus, -1)) != NULL;)
+        take_request(i, r);
+    return NULL;
+}
+
+static void forget_unproven(struct inbox *i, int64_t now_ms) {
+    struct peer **at = &i->unproven;
+    while (*at != NULL) {
+        struct peer *p = *at;
+        if (now_ms - p->created_ms < HELLO_GRACE_MS) {
+            at = &p->newer;
+            continue;
+        }
+        *at = p->newer;
+        forget_peer(i, p);
+    }
+}
+
+static bool take_due(struct inbox *i, int64_t now_ms, struct answer *out) {
+    pthread_mutex_lock(&i->lock);
+    bool due = i->oldest != NULL && now_ms - i->oldest->parked_at_ms >= i->options.interval_ms &&
+               take_parked(i, i->oldest, out);
+    pthread_mutex_unlock(&i->lock);
+    return due;
+}
+
+void inbox_tick(struct inbox *i, int64_t now_ms) {
+    struct answer answer;
+    while (take_due(i, now_ms, &answer)) answer_desired(i, &answer);
+    pthread_mutex_lock(&i->lock);
+    forget_unproven(i, now_ms);
+    pthread_mutex_unlock(&i->lock);
+}
+
+/* Agents that are answered come back at once, find nobody, and say hello to the next master with
+ * jitter. */
+void inbox_drain(struct inbox *i) {
+    inbox_tick(i, INT64_MAX);
+}
+
+struct inbox *inbox_new(const struct inbox_options *options) {
+    struct inbox *i = memory_zeroed(1, sizeof *i);
+    i->options = *options;
+    pthread_mutex_init(&i->lock, NULL);
+    random_bytes(i->challenge_key, sizeof i->challenge_key);
+    i->failures = rate_limiter_new((struct rate_limit){.per_second = 5.0 / 60, .burst = 5}, 10000);
+    return i;
+}
+
+static void free_peer(void *p) {
+    secret_wipe(p, sizeof(struct peer));
+    free(p);
+}
+
+static void free_nothing(void *p) {
+    (void)p;
+}
+
+void inbox_free(struct inbox *i) {
+    if (i == NULL) return;
+    while (i->oldest != NULL) bus_discard(unpark(i, i->oldest));
+    tdestroy(i->live, free_nothing);
+    tdestroy(i->sessions, free_peer);
+    rate_limiter_free(i->failures);
+    pthread_mutex_destroy(&i->lock);
+    secret_wipe(i->challenge_key, sizeof i->challenge_key);
+    free(i);
+}
+
+size_t inbox_sessions(struct inbox *i) {
+    pthread_mutex_lock(&i->lock);
+    size_t count = i->count;
+    pthread_mutex_unlock(&i->lock);
+    return count;
+}
+
+int64_t inbox_heartbeats(struct inbox *i) {
+    return atomic_load(&i->heartbeats);
+}

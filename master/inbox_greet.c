@@ -1,0 +1,272 @@
+/* Before there is a session: challenge, enrollment, hello, and signed refusals. */
+#include "master/inbox_internal.h"
+
+#include "lib/clock.h"
+#include "lib/encode.h"
+#include "lib/labels.h"
+#include "lib/log.h"
+
+#include <inttypes.h>
+#include <sodium.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define CHALLENGE_LIFE_MS 60000
+
+/* --- answers signed by the master --- */
+
+static void reply_signed(struct inbox *i, struct bus_request *r, const struct json_schema *schema,
+                         const void *message) {
+    OWN_TEXT struct text json = TEXT_EMPTY;
+    OWN_TEXT struct text frame = TEXT_EMPTY;
+    json_encode(schema, message, &json);
+    frame_signed(keys_master(i->options.keys), WIRE_PURPOSE_MASTER, text_value(&json), json.length,
+                 &frame);
+    bus_reply(r, frame.data, frame.length);
+}
+
+void inbox_refuse(struct inbox *i, struct bus_request *r, enum err_code status, const char *code,
+                  const char *nonce, const char *format, ...) {
+    struct wire_error error = {.type = "error"};
+    snprintf(error.code, sizeof error.code, "%s", code != NULL ? code : err_code_name(status));
+    snprintf(error.nonce, sizeof error.nonce, "%s", nonce);
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(error.text, sizeof error.text, format, arguments);
+    va_end(arguments);
+    reply_signed(i, r, &wire_error_schema, &error);
+}
+
+static void refuse_err(struct inbox *i, struct bus_request *r, const char *nonce,
+                       const struct err *e) {
+    struct wire_error error = {.type = "error"};
+    snprintf(error.code, sizeof error.code, "%s", err_code_name(e->code));
+    snprintf(error.nonce, sizeof error.nonce, "%s", nonce);
+    memcpy(error.text, e->text, sizeof error.text);
+    memcpy(error.hint, e->hint, sizeof error.hint);
+    reply_signed(i, r, &wire_error_schema, &error);
+}
+
+/* Session id and sequence: no two frames of an agent share it. */
+static void frame_nonce(const struct frame *f, char out[WIRE_NONCE_HEX_SIZE]) {
+    encode_hex(f->session, SESSION_ID_SIZE, out);
+    snprintf(out + 2 * SESSION_ID_SIZE, WIRE_NONCE_HEX_SIZE - 2 * SESSION_ID_SIZE, "%016" PRIx64,
+             f->sequence);
+}
+
+void inbox_refuse_frame(struct inbox *i, struct bus_request *r, const struct frame *f,
+                        const struct err *e) {
+    char nonce[WIRE_NONCE_HEX_SIZE];
+    frame_nonce(f, nonce);
+    refuse_err(i, r, nonce, e);
+}
+
+void inbox_require_hello(struct inbox *i, struct bus_request *r, const struct frame *f) {
+    char nonce[WIRE_NONCE_HEX_SIZE];
+    frame_nonce(f, nonce);
+    inbox_refuse(i, r, ERR_UNAUTHENTICATED, "hello_required", nonce, "unknown session");
+}
+
+/* --- challenge: a number that this master made within the last minute; nothing is stored --- */
+
+/* 8 bytes of time, 24 of a keyed hash over time and nonce. */
+static void make_challenge(const struct inbox *i, int64_t at_ms, const char *nonce,
+                           char out[WIRE_NONCE_HEX_SIZE]) {
+    unsigned char bytes[SESSION_NONCE_SIZE], input[8 + WIRE_NONCE_HEX_SIZE] = {0};
+    for (int byte = 0; byte < 8; byte++)
+        bytes[byte] = input[byte] = (unsigned char)((uint64_t)at_ms >> (8 * byte));
+    snprintf((char *)input + 8, sizeof input - 8, "%s", nonce);
+    crypto_generichash(bytes + 8, sizeof bytes - 8, input, sizeof input, i->challenge_key,
+                       sizeof i->challenge_key);
+    encode_hex(bytes, sizeof bytes, out);
+}
+
+static bool challenge_valid(const struct inbox *i, const char *challenge, const char *nonce,
+                            int64_t now_ms) {
+    unsigned char bytes[SESSION_NONCE_SIZE];
+    char expected[WIRE_NONCE_HEX_SIZE];
+    if (!decode_hex(challenge, bytes, sizeof bytes)) return false;
+    uint64_t at_ms = 0;
+    for (int byte = 7; byte >= 0; byte--) at_ms = at_ms << 8 | bytes[byte];
+    make_challenge(i, (int64_t)at_ms, nonce, expected);
+    return secret_equal(expected, challenge) && now_ms - (int64_t)at_ms < CHALLENGE_LIFE_MS;
+}
+
+static void take_challenge_request(struct inbox *i, struct bus_request *r, const struct frame *f) {
+    struct wire_challenge_request question;
+    struct wire_challenge answer = {.type = "challenge", .http_port = i->options.http_port};
+    struct err e;
+    if (!json_decode(&wire_challenge_request_schema, f->json, f->json_length, JSON_IGNORE_UNKNOWN,
+                     &question, &e) ||
+        strcmp(question.type, "challenge") != 0) {
+        bus_discard(r);
+        return;
+    }
+    memcpy(answer.nonce, question.nonce, sizeof answer.nonce);
+    make_challenge(i, clock_monotonic_ms(), question.nonce, answer.challenge);
+    sign_public_text(sign_secret_public(keys_master(i->options.keys)), answer.master_key);
+    sign_public_text(sign_secret_public(keys_release(i->options.keys)), answer.release_key);
+    reply_signed(i, r, &wire_challenge_schema, &answer);
+}
+
+/* --- enrollment --- */
+
+static bool is_for_us(const struct inbox *i, const char *master_key, struct err *e) {
+    char mine[SIGN_PUBLIC_TEXT_SIZE];
+    sign_public_text(sign_secret_public(keys_master(i->options.keys)), mine);
+    if (strcmp(mine, master_key) == 0) return true;
+    err_set(e, ERR_UNTRUSTED, "the message is for another master");
+    return err_hint(e, "join again with a fresh join string: gridctl agent join-command");
+}
+
+static bool check_enroll(const struct inbox *i, const struct wire_enroll *m, const struct frame *f,
+                         struct sign_public *key, struct err *e) {
+    if (!wire_agent_id_check(m->agent_id, e) || !is_for_us(i, m->master_key, e) ||
+        !sign_public_parse(m->public_key, key, e))
+        return false;
+    if (!frame_signed_valid(f, key, WIRE_PURPOSE_AGENT))
+        return err_set(e, ERR_UNTRUSTED, "the enrollment is not signed by its own key");
+    if (!challenge_valid(i, m->challenge, m->nonce, clock_monotonic_ms()))
+        return err_set(e, ERR_UNTRUSTED, "the enrollment's challenge is not ours or too old");
+    return true;
+}
+
+static bool run_enrollment(struct inbox *i, const struct wire_enroll *m,
+                           const struct sign_public *key, const char *address,
+                           enum agent_admission *admission, struct err *e) {
+    char token[SECRET_TEXT_SIZE];
+    const char *platform = platform_canonical(m->platform),
+               *arch = platform_arch_canonical(m->arch);
+    OWN_TEXT struct text labels = TEXT_EMPTY;
+    if (platform == NULL || arch == NULL)
+        return err_set(e, ERR_INVALID, "platform %s-%s is not known", m->platform, m->arch);
+    if (!labels_parse(m->labels != NULL ? m->labels : "", &labels, e) ||
+        !sign_unseal(keys_master(i->options.keys), m->token, token, sizeof token, e))
+        return false;
+    const struct agent_enrollment in = {.id = m->agent_id,
+                                        .public_key = key,
+                                        .token = token,
+                                        .labels = text_value(&labels),
+                                        .platform = platform,
+                                        .arch = arch,
+                                        .address = address,
+                                        .approve = i->options.approve_agents};
+    bool enrolled = agents_enroll(i->options.agents, &in, admission, e);
+    secret_wipe(token, sizeof token);
+    return enrolled;
+}
+
+static bool limit_failures(struct inbox *i, const char *address, struct err *e) {
+    int64_t wait_ms = 0;
+    if (rate_limiter_allows(i->failures, address, clock_monotonic_ms(), &wait_ms)) return true;
+    return err_set(e, ERR_RATE_LIMITED, "too many failed enrollments from %s: wait %" PRId64 " s",
+                   address, wait_ms / 1000 + 1);
+}
+
+static bool enroll(struct inbox *i, const struct bus_request *r, const struct frame *f,
+                   const struct wire_enroll *m, enum agent_admission *admission, struct err *e) {
+    struct sign_public key;
+    const char *address = bus_request_address(r);
+    if (!limit_failures(i, address, e)) return false;
+    if (check_enroll(i, m, f, &key, e) && run_enrollment(i, m, &key, address, admission, e))
+        return true;
+    log_warn("inbox.enroll_refused", "agent=%s address=%s code=%s error=%s", m->agent_id, address,
+             err_code_name(e->code), e->text);
+    if (e->code == ERR_UNAUTHENTICATED || e->code == ERR_UNTRUSTED)
+        (void)rate_limiter_take(i->failures, address, 1, clock_monotonic_ms(), NULL);
+    return false;
+}
+
+static void take_enroll(struct inbox *i, struct bus_request *r, const struct frame *f) {
+    struct wire_enroll m;
+    enum agent_admission admission = ADMISSION_PENDING;
+    struct err e = {0};
+    if (!json_decode(&wire_enroll_schema, f->json, f->json_length, JSON_IGNORE_UNKNOWN, &m, &e)) {
+        refuse_err(i, r, "", &e);
+        return;
+    }
+    if (enroll(i, r, f, &m, &admission, &e)) {
+        struct wire_enrolled answer = {.type = "enrolled"};
+        memcpy(answer.nonce, m.nonce, sizeof answer.nonce);
+        memcpy(answer.agent_id, m.agent_id, sizeof answer.agent_id);
+        snprintf(answer.status, sizeof answer.status, "%s",
+                 admission == ADMISSION_PENDING ? "pending" : "up");
+        reply_signed(i, r, &wire_enrolled_schema, &answer);
+    } else {
+        refuse_err(i, r, m.nonce, &e);
+    }
+    json_clear(&wire_enroll_schema, &m);
+}
+
+/* --- hello --- */
+
+static bool check_hello(const struct inbox *i, const struct wire_hello *m, const struct frame *f,
+                        struct err *e) {
+    struct sign_public key;
+    enum agent_admission admission;
+    if (!is_for_us(i, m->master_key, e) ||
+        !agents_identity(i->options.agents, m->agent_id, &key, &admission, e))
+        return false;
+    if (!frame_signed_valid(f, &key, WIRE_PURPOSE_AGENT))
+        return err_set(e, ERR_UNTRUSTED, "the hello is not signed by the key of agent %s",
+                       m->agent_id);
+    if (admission == ADMISSION_REVOKED)
+        return err_set(e, ERR_DENIED, "agent %s was revoked", m->agent_id);
+    if (admission == ADMISSION_ADMITTED) return true;
+    err_set(e, ERR_DENIED, "agent %s waits for approval", m->agent_id);
+    return err_hint(e, "an operator runs: gridctl agent approve %s", m->agent_id);
+}
+
+static bool begin_session(struct inbox *i, const struct wire_hello *m,
+                          struct wire_hello_answer *answer, struct err *e) {
+    unsigned char nonce[SESSION_NONCE_SIZE], peer[SESSION_KEY_SIZE], id[SESSION_ID_SIZE];
+    struct session_exchange mine;
+    struct session session;
+    if (!decode_hex(m->nonce, nonce, sizeof nonce) ||
+        !decode_hex(m->exchange_key, peer, sizeof peer))
+        return err_set(e, ERR_INVALID, "hello: nonce and exchange_key are 64 hex digits");
+    session_exchange_new(&mine);
+    random_bytes(id, sizeof id);
+    encode_hex(id, sizeof id, answer->session);
+    encode_hex(mine.public_key, sizeof mine.public_key, answer->exchange_key);
+    if (!session_begin(&session, SESSION_MASTER, id, nonce, &mine, peer, e) ||
+        !agents_greet(i->options.agents, m->agent_id, m->generation, e))
+        return false;
+    inbox_add_session(i, &session, m->agent_id);
+    secret_wipe(&session, sizeof session);
+    return true;
+}
+
+static void take_hello(struct inbox *i, struct bus_request *r, const struct frame *f) {
+    struct wire_hello m;
+    struct wire_hello_answer answer = {
+        .type = "hello", .interval_ms = i->options.interval_ms, .http_port = i->options.http_port};
+    struct err e = {0};
+    if (!json_decode(&wire_hello_schema, f->json, f->json_length, JSON_IGNORE_UNKNOWN, &m, &e)) {
+        refuse_err(i, r, "", &e);
+    } else if (!check_hello(i, &m, f, &e) || !begin_session(i, &m, &answer, &e)) {
+        log_warn("inbox.hello_refused", "agent=%s address=%s error=%s", m.agent_id,
+                 bus_request_address(r), e.text);
+        refuse_err(i, r, m.nonce, &e);
+    } else {
+        memcpy(answer.nonce, m.nonce, sizeof answer.nonce);
+        memcpy(answer.agent_id, m.agent_id, sizeof answer.agent_id);
+        reply_signed(i, r, &wire_hello_answer_schema, &answer);
+    }
+}
+
+void inbox_take_greeting(struct inbox *i, struct bus_request *r, const struct frame *f) {
+    struct wire_type type;
+    struct err e;
+    if (!json_decode(&wire_type_schema, f->json, f->json_length, JSON_IGNORE_UNKNOWN, &type, &e))
+        bus_discard(r);
+    else if (f->kind == FRAME_PLAIN)
+        take_challenge_request(i, r, f);
+    else if (strcmp(type.type, "enroll") == 0)
+        take_enroll(i, r, f);
+    else if (strcmp(type.type, "hello") == 0)
+        take_hello(i, r, f);
+    else
+        bus_discard(r);
+}

@@ -1,0 +1,52 @@
+/* What the files of the inbox room share: inbox.c (sessions, heartbeats), inbox_greet.c (challenge,
+ * enroll, hello, refusals). */
+#pragma once
+
+#include "lib/rate.h"
+#include "lib/session.h"
+#include "lib/wire.h"
+#include "master/inbox.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+/* One session of one agent. */
+struct peer {
+    struct session session;
+    char agent_id[WIRE_AGENT_ID_SIZE];
+    bool live; /* it has proven itself and speaks for the agent */
+    int64_t created_ms;
+    struct peer *newer; /* in the list of unproven sessions */
+    struct bus_request *parked;
+    uint64_t parked_sequence;
+    int64_t parked_at_ms;
+    struct peer *previous, *next; /* in the list of parked ones, oldest first */
+};
+
+struct inbox {
+    struct inbox_options options;
+    unsigned char challenge_key[SESSION_KEY_SIZE];
+    struct rate_limiter *failures; /* enrollments refused, per address */
+    atomic_int_fast64_t heartbeats;
+    pthread_mutex_t lock; /* guards everything below */
+    void *sessions;       /* tree of struct peer by session id */
+    void *live;           /* tree of live ones by agent id */
+    size_t count;
+    struct peer *unproven;
+    struct peer *oldest, *newest;
+};
+
+void inbox_add_session(struct inbox *i, const struct session *s, const char *agent_id);
+
+/* Plain and signed frames. Answers or discards r. */
+void inbox_take_greeting(struct inbox *i, struct bus_request *r, const struct frame *f);
+
+/* Answers with a signed error: code is err_code_name(status) or, when given, this name. nonce is
+ * the refused message's. */
+void inbox_refuse(struct inbox *i, struct bus_request *r, enum err_code status, const char *code,
+                  const char *nonce, const char *format, ...) PRINTF_LIKE(6, 7);
+
+/* The same for a session frame, whose nonce is its session id and sequence. */
+void inbox_refuse_frame(struct inbox *i, struct bus_request *r, const struct frame *f,
+                        const struct err *e);
+void inbox_require_hello(struct inbox *i, struct bus_request *r, const struct frame *f);
