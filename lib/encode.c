@@ -18,9 +18,17 @@ bool decode_hex(const char *hex, void *out, size_t length) {
            decoded == length;
 }
 
+/* libsodium 1.0.18 takes some bytes above 127 for digits of base64. */
+static bool is_ascii(const char *text) {
+    unsigned char bits = 0;
+    for (; *text != '\0'; text++) bits |= (unsigned char)*text;
+    return bits < 0x80;
+}
+
 static bool decode_variant(const char *text, void *out, size_t size, size_t *length, int variant) {
     *length = 0;
-    return sodium_base642bin(out, size, text, strlen(text), NULL, length, NULL, variant) == 0;
+    return is_ascii(text) &&
+           sodium_base642bin(out, size, text, strlen(text), NULL, length, NULL, variant) == 0;
 }
 
 char *encode_base64(const void *bytes, size_t length, char *out) {

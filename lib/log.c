@@ -2,6 +2,7 @@
 
 #include "lib/clock.h"
 #include "lib/text.h"
+#include "lib/utf8.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -180,48 +181,36 @@ static const char *format_value(const char *format, struct arguments *arguments,
     return *format == ' ' ? format + 1 : format;
 }
 
-/* Bytes of the UTF-8 character at the begin of bytes, 0 when it is malformed (RFC 3629). */
-static size_t character_length(const unsigned char *bytes) {
-    unsigned char lead = bytes[0];
-    if (lead < 0x80) return 1;
-    size_t length = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
-    if (lead < 0xC2 || lead > 0xF4) return 0;
-    for (size_t i = 1; i < length; i++)
-        if ((bytes[i] & 0xC0) != 0x80) return 0;
-    bool overlong = (lead == 0xE0 && bytes[1] < 0xA0) || (lead == 0xF0 && bytes[1] < 0x90);
-    bool outside = (lead == 0xED && bytes[1] > 0x9F) || (lead == 0xF4 && bytes[1] > 0x8F);
-    return overlong || outside ? 0 : length;
-}
-
 /* C0, DEL and C1: what a terminal would act upon. */
-static bool is_control(const unsigned char *character, size_t length) {
-    return (length == 1 && (character[0] < 0x20 || character[0] == 0x7F)) ||
-           (length == 2 && character[0] == 0xC2 && character[1] < 0xA0);
+static bool is_control(const char *character, size_t length) {
+    unsigned char first = (unsigned char)character[0];
+    return (length == 1 && (first < 0x20 || first == 0x7F)) ||
+           (length == 2 && first == 0xC2 && (unsigned char)character[1] < 0xA0);
 }
 
 static bool needs_quotes(const char *value) {
     if (*value == '\0') return true;
-    const unsigned char *at = (const unsigned char *)value;
-    while (*at != '\0') {
-        size_t length = character_length(at);
-        if (length == 0 || strchr(" \"=", *at) != NULL || is_control(at, length)) return true;
-        at += length;
+    for (size_t rest = strlen(value); rest > 0;) {
+        size_t length = utf8_character(value, rest);
+        if (length == 0 || strchr(" \"=", *value) != NULL || is_control(value, length)) return true;
+        value += length;
+        rest -= length;
     }
     return false;
 }
 
-static void add_escaped(struct text *line, const unsigned char *character, size_t length) {
+static void add_escaped(struct text *line, const char *character, size_t length) {
     static const char from[] = "\"\\\n\r\t";
     static const char to[] = "\"\\nrt";
     const char *found = strchr(from, *character);
     if (length == 0 && line_format == LOG_FORMAT_JSON)
         text_add(line, "\\ufffd");
     else if (length == 0)
-        text_add_format(line, "\\x%02x", (unsigned)*character);
+        text_add_format(line, "\\x%02x", (unsigned)(unsigned char)*character);
     else if (length == 1 && found != NULL)
         text_add_format(line, "\\%c", to[found - from]);
     else if (is_control(character, length))
-        text_add_format(line, "\\u%04x", (unsigned)character[length - 1]);
+        text_add_format(line, "\\u%04x", (unsigned)(unsigned char)character[length - 1]);
     else
         text_add_bytes(line, character, length);
 }
@@ -229,11 +218,12 @@ static void add_escaped(struct text *line, const unsigned char *character, size_
 /* The same escapes in both formats, but for malformed bytes, which JSON cannot hold. */
 static void add_quoted(struct text *line, const char *value) {
     text_add(line, "\"");
-    const unsigned char *at = (const unsigned char *)value;
-    while (*at != '\0') {
-        size_t length = character_length(at);
-        add_escaped(line, at, length);
-        at += length > 0 ? length : 1;
+    for (size_t rest = strlen(value); rest > 0;) {
+        size_t length = utf8_character(value, rest);
+        add_escaped(line, value, length);
+        size_t step = length > 0 ? length : 1;
+        value += step;
+        rest -= step;
     }
     text_add(line, "\"");
 }
