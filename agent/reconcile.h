@@ -1,0 +1,121 @@
+/* What to do next so that this machine runs what is desired. Pure: a function of facts and time,
+ * without I/O, clock, allocation or globals.
+ *
+ * One node, as the facts tell it:
+ *
+ *   UNKNOWN --examined--> DOWN --start--> RUNNING --terminate--> STOPPING --ended--> DOWN
+ *      \---- someone else has its data --> HELD (left alone until it is free)
+ *
+ * Versions: nodes go from `current` to the target one after another, and none of them is taken down
+ * while one that the agent has touched does not work yet. A node that was broken before it was
+ * touched is excused: it gets the new version at once, and its failure says nothing about that
+ * version. When every node works on the target it becomes current (commit). When a node that was
+ * not excused does not come up with it, the target has failed: it is not tried again in this
+ * generation and everyone returns. */
+#pragma once
+
+#include "lib/hash.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define RECONCILE_HEALTHY_MS 30000  /* a started process has to work within */
+#define RECONCILE_DRAIN_MS 10000    /* from SIGTERM to SIGKILL */
+#define RECONCILE_MOST_EXITS 3      /* of a version on trial */
+#define RECONCILE_ASK_AGAIN_MS 2000 /* after a veto */
+
+enum node_phase { NODE_UNKNOWN, NODE_HELD, NODE_DOWN, NODE_RUNNING, NODE_STOPPING };
+
+enum node_health {
+    HEALTH_NONE,    /* no verdict about this process yet */
+    HEALTH_GOOD,    /* works */
+    HEALTH_MACHINE, /* answers and complains only of what is the machine's (disk full, I/O errors)
+                     */
+    HEALTH_BAD,     /* silent three times, or says that it fails */
+};
+
+enum stop_answer { STOP_UNASKED, STOP_ASKED, STOP_GRANTED, STOP_VETOED };
+
+struct reconcile_node {
+    /* facts */
+    bool wanted; /* false: beyond the number of nodes that the configuration asks for */
+    enum node_phase phase;
+    enum node_health health;
+    bool proven;                   /* HEALTH_GOOD or HEALTH_MACHINE was seen of this process */
+    bool restart_ordered;          /* by an operator, not carried out yet */
+    bool killed;                   /* SIGKILL was sent */
+    char running[SHA256_HEX_SIZE]; /* digest of its process; "" when it is DOWN */
+    bool running_staged;           /* ... which is in the store too */
+    unsigned failures; /* unwanted exits and failed starts in a row; a stop that was ordered ends
+                          the row */
+    int64_t start_after_ms; /* DOWN: not before */
+    int64_t started_ms;     /* RUNNING */
+    int64_t stopping_ms;    /* STOPPING: since */
+    enum stop_answer stop_answer;
+    int64_t answered_ms; /* STOP_VETOED: when */
+    /* decided here, kept by the caller; the facts `failures`, `start_after_ms`, `stop_answer` begin
+     * anew with each assignment */
+    char assigned[SHA256_HEX_SIZE]; /* what it should run; "" before the first decision */
+    bool excused;
+};
+
+struct reconcile_version {
+    char sha256[SHA256_HEX_SIZE]; /* "" none */
+    bool staged;                  /* verified bytes are in the store */
+};
+
+struct reconcile_input {
+    int64_t generation;
+    bool draining;     /* the operator wants no switch now */
+    bool connected;    /* the master answers: without it no switch begins */
+    bool may_download; /* false: switched off by the configuration */
+    struct reconcile_version target, current, previous;
+    char fetching[SHA256_HEX_SIZE];     /* under way, "" for none */
+    char fetch_failed[SHA256_HEX_SIZE]; /* the last attempt at this digest failed */
+    int64_t fetch_after_ms;             /* ... and the next is not due before */
+    bool fetch_refused;                 /* ... and there is no next in this generation */
+    char failed[SHA256_HEX_SIZE];       /* version that was tried and given up ... */
+    int64_t failed_generation;          /* ... in this generation */
+};
+
+enum step { STEP_NONE, STEP_START, STEP_ASK, STEP_TERMINATE, STEP_KILL };
+
+enum update_phase {
+    UPDATE_IDLE,      /* runs what it should */
+    UPDATE_WAITING,   /* see hold */
+    UPDATE_FETCHING,  /* or about to */
+    UPDATE_UNFETCHED, /* the last attempt failed; another follows unless refused */
+    UPDATE_SWITCHING,
+    UPDATE_FAILED, /* given up; the old version runs */
+};
+
+/* Why nothing moves, when something should. */
+enum hold {
+    HOLD_NONE,
+    HOLD_NOTHING_DESIRED,
+    HOLD_DOWNLOAD_OFF,
+    HOLD_DRAINING,
+    HOLD_MASTER_AWAY,
+    HOLD_EXAMINING,  /* hold_node is not examined yet */
+    HOLD_VETO,       /* hold_node says it must not stop now */
+    HOLD_NODE,       /* hold_node does not work yet */
+    HOLD_NODES_HELD, /* every node's data directory is somebody else's */
+};
+
+struct reconcile_decision {
+    enum update_phase update;
+    enum hold hold;
+    size_t hold_node;
+    char fetch[SHA256_HEX_SIZE];  /* should be under way now; "": nothing, what is under way is in
+                                     vain */
+    char commit[SHA256_HEX_SIZE]; /* works: it is current from now on; "" for none */
+    bool give_up; /* the target failed just now, first at failed_node: remember `failed` */
+    size_t failed_node;
+    int64_t wake_ms; /* decide again by then, even if nothing happens; INT64_MAX: no need */
+};
+
+/* Decides for all nodes at once: nodes[i].assigned and excused are set, steps[i] is what to do with
+ * it. */
+void reconcile(const struct reconcile_input *in, struct reconcile_node *nodes, enum step *steps,
+               size_t count, int64_t now_ms, struct reconcile_decision *out);
