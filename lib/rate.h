@@ -1,4 +1,5 @@
-/* Token buckets. The bucket is pure; the limiter keeps one per key, bounded, least recently used out first. */
+/* Token buckets. The bucket is pure; the limiter keeps one per key, bounded, least recently used
+ * out first. */
 #pragma once
 
 #include <stdbool.h>
@@ -15,14 +16,18 @@ struct rate_limit {
     double burst;
 };
 
-/* Takes amount if that many tokens are there; otherwise takes nothing and *wait_ms says when they will be (may be NULL). */
-bool rate_take(struct rate_bucket *b, struct rate_limit limit, double amount, int64_t now_ms, int64_t *wait_ms);
+/* Takes amount if that many tokens are there; otherwise takes nothing and *wait_ms (may be NULL)
+ * says in how many ms they will be, INT64_MAX for never: an amount above the burst, a rate of 0. */
+bool rate_take(struct rate_bucket *b, struct rate_limit limit, double amount, int64_t now_ms,
+               int64_t *wait_ms);
 
 struct rate_limiter;
 
-/* Any thread may use a limiter. */
+/* Any thread may use a limiter. It keeps max_keys buckets at most; a key without one has a full
+ * one. Never NULL. */
 struct rate_limiter *rate_limiter_new(struct rate_limit limit, size_t max_keys);
-bool rate_limiter_take(struct rate_limiter *l, const char *key, double amount, int64_t now_ms, int64_t *wait_ms);
+bool rate_limiter_take(struct rate_limiter *l, const char *key, double amount, int64_t now_ms,
+                       int64_t *wait_ms);
 
 /* Whether a take would succeed, taking nothing: for limits that count failures only. */
 bool rate_limiter_allows(struct rate_limiter *l, const char *key, int64_t now_ms, int64_t *wait_ms);

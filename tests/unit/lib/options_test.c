@@ -243,7 +243,7 @@ static void wrong_lines_are_refused(void **state) {
         {"--sate=geheim",                "unknown option --sate",                                           "did you mean --state?"      },
         {"x --zzzzzzzz y",               "unknown option --zzzzzzzz",                                       ""                           },
         {"--no-insecur3",                "unknown option --no-insecur3",                                    "did you mean --no-insecure?"},
-        {"--no-nodes",                   "unknown option --no-nodes",                                       ""                           },
+        {"--no-nodes",                   "unknown option --no-nodes",                                       "did you mean --nodes?"      },
         {"--in",                         "option --in is ambiguous: --insecure, --interval",                ""                           },
         {"-x",                           "unknown option -x",                                               ""                           },
         {"-ix",                          "unknown option -x",                                               ""                           },
