@@ -43,6 +43,7 @@ static bool check_name(const char *name, const char *subject, struct err *e) {
 static bool check_version(const char *version, const char *subject, struct err *e) {
     char text[SHOWN_SIZE];
     if (semver_valid(version)) return true;
+    if (*version == '\0') return err_set(e, ERR_INVALID, "%s: the version is empty", subject);
     shown(version, text);
     if (strlen(version) >= SEMVER_SIZE)
         return err_set(e, ERR_INVALID, "%s: version %s is longer than %d characters", subject, text,
@@ -70,6 +71,7 @@ static bool check_word(const struct word *word, const char *value, bool aliases,
                        const char *subject, char out[PLATFORM_SIZE], struct err *e) {
     char text[SHOWN_SIZE];
     const char *canonical = word->canonical(value);
+    if (*value == '\0') return err_set(e, ERR_INVALID, "%s: the %s is empty", subject, word->kind);
     if (canonical == NULL)
         return err_set(e, ERR_INVALID, "%s: %s %s is not %s", subject, word->kind,
                        shown(value, text), word->names());
