@@ -21,8 +21,6 @@ bool agents_unknown(struct err *e, const char *id) {
     return err_hint(e, "gridctl agent list shows the agents");
 }
 
-/* --- memory of one agent --- */
-
 void agent_view_clear(struct agent_view *view) {
     free(view->reported_labels);
     free(view->assigned_labels);
@@ -59,8 +57,6 @@ void agent_update_labels(struct agent_view *view) {
     free(view->labels);
     view->labels = text_take(&all);
 }
-
-/* --- the sorted array --- */
 
 /* Where id is, or where it would be inserted. */
 static size_t position(const struct agents *a, const char *id, bool *found) {
@@ -148,8 +144,6 @@ bool agents_take_row(struct agents *a, struct agent_row *row) {
     return taken;
 }
 
-/* --- opening and closing --- */
-
 static void load_row(struct agent_row *row, void *argument) {
     agents_take_row(argument, row);
 }
@@ -199,8 +193,6 @@ void agents_close(struct agents *a) {
     free(a);
 }
 
-/* --- events of heartbeats --- */
-
 void agents_add_event(struct agents *a, const char *kind, const char *subject, const char *format,
                       ...) {
     if (a->event_count == PENDING_EVENTS_MAX)
@@ -217,8 +209,6 @@ void agents_add_event(struct agents *a, const char *kind, const char *subject, c
     a->events_end = &event->next;
     a->event_count++;
 }
-
-/* --- looking --- */
 
 void agents_visit(struct agents *a, agent_visitor *visitor, void *argument) {
     pthread_mutex_lock(&a->lock);

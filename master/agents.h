@@ -102,7 +102,6 @@ void agents_summarize(struct agents *a, struct agents_summary *out);
 void agents_holding(struct agents *a, const char *sha256, char *out, size_t size);
 int64_t agents_on_channel(struct agents *a, const char *channel);
 
-/* --- membership --- */
 struct agent_enrollment {
     const char *id;
     const struct sign_public *public_key;
@@ -127,7 +126,6 @@ MUST_CHECK bool agents_revoke(struct agents *a, const char *id, const char *prin
 MUST_CHECK bool agents_remove(struct agents *a, const char *id, bool force, const char *principal,
                               struct err *e);
 
-/* --- desired state --- */
 /* Recomputes every agent's desired artifact from channels and catalog and tells those whose
  * changed. Run after anything the choice depends on has changed. */
 MUST_CHECK bool agents_refresh(struct agents *a, struct err *e);
@@ -146,10 +144,10 @@ bool agents_news(struct agents *a, const char *id, int64_t generation);
 MUST_CHECK bool agents_greet(struct agents *a, const char *id, int64_t seen_generation,
                              struct err *e);
 
-/* assign: canonical labels to set; remove: keys joined by '\n'. Either may be NULL. A label of the
+/* changes: lines "key=value" to assign, "key" to remove (JSON_LABEL_CHANGES). A label of the
  * agent's own configuration cannot be removed: ERR_CONFLICT says so. */
-MUST_CHECK bool agents_set_labels(struct agents *a, const char *id, const char *assign,
-                                  const char *remove, const char *principal, struct err *e);
+MUST_CHECK bool agents_set_labels(struct agents *a, const char *id, const char *changes,
+                                  const char *principal, struct err *e);
 MUST_CHECK bool agents_set_channel(struct agents *a, const char *id, const char *channel,
                                    const char *principal, struct err *e);
 MUST_CHECK bool agents_set_mode(struct agents *a, const char *id, const char *mode,
@@ -157,7 +155,6 @@ MUST_CHECK bool agents_set_mode(struct agents *a, const char *id, const char *mo
 MUST_CHECK bool agents_restart_node(struct agents *a, const char *node_id, const char *principal,
                                     struct err *e);
 
-/* --- observed state --- */
 /* Takes a proven heartbeat: the fields it owns move into the registry. ERR_NOT_FOUND, ERR_DENIED
  * (pending, revoked). */
 MUST_CHECK bool agents_observe(struct agents *a, struct wire_heartbeat *report, const char *address,
@@ -170,7 +167,6 @@ void agents_tick(struct agents *a, int64_t now_ms);
  * failure it stays for the next. */
 MUST_CHECK bool agents_flush(struct agents *a, struct err *e);
 
-/* --- logs, fetched live --- */
 /* Asks the agent for the tail of a node's log and waits for it, at most timeout_ms. ERR_CONFLICT
  * when the agent is not up, ERR_TIMEOUT. */
 MUST_CHECK bool agents_fetch_log(struct agents *a, const char *agent_id, const char *node_id,

@@ -80,8 +80,6 @@ bool agents_news(struct agents *a, const char *id, int64_t generation) {
     return news;
 }
 
-/* --- logs --- */
-
 static struct timespec deadline_after(int64_t timeout_ms) {
     int64_t at = clock_monotonic_ms() + timeout_ms;
     return (struct timespec){.tv_sec = at / 1000, .tv_nsec = (at % 1000) * 1000000};

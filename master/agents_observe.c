@@ -9,8 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* --- heartbeats --- */
-
 static bool check_admitted(const struct agent *agent, const char *id, struct err *e) {
     if (agent == NULL) return agents_unknown(e, id);
     if (agent->view.admission == ADMISSION_REVOKED)
@@ -80,8 +78,6 @@ bool agents_observe(struct agents *a, struct wire_heartbeat *report, const char 
     return admitted;
 }
 
-/* --- silence --- */
-
 static void judge_silence(struct agents *a, struct agent *agent, int64_t now_ms) {
     struct agent_view *v = &agent->view;
     int64_t silent_ms = now_ms - agent->seen_ms;
@@ -102,8 +98,6 @@ void agents_tick(struct agents *a, int64_t now_ms) {
     for (size_t i = 0; i < a->count; i++) judge_silence(a, a->sorted[i], now_ms);
     pthread_mutex_unlock(&a->lock);
 }
-
-/* --- writing behind --- */
 
 struct observed_row {
     char id[WIRE_AGENT_ID_SIZE];

@@ -11,8 +11,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* --- reading rows --- */
-
 static enum agent_admission admission_parse(const char *name) {
     if (strcmp(name, "pending") == 0) return ADMISSION_PENDING;
     return strcmp(name, "revoked") == 0 ? ADMISSION_REVOKED : ADMISSION_ADMITTED;
@@ -104,15 +102,13 @@ static bool read_row(struct db_connection *c, const char *id, struct agent_row *
     return out->view.id[0] != '\0' || agents_unknown(e, id);
 }
 
-/* --- changing one row --- */
-
 struct row_change {
     const char *id;
     const char *principal;
     bool (*change)(struct db_connection *c, struct row_change *r,
                    struct err *e); /* sees the row as it was */
-    const char *value, *second_value;
-    struct agent_row row; /* before, then after */
+    const char *value;             /* what change needs */
+    struct agent_row row;          /* before, then after */
 };
 
 static bool run_change(struct db_connection *c, void *argument, struct err *e) {
@@ -134,43 +130,42 @@ static bool change_row(struct agents *a, struct row_change *r, struct err *e) {
     return changed;
 }
 
+/* Sets (value) or removes (NULL) one assigned label of labels in place. */
+static bool apply_label(const struct row_change *r, struct text *labels, const char *key,
+                        const char *value, struct err *e) {
+    char present[LABEL_PART_SIZE];
+    OWN_TEXT struct text next = TEXT_EMPTY;
+    if (value == NULL && !labels_get(text_value(labels), key, present)) {
+        if (!labels_get(r->row.view.reported_labels, key, present)) return true;
+        err_set(e, ERR_CONFLICT, "label %s of agent %s comes from the agent's own configuration",
+                key, r->id);
+        return err_hint(e, "remove it there, or assign another value to override it");
+    }
+    if (!labels_with(text_value(labels), key, value, &next, e)) return false;
+    text_clear(labels);
+    text_add(labels, text_value(&next));
+    return true;
+}
+
 static bool change_labels(struct db_connection *c, struct row_change *r, struct err *e) {
     OWN_TEXT struct text labels = TEXT_EMPTY;
+    OWN_MEMORY char *lines = text_duplicate(r->value);
+    char *position = lines;
     text_add(&labels, r->row.view.assigned_labels);
-    char key[LABEL_PART_SIZE], value[LABEL_PART_SIZE];
-    for (const char *cursor = r->value; labels_next(&cursor, key, value);) {
-        OWN_TEXT struct text next = TEXT_EMPTY;
-        if (!labels_with(text_value(&labels), key, value, &next, e)) return false;
-        text_clear(&labels);
-        text_add(&labels, text_value(&next));
-    }
-    OWN_MEMORY char *removals = text_duplicate(r->second_value != NULL ? r->second_value : "");
-    char *position = removals;
-    for (char *gone; (gone = strsep(&position, "\n")) != NULL;) {
-        if (*gone == '\0') continue;
-        if (!labels_get(text_value(&labels), gone, value)) {
-            if (!labels_get(r->row.view.reported_labels, gone, value)) continue;
-            err_set(e, ERR_CONFLICT,
-                    "label %s of agent %s comes from the agent's own configuration", gone, r->id);
-            return err_hint(e, "remove it there, or assign another value to override it");
-        }
-        OWN_TEXT struct text next = TEXT_EMPTY;
-        if (!labels_with(text_value(&labels), gone, NULL, &next, e)) return false;
-        text_clear(&labels);
-        text_add(&labels, text_value(&next));
+    for (char *key; (key = strsep(&position, "\n")) != NULL;) {
+        char *value = strchr(key, '=');
+        if (value != NULL) *value++ = '\0';
+        if (*key != '\0' && !apply_label(r, &labels, key, value, e)) return false;
     }
     return db_exec(c, Q_AGENT_SET_LABELS, e, "ss", r->id, text_value(&labels)) &&
            events_add(c, e, "agent.labelled", r->id, r->principal, NULL,
                       "agent %s has assigned labels \"%s\"", r->id, text_value(&labels));
 }
 
-bool agents_set_labels(struct agents *a, const char *id, const char *assign, const char *remove,
-                       const char *principal, struct err *e) {
-    struct row_change r = {.id = id,
-                           .principal = principal,
-                           .change = change_labels,
-                           .value = assign != NULL ? assign : "",
-                           .second_value = remove};
+bool agents_set_labels(struct agents *a, const char *id, const char *changes, const char *principal,
+                       struct err *e) {
+    struct row_change r = {
+        .id = id, .principal = principal, .change = change_labels, .value = changes};
     return change_row(a, &r, e);
 }
 
@@ -274,8 +269,6 @@ bool agents_greet(struct agents *a, const char *id, int64_t seen_generation, str
     struct row_change r = {.id = id, .principal = "", .change = change_generation, .value = seen};
     return change_row(a, &r, e);
 }
-
-/* --- membership --- */
 
 struct enrolling {
     const struct agent_enrollment *in;

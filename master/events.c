@@ -56,8 +56,6 @@ void events_free(struct events *events) {
     free(events);
 }
 
-/* --- writing --- */
-
 bool events_add(struct db_connection *c, struct err *e, const char *kind, const char *subject,
                 const char *principal, const char *data_json, const char *text_format, ...) {
     char words[sizeof((struct event *)0)->text];
@@ -110,8 +108,6 @@ bool events_prune(struct events *events, int64_t now_wall_ms, struct err *e) {
     struct prune p = {now_wall_ms - KEEP_MS};
     return db_write(events->db, prune_events, &p, e);
 }
-
-/* --- reading --- */
 
 struct listing {
     int64_t since;
@@ -182,8 +178,6 @@ int64_t events_last_seq(struct events *events) {
     struct err e;
     return db_read(events->db, read_bounds, &l, &e) ? l.last_seq : 0;
 }
-
-/* --- sockets --- */
 
 static bool send_reset(struct http_socket_connection *c, int64_t first_seq) {
     OWN_TEXT struct text words = TEXT_EMPTY;

@@ -14,8 +14,6 @@
 
 #define HELLO_GRACE_MS 30000 /* a session that never proved itself is forgotten after this */
 
-/* --- the two trees --- */
-
 static int by_session(const void *a, const void *b) {
     return memcmp(((const struct peer *)a)->session.id, ((const struct peer *)b)->session.id,
                   SESSION_ID_SIZE);
@@ -109,8 +107,6 @@ static void make_live(struct inbox *i, struct peer *p) {
     if (tsearch(p, &i->live, by_agent) == NULL) abort();
 }
 
-/* --- answering --- */
-
 /* What an agent is told, sealed; "" when the session is gone meanwhile. */
 static void seal_answer(struct inbox *i, const unsigned char session[SESSION_ID_SIZE],
                         uint64_t answers, const struct text *json, struct text *frame) {
@@ -166,17 +162,17 @@ void inbox_desired_changed(void *inbox, const char *agent_id) {
 }
 
 void inbox_forget(struct inbox *i, const char *agent_id) {
+    struct answer answer;
+    char nonce[WIRE_NONCE_HEX_SIZE];
     pthread_mutex_lock(&i->lock);
     struct peer *p = find_live(i, agent_id);
-    struct bus_request *parked = p != NULL ? unpark(i, p) : NULL;
+    bool parked = take_parked(i, p, &answer);
     if (p != NULL) forget_peer(i, p);
     pthread_mutex_unlock(&i->lock);
-    if (parked != NULL)
-        inbox_refuse(i, parked, ERR_DENIED, "hello_required", "", "the session of agent %s ended",
-                     agent_id);
+    if (!parked) return;
+    inbox_frame_nonce(answer.session, answer.sequence, nonce);
+    inbox_refuse(i, answer.request, "hello_required", nonce, "the session ended");
 }
-
-/* --- session messages --- */
 
 /* Proves the frame and copies whom it is from; false leaves *known to tell unknown sessions from
  * bad frames. */
@@ -260,8 +256,6 @@ static void take_session_frame(struct inbox *i, struct bus_request *r, const str
     }
 }
 
-/* --- the threads --- */
-
 static void take_request(struct inbox *i, struct bus_request *r) {
     struct frame f;
     struct err e;
@@ -317,6 +311,10 @@ void inbox_tick(struct inbox *i, int64_t now_ms) {
  * jitter. */
 void inbox_drain(struct inbox *i) {
     inbox_tick(i, INT64_MAX);
+}
+
+void inbox_set_http_port(struct inbox *i, int port) {
+    i->http_port = port;
 }
 
 struct inbox *inbox_new(const struct inbox_options *options) {

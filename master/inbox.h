@@ -15,11 +15,12 @@ struct inbox_options {
     struct keys *keys;
     struct agents *agents;
     int64_t interval_ms; /* how long a heartbeat is parked */
-    int64_t http_port;
     bool approve_agents;
 };
 
 struct inbox *inbox_new(const struct inbox_options *options);
+/* Where agents find the master's HTTP port; before the threads start. */
+void inbox_set_http_port(struct inbox *i, int port);
 void inbox_free(struct inbox *i); /* after the threads returned */
 
 /* A thread, one of several: takes requests until the bus server stops. */

@@ -8,13 +8,10 @@
 
 #include <inttypes.h>
 #include <sodium.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #define CHALLENGE_LIFE_MS 60000
-
-/* --- answers signed by the master --- */
 
 static void reply_signed(struct inbox *i, struct bus_request *r, const struct json_schema *schema,
                          const void *message) {
@@ -26,15 +23,12 @@ static void reply_signed(struct inbox *i, struct bus_request *r, const struct js
     bus_reply(r, frame.data, frame.length);
 }
 
-void inbox_refuse(struct inbox *i, struct bus_request *r, enum err_code status, const char *code,
-                  const char *nonce, const char *format, ...) {
+void inbox_refuse(struct inbox *i, struct bus_request *r, const char *code, const char *nonce,
+                  const char *text) {
     struct wire_error error = {.type = "error"};
-    snprintf(error.code, sizeof error.code, "%s", code != NULL ? code : err_code_name(status));
+    snprintf(error.code, sizeof error.code, "%s", code);
     snprintf(error.nonce, sizeof error.nonce, "%s", nonce);
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(error.text, sizeof error.text, format, arguments);
-    va_end(arguments);
+    snprintf(error.text, sizeof error.text, "%s", text);
     reply_signed(i, r, &wire_error_schema, &error);
 }
 
@@ -48,27 +42,25 @@ static void refuse_err(struct inbox *i, struct bus_request *r, const char *nonce
     reply_signed(i, r, &wire_error_schema, &error);
 }
 
-/* Session id and sequence: no two frames of an agent share it. */
-static void frame_nonce(const struct frame *f, char out[WIRE_NONCE_HEX_SIZE]) {
-    encode_hex(f->session, SESSION_ID_SIZE, out);
+void inbox_frame_nonce(const unsigned char session[SESSION_ID_SIZE], uint64_t sequence,
+                       char out[WIRE_NONCE_HEX_SIZE]) {
+    encode_hex(session, SESSION_ID_SIZE, out);
     snprintf(out + 2 * SESSION_ID_SIZE, WIRE_NONCE_HEX_SIZE - 2 * SESSION_ID_SIZE, "%016" PRIx64,
-             f->sequence);
+             sequence);
 }
 
 void inbox_refuse_frame(struct inbox *i, struct bus_request *r, const struct frame *f,
                         const struct err *e) {
     char nonce[WIRE_NONCE_HEX_SIZE];
-    frame_nonce(f, nonce);
+    inbox_frame_nonce(f->session, f->sequence, nonce);
     refuse_err(i, r, nonce, e);
 }
 
 void inbox_require_hello(struct inbox *i, struct bus_request *r, const struct frame *f) {
     char nonce[WIRE_NONCE_HEX_SIZE];
-    frame_nonce(f, nonce);
-    inbox_refuse(i, r, ERR_UNAUTHENTICATED, "hello_required", nonce, "unknown session");
+    inbox_frame_nonce(f->session, f->sequence, nonce);
+    inbox_refuse(i, r, "hello_required", nonce, "unknown session");
 }
-
-/* --- challenge: a number that this master made within the last minute; nothing is stored --- */
 
 /* 8 bytes of time, 24 of a keyed hash over time and nonce. */
 static void make_challenge(const struct inbox *i, int64_t at_ms, const char *nonce,
@@ -95,7 +87,7 @@ static bool challenge_valid(const struct inbox *i, const char *challenge, const 
 
 static void take_challenge_request(struct inbox *i, struct bus_request *r, const struct frame *f) {
     struct wire_challenge_request question;
-    struct wire_challenge answer = {.type = "challenge", .http_port = i->options.http_port};
+    struct wire_challenge answer = {.type = "challenge", .http_port = i->http_port};
     struct err e;
     if (!json_decode(&wire_challenge_request_schema, f->json, f->json_length, JSON_IGNORE_UNKNOWN,
                      &question, &e) ||
@@ -109,8 +101,6 @@ static void take_challenge_request(struct inbox *i, struct bus_request *r, const
     sign_public_text(sign_secret_public(keys_release(i->options.keys)), answer.release_key);
     reply_signed(i, r, &wire_challenge_schema, &answer);
 }
-
-/* --- enrollment --- */
 
 static bool is_for_us(const struct inbox *i, const char *master_key, struct err *e) {
     char mine[SIGN_PUBLIC_TEXT_SIZE];
@@ -199,8 +189,6 @@ static void take_enroll(struct inbox *i, struct bus_request *r, const struct fra
     json_clear(&wire_enroll_schema, &m);
 }
 
-/* --- hello --- */
-
 static bool check_hello(const struct inbox *i, const struct wire_hello *m, const struct frame *f,
                         struct err *e) {
     struct sign_public key;
@@ -241,7 +229,7 @@ static bool begin_session(struct inbox *i, const struct wire_hello *m,
 static void take_hello(struct inbox *i, struct bus_request *r, const struct frame *f) {
     struct wire_hello m;
     struct wire_hello_answer answer = {
-        .type = "hello", .interval_ms = i->options.interval_ms, .http_port = i->options.http_port};
+        .type = "hello", .interval_ms = i->options.interval_ms, .http_port = i->http_port};
     struct err e = {0};
     if (!json_decode(&wire_hello_schema, f->json, f->json_length, JSON_IGNORE_UNKNOWN, &m, &e)) {
         refuse_err(i, r, "", &e);

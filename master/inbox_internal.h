@@ -25,6 +25,7 @@ struct peer {
 
 struct inbox {
     struct inbox_options options;
+    int http_port;
     unsigned char challenge_key[SESSION_KEY_SIZE];
     struct rate_limiter *failures; /* enrollments refused, per address */
     atomic_int_fast64_t heartbeats;
@@ -41,12 +42,16 @@ void inbox_add_session(struct inbox *i, const struct session *s, const char *age
 /* Plain and signed frames. Answers or discards r. */
 void inbox_take_greeting(struct inbox *i, struct bus_request *r, const struct frame *f);
 
-/* Answers with a signed error: code is err_code_name(status) or, when given, this name. nonce is
- * the refused message's. */
-void inbox_refuse(struct inbox *i, struct bus_request *r, enum err_code status, const char *code,
-                  const char *nonce, const char *format, ...) PRINTF_LIKE(6, 7);
+/* Answers with a signed error. code: err_code_name, or "hello_required". nonce: the refused
+ * message's. */
+void inbox_refuse(struct inbox *i, struct bus_request *r, const char *code, const char *nonce,
+                  const char *text);
 
-/* The same for a session frame, whose nonce is its session id and sequence. */
+/* A session frame's nonce: its session id and sequence, which no two frames share. */
+void inbox_frame_nonce(const unsigned char session[SESSION_ID_SIZE], uint64_t sequence,
+                       char out[WIRE_NONCE_HEX_SIZE]);
+
+/* The same for a session frame. */
 void inbox_refuse_frame(struct inbox *i, struct bus_request *r, const struct frame *f,
                         const struct err *e);
 void inbox_require_hello(struct inbox *i, struct bus_request *r, const struct frame *f);

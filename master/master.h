@@ -32,6 +32,7 @@ struct master {
     char grid_id[33];
     int64_t started_at_ms;
     int http_port;
+    char http_url[320];
     char bus_address[320];
 };
 

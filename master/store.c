@@ -8,7 +8,7 @@ EMBED_DECLARE(master_schema)
 
 #define ARTIFACT_COLUMNS                                                                           \
     "name, version, platform, arch, sha256, size_bytes, uploaded_at, key_id, publisher_signature," \
-    " release_signature, notes, yanked, deleted"
+    " release_signature, notes, yanked, deleted_at"
 #define AGENT_COLUMNS                                                                              \
     "id, public_key, admission, reported_labels, assigned_labels, channel, mode, generation,"      \
     " desired_version, desired_sha256, platform, arch, address, enrolled_at, last_seen_at, "       \
@@ -26,16 +26,17 @@ static const char *const statements[Q_COUNT] = {
                           " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 0, 0)",
     [Q_ARTIFACT_FIND] = "SELECT " ARTIFACT_COLUMNS " FROM artifact"
                         " WHERE name=?1 AND version=?2 AND platform=?3 AND arch=?4",
-    [Q_ARTIFACT_LIST] = "SELECT " ARTIFACT_COLUMNS " FROM artifact WHERE deleted=0"
+    [Q_ARTIFACT_LIST] = "SELECT " ARTIFACT_COLUMNS " FROM artifact WHERE deleted_at=0"
                         " AND (?1 IS NULL OR name=?1) AND (?2 IS NULL OR platform=?2)"
                         " AND (?3 IS NULL OR arch=?3) AND (?4 IS NULL OR version=?4)"
                         " ORDER BY name, version, platform, arch",
     [Q_ARTIFACT_YANK] = "UPDATE artifact SET yanked=1"
-                        " WHERE name=?1 AND version=?2 AND platform=?3 AND arch=?4 AND deleted=0",
-    [Q_ARTIFACT_DELETE] = "UPDATE artifact SET deleted=1"
-                          " WHERE name=?1 AND version=?2 AND platform=?3 AND arch=?4 AND deleted=0",
-    [Q_ARTIFACT_DIGEST_IN_USE] = "SELECT count(*) FROM artifact WHERE sha256=?1 AND deleted=0",
-    [Q_ARTIFACT_REVIVE] = "UPDATE artifact SET deleted=0, yanked=0, uploaded_at=?5, key_id=?6,"
+                        " WHERE name=?1 AND version=?2 AND platform=?3 AND arch=?4 AND deleted_at=0",
+    [Q_ARTIFACT_DELETE] = "UPDATE artifact SET deleted_at=?5"
+                          " WHERE name=?1 AND version=?2 AND platform=?3 AND arch=?4 AND deleted_at=0",
+    [Q_ARTIFACT_DIGEST_IN_USE] = 
+        "SELECT count(*) FROM artifact WHERE sha256=?1 AND deleted_at=0",
+    [Q_ARTIFACT_REVIVE] = "UPDATE artifact SET deleted_at=0, yanked=0, uploaded_at=?5, key_id=?6,"
                           " publisher_signature=?7, release_signature=?8, notes=?9"
                           " WHERE name=?1 AND version=?2 AND platform=?3 AND arch=?4",
 

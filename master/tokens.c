@@ -22,8 +22,6 @@ void token_clear(struct token *t) {
     *t = (struct token){0};
 }
 
-/* --- making --- */
-
 static bool check_api_request(const struct token_request *q, struct err *e) {
     enum http_role role = HTTP_PUBLIC;
     if (q->role == NULL || !http_role_parse(q->role, &role) || role == HTTP_PUBLIC)
@@ -111,8 +109,6 @@ bool tokens_create_admin(struct db *db, const char *state_directory, struct err 
     return written;
 }
 
-/* --- reading --- */
-
 struct found {
     struct token token;
     char hash[SECRET_HASH_SIZE];
@@ -180,8 +176,6 @@ void tokens_list_free(struct token *tokens, size_t count) {
     free(tokens);
 }
 
-/* --- proving --- */
-
 /* One sentence for every cause, so that nobody learns which part was right. */
 static bool refuse(struct err *e) {
     err_set(e, ERR_UNAUTHENTICATED, "the token is unknown, expired, used up or revoked");
@@ -231,8 +225,6 @@ bool tokens_consume(struct db_connection *c, const char *secret, int64_t now_wal
     *labels = assigned;
     return true;
 }
-
-/* --- ending --- */
 
 struct revocation {
     const char *id, *principal;

@@ -20,7 +20,7 @@ CREATE TABLE artifact (
     release_signature TEXT NOT NULL,
     notes TEXT NOT NULL DEFAULT '',
     yanked INTEGER NOT NULL DEFAULT 0,
-    deleted INTEGER NOT NULL DEFAULT 0,
+    deleted_at INTEGER NOT NULL DEFAULT 0, -- 0: it is not
     PRIMARY KEY (name, version, platform, arch)
 ) WITHOUT ROWID;
 CREATE INDEX artifact_by_digest ON artifact (sha256);

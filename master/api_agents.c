@@ -1,0 +1,230 @@
+#include "master/api_agents.h"
+
+#include "lib/clock.h"
+#include "lib/labels.h"
+#include "lib/platform.h"
+#include "master/api_logs.h"
+#include "master/listing.h"
+#include "master/master.h"
+#include "master/view_agent.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+struct agent_filter {
+    const char *status, *mode, *version, *platform, *arch, *channel, *label;
+    size_t sort; /* index in sort_names */
+    struct listing *listing;
+};
+
+static const char *const sort_names[] = {"id", "last_seen_at", "version", NULL};
+enum { SORT_ID, SORT_LAST_SEEN, SORT_VERSION };
+
+static bool known_status(const char *name) {
+    for (int status = 0; status < AGENT_STATUS_COUNT; status++)
+        if (strcmp(name, agent_status_name((enum agent_status)status)) == 0) return true;
+    return false;
+}
+
+static bool read_filter(struct http_request *r, struct agent_filter *f, struct err *e) {
+    static const char *const allowed[] = {"status", "mode",    "version", "platform",
+                                          "arch",   "channel", "label",   "sort",
+                                          "limit",  "cursor",  NULL};
+    if (!http_query_only(r, allowed, e) || !listing_sort(r, sort_names, f->listing, &f->sort, e))
+        return false;
+    f->status = http_query(r, "status");
+    f->mode = http_query(r, "mode");
+    f->version = http_query(r, "version");
+    f->channel = http_query(r, "channel");
+    f->label = http_query(r, "label");
+    const char *platform = http_query(r, "platform"), *arch = http_query(r, "arch");
+    f->platform = platform != NULL ? platform_canonical(platform) : NULL;
+    f->arch = arch != NULL ? platform_arch_canonical(arch) : NULL;
+    if (f->status != NULL && !known_status(f->status))
+        return err_set(e, ERR_INVALID, "status=%s: one of pending, up, suspect, lost, revoked",
+                       f->status);
+    if (f->mode != NULL && strcmp(f->mode, "active") != 0 && strcmp(f->mode, "draining") != 0)
+        return err_set(e, ERR_INVALID, "mode=%s: active or draining", f->mode);
+    if (platform != NULL && f->platform == NULL)
+        return err_set(e, ERR_INVALID, "platform=%s: one of %s", platform, platform_names());
+    if (arch != NULL && f->arch == NULL)
+        return err_set(e, ERR_INVALID, "arch=%s: one of %s", arch, platform_arch_names());
+    return f->label == NULL || labels_selector_check(f->label, e);
+}
+
+static bool agrees(const char *wanted, const char *value) {
+    return wanted == NULL || strcmp(wanted, value) == 0;
+}
+
+static bool collect_agent(const struct agent_view *v, void *argument) {
+    struct agent_filter *f = argument;
+    char key[WIRE_NODE_ID_SIZE] = "";
+    if (!agrees(f->status, agent_status_name(v->status)) || !agrees(f->mode, v->mode) ||
+        !agrees(f->version, v->report.version) || !agrees(f->channel, v->channel) ||
+        !agrees(f->platform, v->platform) || !agrees(f->arch, v->arch) ||
+        (f->label != NULL && !labels_match(v->labels, f->label)))
+        return true;
+    if (f->sort == SORT_LAST_SEEN)
+        snprintf(key, sizeof key, "%020" PRId64, v->last_seen_at_ms);
+    else if (f->sort == SORT_VERSION)
+        snprintf(key, sizeof key, "%s", v->report.version);
+    listing_add(f->listing, key, v->id);
+    return true;
+}
+
+/* Versions in their own order; "" (nothing runs yet) before all. */
+static int compare_versions(const char *a, const char *b) {
+    if (*a == '\0' || *b == '\0') return (*a != '\0') - (*b != '\0');
+    return semver_order(a, b);
+}
+
+static bool encode_agent(const struct agent_view *v, void *argument) {
+    struct text *out = argument;
+    if (out->length > 1) text_add(out, ",");
+    view_agent(v, out);
+    return true;
+}
+
+void api_agents_list(struct http_request *r) {
+    struct agents *agents = master_of(r)->agents;
+    OWN_LISTING struct listing listing = {0};
+    OWN_TEXT struct text json = TEXT_EMPTY;
+    struct agent_filter filter = {.listing = &listing};
+    struct err e;
+    size_t first = 0, end = 0;
+    if (!read_filter(r, &filter, &e)) {
+        http_reply_err(r, &e);
+        return;
+    }
+    listing.compare = filter.sort == SORT_VERSION ? compare_versions : NULL;
+    agents_visit(agents, collect_agent, &filter);
+    if (!listing_page(&listing, r, &first, &end, &e)) {
+        http_reply_err(r, &e);
+        return;
+    }
+    text_add(&json, "[");
+    for (size_t i = first; i < end; i++)
+        if (!agents_visit_one(agents, listing.items[i].id, encode_agent, &json, &e))
+            continue; /* removed since it was collected */
+    text_add(&json, "]");
+    http_reply_json_etag(r, text_value(&json), json.length);
+}
+
+static bool encode_only(const struct agent_view *v, void *argument) {
+    view_agent(v, argument);
+    return true;
+}
+
+static void reply_agent(struct http_request *r, const char *id) {
+    OWN_TEXT struct text json = TEXT_EMPTY;
+    struct err e;
+    if (agents_visit_one(master_of(r)->agents, id, encode_only, &json, &e))
+        http_reply_json_etag(r, text_value(&json), json.length);
+    else
+        http_reply_err(r, &e);
+}
+
+/* The agent as it is after a change, or why there was none. */
+static void reply_changed(struct http_request *r, bool changed, const struct err *e) {
+    events_announce(master_of(r)->events);
+    if (changed)
+        reply_agent(r, http_param(r, "id"));
+    else
+        http_reply_err(r, e);
+}
+
+void api_agents_get(struct http_request *r) {
+    reply_agent(r, http_param(r, "id"));
+}
+
+struct agent_patch {
+    char *labels; /* lines of changes */
+    char channel[CHANNEL_NAME_SIZE];
+    bool has_labels, has_channel;
+};
+static const struct json_field patch_fields[] = {
+    J_OPTIONAL(JSON_LABEL_CHANGES, struct agent_patch, labels),
+    J_OPTIONAL(JSON_STRING, struct agent_patch, channel),
+};
+static const struct json_schema patch_schema = JSON_SCHEMA(struct agent_patch, patch_fields);
+
+static bool apply_patch(struct http_request *r, const struct agent_patch *p, struct err *e) {
+    struct agents *agents = master_of(r)->agents;
+    const char *id = http_param(r, "id");
+    if (p->has_channel && !channel_name_check(p->channel, e)) return false;
+    if (p->has_labels && !agents_set_labels(agents, id, p->labels, http_principal(r), e))
+        return false;
+    return !p->has_channel || agents_set_channel(agents, id, p->channel, http_principal(r), e);
+}
+
+void api_agents_patch(struct http_request *r) {
+    OWN_TEXT struct text body = TEXT_EMPTY;
+    struct agent_patch patch;
+    struct err e;
+    if (!http_body(r, &body, &e) || !json_decode(&patch_schema, text_value(&body), body.length,
+                                                 JSON_REJECT_UNKNOWN, &patch, &e)) {
+        http_reply_err(r, &e);
+        return;
+    }
+    bool changed = apply_patch(r, &patch, &e);
+    json_clear(&patch_schema, &patch);
+    reply_changed(r, changed, &e);
+}
+
+void api_agents_delete(struct http_request *r) {
+    static const char *const allowed[] = {"force", NULL};
+    const char *force = http_query(r, "force");
+    struct err e;
+    if (http_query_only(r, allowed, &e) &&
+        agents_remove(master_of(r)->agents, http_param(r, "id"),
+                      force != NULL && strcmp(force, "true") == 0, http_principal(r), &e))
+        http_reply_empty(r, 204);
+    else
+        http_reply_err(r, &e);
+}
+
+void api_agents_approve(struct http_request *r) {
+    struct err e;
+    bool changed = agents_approve(master_of(r)->agents, http_param(r, "id"), http_principal(r), &e);
+    reply_changed(r, changed, &e);
+}
+
+void api_agents_revoke(struct http_request *r) {
+    struct err e;
+    bool changed = agents_revoke(master_of(r)->agents, http_param(r, "id"), http_principal(r), &e);
+    reply_changed(r, changed, &e);
+}
+
+static void set_mode(struct http_request *r, const char *mode) {
+    struct err e;
+    bool changed =
+        agents_set_mode(master_of(r)->agents, http_param(r, "id"), mode, http_principal(r), &e);
+    reply_changed(r, changed, &e);
+}
+
+void api_agents_drain(struct http_request *r) {
+    set_mode(r, "draining");
+}
+
+void api_agents_resume(struct http_request *r) {
+    set_mode(r, "active");
+}
+
+static bool encode_why(const struct agent_view *v, void *argument) {
+    view_why(v, argument);
+    return true;
+}
+
+void api_agents_why(struct http_request *r) {
+    OWN_TEXT struct text json = TEXT_EMPTY;
+    struct err e;
+    if (agents_visit_one(master_of(r)->agents, http_param(r, "id"), encode_why, &json, &e))
+        http_reply_json(r, 200, text_value(&json), json.length);
+    else
+        http_reply_err(r, &e);
+}
+
+void api_agents_logs(struct http_request *r) {
+    api_logs_reply(r, http_param(r, "id"), "");
+}

@@ -1,0 +1,12 @@
+/* REST handlers about the master itself: summary, events, health, metrics. On the HTTP server's
+ * threads. */
+#pragma once
+
+#include "lib/http_server.h"
+
+void api_summary(struct http_request *r);
+void api_events_list(struct http_request *r);
+void api_healthz(struct http_request *r);
+void api_readyz(struct http_request *r);
+void api_metrics(struct http_request *r);
+void api_index(struct http_request *r);

@@ -1,0 +1,158 @@
+#include "master/api_tokens.h"
+
+#include "lib/clock.h"
+#include "lib/join.h"
+#include "master/master.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct token_order {
+    char kind[8];
+    int64_t uses, expires_s;
+    char *labels;
+    char role[16];
+};
+static const struct json_field order_fields[] = {
+    J(JSON_STRING, struct token_order, kind, JSON_REQUIRED),
+    J(JSON_INT, struct token_order, uses, 0),
+    J(JSON_INT, struct token_order, expires_s, 0),
+    J(JSON_LABELS, struct token_order, labels, 0),
+    J(JSON_STRING, struct token_order, role, 0),
+};
+static const struct json_schema order_schema = JSON_SCHEMA(struct token_order, order_fields);
+
+struct token_json {
+    char id[SECRET_ID_SIZE];
+    char kind[8];
+    char role[16];
+    char *labels;
+    int64_t uses_left;
+    char expires_at[CLOCK_RFC3339_SIZE]; /* "" = never */
+    char created_at[CLOCK_RFC3339_SIZE];
+    char created_by[64];
+    char secret[SECRET_TEXT_SIZE];
+    char *join;
+};
+static const struct json_field token_fields[] = {
+    J(JSON_STRING, struct token_json, id, 0),
+    J(JSON_STRING, struct token_json, kind, 0),
+    J(JSON_STRING, struct token_json, role, JSON_OMIT_EMPTY),
+    J(JSON_LABELS, struct token_json, labels, 0),
+    J(JSON_INT, struct token_json, uses_left, 0),
+    J(JSON_STRING, struct token_json, expires_at, JSON_OMIT_EMPTY),
+    J(JSON_STRING, struct token_json, created_at, 0),
+    J(JSON_STRING, struct token_json, created_by, 0),
+    J(JSON_STRING, struct token_json, secret, JSON_OMIT_EMPTY),
+    J(JSON_TEXT, struct token_json, join, JSON_OMIT_EMPTY),
+};
+static const struct json_schema token_schema = JSON_SCHEMA(struct token_json, token_fields);
+
+/* labels stay the token's: the result is never cleared. */
+static void describe(const struct token *t, struct token_json *out) {
+    *out = (struct token_json){.uses_left = t->uses_left, .labels = t->labels};
+    memcpy(out->id, t->id, sizeof out->id);
+    memcpy(out->kind, t->kind, sizeof out->kind);
+    memcpy(out->role, t->role, sizeof out->role);
+    memcpy(out->created_by, t->created_by, sizeof out->created_by);
+    if (t->expires_at_ms > 0) clock_rfc3339(t->expires_at_ms, out->expires_at);
+    clock_rfc3339(t->created_at_ms, out->created_at);
+}
+
+/* The host under which the asker reached us: what machines on the same network can use too. */
+static void find_host(struct http_request *r, char host[JOIN_HOST_SIZE]) {
+    const char *given = http_header(r, "Host");
+    int port = 0;
+    if (given == NULL || !join_parse_address(given, 0, host, &port, NULL) || *host == '\0')
+        snprintf(host, JOIN_HOST_SIZE, "127.0.0.1");
+}
+
+static void describe_join(struct http_request *r, const char *secret, struct text *out) {
+    const struct master *m = master_of(r);
+    struct join join = {.http_port = m->http_port,
+                        .bus_port = bus_server_port(m->bus),
+                        .master_key = *sign_secret_public(keys_master(m->keys)),
+                        .release_key = *sign_secret_public(keys_release(m->keys))};
+    find_host(r, join.host);
+    memcpy(join.token, secret, sizeof join.token);
+    join_format(&join, out);
+    secret_wipe(&join, sizeof join);
+}
+
+static void reply_created(struct http_request *r, const struct token *t, const char *secret) {
+    struct token_json answer;
+    OWN_TEXT struct text join = TEXT_EMPTY;
+    OWN_TEXT struct text json = TEXT_EMPTY;
+    describe(t, &answer);
+    memcpy(answer.secret, secret, sizeof answer.secret);
+    if (strcmp(t->kind, "join") == 0) {
+        describe_join(r, secret, &join);
+        answer.join = join.data;
+    }
+    json_encode(&token_schema, &answer, &json);
+    http_reply_header(r, "Cache-Control", "no-store");
+    http_reply_json(r, 201, text_value(&json), json.length);
+    secret_wipe(&answer, sizeof answer);
+    secret_wipe(json.data, json.length);
+    if (join.data != NULL) secret_wipe(join.data, join.length);
+}
+
+static bool create(struct http_request *r, struct token *out, char secret[SECRET_TEXT_SIZE],
+                   struct err *e) {
+    OWN_TEXT struct text body = TEXT_EMPTY;
+    struct token_order order;
+    if (!http_body(r, &body, e) ||
+        !json_decode(&order_schema, text_value(&body), body.length, JSON_REJECT_UNKNOWN, &order, e))
+        return false;
+    const struct token_request request = {.kind = order.kind,
+                                          .role = order.role,
+                                          .labels = order.labels,
+                                          .uses = order.uses,
+                                          .expires_s = order.expires_s,
+                                          .principal = http_principal(r),
+                                          .principal_role = http_principal_role(r)};
+    bool created = tokens_create(master_of(r)->db, &request, clock_wall_ms(), out, secret, e);
+    json_clear(&order_schema, &order);
+    return created;
+}
+
+void api_tokens_create(struct http_request *r) {
+    char secret[SECRET_TEXT_SIZE];
+    struct token token;
+    struct err e;
+    if (!create(r, &token, secret, &e)) {
+        http_reply_err(r, &e);
+        return;
+    }
+    events_announce(master_of(r)->events);
+    reply_created(r, &token, secret);
+    secret_wipe(secret, sizeof secret);
+    token_clear(&token);
+}
+
+void api_tokens_list(struct http_request *r) {
+    struct token *tokens = NULL;
+    size_t count = 0;
+    OWN_TEXT struct text json = TEXT_EMPTY;
+    struct err e;
+    if (!tokens_list(master_of(r)->db, &tokens, &count, &e)) {
+        http_reply_err(r, &e);
+        return;
+    }
+    struct token_json *shown = memory_zeroed(count + 1, sizeof *shown);
+    for (size_t i = 0; i < count; i++) describe(&tokens[i], &shown[i]);
+    json_encode_list(&token_schema, shown, count, &json);
+    http_reply_json(r, 200, text_value(&json), json.length);
+    free(shown);
+    tokens_list_free(tokens, count);
+}
+
+void api_tokens_revoke(struct http_request *r) {
+    struct err e;
+    if (tokens_revoke(master_of(r)->db, http_param(r, "id"), http_principal(r), &e)) {
+        events_announce(master_of(r)->events);
+        http_reply_empty(r, 204);
+    } else {
+        http_reply_err(r, &e);
+    }
+}

@@ -1,0 +1,53 @@
+#include "master/first_start.h"
+
+#include "master/master.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct grid_id {
+    char *out;
+};
+
+static bool take_id(struct db_row *row, void *argument, struct err *e) {
+    struct grid_id *g = argument;
+    (void)e;
+    snprintf(g->out, 33, "%s", db_column_text(row, 0));
+    return true;
+}
+
+static bool read_id(struct db_connection *c, void *argument, struct err *e) {
+    return db_one(c, Q_META_GET, take_id, argument, e, "s", "grid_id");
+}
+
+bool first_start_state(struct db *db, const char *state_directory, char grid_id[33], bool *fresh,
+                       struct err *e) {
+    struct grid_id g = {grid_id};
+    *fresh = false;
+    if (db_read(db, read_id, &g, e)) return true;
+    if (e->code != ERR_NOT_FOUND) return false;
+    *fresh = true;
+    random_hex(16, grid_id);
+    return tokens_create_admin(db, state_directory, e);
+}
+
+static bool write_id(struct db_connection *c, void *argument, struct err *e) {
+    return db_exec(c, Q_META_SET, e, "ss", "grid_id", (const char *)argument);
+}
+
+bool first_start_done(struct db *db, const char *grid_id, struct err *e) {
+    char id[33];
+    memcpy(id, grid_id, sizeof id);
+    return db_write(db, write_id, id, e);
+}
+
+void first_start_help(const struct master *m) {
+    const char *state = m->settings->state;
+    printf("\nA new grid was made in %s. Its keys and the admin token are on this machine.\n"
+           "Next, in another terminal:\n"
+           "  export GRID_STATE=%s\n"
+           "  gridctl status\n"
+           "  cp storage-server-1.0.0-linux-x86_64 %s/    # publish a build\n"
+           "  gridctl agent join-command                  # add a machine\n",
+           state, state, m->settings->binaries);
+}

@@ -1,0 +1,106 @@
+#include "master/listing.h"
+
+#include "lib/encode.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define LIMIT_MAX 100000
+#define CURSOR_BYTES (2 * WIRE_NODE_ID_SIZE)
+
+void listing_add(struct listing *l, const char *key, const char *id) {
+    l->items = memory_resize(l->items, l->count + 1, sizeof *l->items);
+    struct listing_item *item = &l->items[l->count++];
+    snprintf(item->key, sizeof item->key, "%s", key);
+    snprintf(item->id, sizeof item->id, "%s", id);
+}
+
+void listing_fini(struct listing *l) {
+    free(l->items);
+    *l = (struct listing){0};
+}
+
+bool listing_sort(struct http_request *r, const char *const *names, struct listing *l,
+                  size_t *index, struct err *e) {
+    const char *sort = http_query(r, "sort");
+    *index = 0;
+    if (sort == NULL) return true;
+    l->descending = *sort == '-';
+    OWN_TEXT struct text allowed = TEXT_EMPTY;
+    for (size_t i = 0; names[i] != NULL; i++) {
+        if (strcmp(names[i], sort + l->descending) == 0) {
+            *index = i;
+            return true;
+        }
+        text_add_format(&allowed, "%s%s", i > 0 ? ", " : "", names[i]);
+    }
+    return err_set(e, ERR_INVALID, "sort=%s: one of %s, with '-' in front for the other way round",
+                   sort, text_value(&allowed));
+}
+
+static int compare_items(const void *a, const void *b, void *argument) {
+    const struct listing *l = argument;
+    const struct listing_item *x = a, *y = b;
+    int order = l->compare != NULL ? l->compare(x->key, y->key) : strcmp(x->key, y->key);
+    if (order == 0) order = strcmp(x->id, y->id);
+    return l->descending ? -order : order;
+}
+
+static bool read_cursor(struct http_request *r, struct listing_item *out, struct err *e) {
+    char words[CURSOR_BYTES + 1];
+    size_t length = 0;
+    const char *cursor = http_query(r, "cursor");
+    if (cursor == NULL) return true;
+    if (decode_base64url(cursor, words, CURSOR_BYTES, &length)) {
+        words[length] = '\0';
+        char *newline = strchr(words, '\n');
+        if (newline != NULL) {
+            *newline = '\0';
+            if (text_copy(out->key, sizeof out->key, words) &&
+                text_copy(out->id, sizeof out->id, newline + 1))
+                return true;
+        }
+    }
+    err_set(e, ERR_INVALID, "cursor: not one of ours");
+    return err_hint(e, "take it from the Link header of the page before");
+}
+
+/* The same request with the next cursor. */
+static void link_next(const struct listing *l, struct http_request *r, size_t end, int64_t limit) {
+    static const char *const kept[] = {"status", "mode",  "version", "platform", "arch", "channel",
+                                       "label",  "state", "agent",   "name",     "sort", NULL};
+    char words[CURSOR_BYTES + 1], cursor[ENCODE_BASE64_SIZE(CURSOR_BYTES)];
+    int length =
+        snprintf(words, sizeof words, "%s\n%s", l->items[end - 1].key, l->items[end - 1].id);
+    OWN_TEXT struct text link = TEXT_EMPTY;
+    text_add_format(&link, "<%s?limit=%lld&cursor=%s", http_path(r), (long long)limit,
+                    encode_base64url(words, (size_t)length, cursor));
+    for (size_t i = 0; kept[i] != NULL; i++) {
+        const char *value = http_query(r, kept[i]);
+        if (value == NULL) continue;
+        text_add_format(&link, "&%s=", kept[i]);
+        encode_url(&link, value);
+    }
+    text_add(&link, ">; rel=\"next\"");
+    http_reply_header(r, "Link", text_value(&link));
+}
+
+bool listing_page(struct listing *l, struct http_request *r, size_t *first, size_t *end,
+                  struct err *e) {
+    struct listing_item after = {0};
+    int64_t limit = 0;
+    char total[24];
+    if (!http_query_int(r, "limit", 1, LIMIT_MAX, 0, &limit, e) || !read_cursor(r, &after, e))
+        return false;
+    if (l->count > 0) qsort_r(l->items, l->count, sizeof *l->items, compare_items, l);
+    *first = 0;
+    while (after.id[0] != '\0' && *first < l->count &&
+           compare_items(&l->items[*first], &after, l) <= 0)
+        ++*first;
+    *end = limit > 0 && l->count - *first > (size_t)limit ? *first + (size_t)limit : l->count;
+    if (limit == 0) return true;
+    snprintf(total, sizeof total, "%zu", l->count);
+    http_reply_header(r, "X-Total-Count", total);
+    if (*end < l->count) link_next(l, r, *end, limit);
+    return true;
+}

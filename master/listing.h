@@ -1,0 +1,32 @@
+/* Lists over REST: sorted by a key, cut into pages with an opaque cursor (RFC 8288 Link), counted
+ * in X-Total-Count. Handlers first collect what matches, then encode only the page. */
+#pragma once
+
+#include "lib/http_server.h"
+#include "lib/wire.h"
+
+struct listing_item {
+    char key[WIRE_NODE_ID_SIZE]; /* sort key as text */
+    char id[WIRE_NODE_ID_SIZE];  /* breaks ties, and names the item */
+};
+
+struct listing {
+    struct listing_item *items;
+    size_t count;
+    int (*compare)(const char *a, const char *b); /* of keys; strcmp when NULL */
+    bool descending;
+};
+
+void listing_add(struct listing *l, const char *key, const char *id);
+void listing_fini(struct listing *l);
+#define OWN_LISTING __attribute__((cleanup(listing_fini)))
+
+/* Reads ?sort= ("name" or "-name") against the allowed names: the index in names. ERR_INVALID names
+ * them. */
+MUST_CHECK bool listing_sort(struct http_request *r, const char *const *names, struct listing *l,
+                             size_t *index, struct err *e);
+
+/* Sorts, reads ?limit= and ?cursor=, sets the headers; items [*first, *end) are the page. Without
+ * limit: everything. */
+MUST_CHECK bool listing_page(struct listing *l, struct http_request *r, size_t *first, size_t *end,
+                             struct err *e);

@@ -1,0 +1,338 @@
+/* grid-master: starts every part in order, waits for a signal, stops every part in reverse. */
+#include "lib/clock.h"
+#include "lib/file.h"
+#include "lib/http_client.h"
+#include "lib/join.h"
+#include "lib/log.h"
+#include "master/first_start.h"
+#include "master/master.h"
+#include "master/master_metrics.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define INBOX_THREADS 4
+#define TICK_MS 100
+#define PRUNE_TICKS 36000 /* an hour */
+
+struct threads {
+    pthread_t db_writer, pump, intake, tick, inbox[INBOX_THREADS];
+};
+
+static atomic_bool stopping;
+
+static void start_thread(pthread_t *thread, void *(*run)(void *), void *argument) {
+    int error = pthread_create(thread, NULL, run, argument);
+    if (error != 0) {
+        log_error("master.thread", "error=%s", strerror(error));
+        abort();
+    }
+}
+
+/* A change of what an agent should be reaches it through the inbox, which exists only after the
+ * agents do. */
+static void desired_changed(void *context, const char *agent_id) {
+    const struct master *m = context;
+    if (m->inbox != NULL) inbox_desired_changed(m->inbox, agent_id);
+}
+
+static void dismissed(void *context, const char *agent_id) {
+    const struct master *m = context;
+    if (m->inbox != NULL) inbox_forget(m->inbox, agent_id);
+}
+
+static void prune(struct master *m) {
+    struct err e;
+    int64_t now = clock_wall_ms();
+    if (!events_prune(m->events, now, &e) || !tokens_prune(m->db, now, &e))
+        log_error("master.prune", "error=%s", e.text);
+    uploads_prune(m->uploads, now);
+}
+
+static void *tick_run(void *argument) {
+    struct master *m = argument;
+    struct err e;
+    for (unsigned tick = 1; !atomic_load(&stopping); tick++) {
+        int64_t now_ms = clock_monotonic_ms();
+        inbox_tick(m->inbox, now_ms);
+        agents_tick(m->agents, now_ms);
+        if (!agents_flush(m->agents, &e)) log_error("master.flush", "error=%s", e.text);
+        if (tick % PRUNE_TICKS == 0) prune(m);
+        nanosleep(&(struct timespec){.tv_nsec = TICK_MS * 1000000L}, NULL);
+    }
+    return NULL;
+}
+
+struct address {
+    char host[JOIN_HOST_SIZE];
+    int port;
+};
+
+static bool parse_listen(const char *flag, const char *value, bool insecure, struct address *out,
+                         struct err *e) {
+    if (!join_parse_address(value, 0, out->host, &out->port, e)) return err_wrap(e, "--%s", flag);
+    if (out->host[0] == '\0') snprintf(out->host, sizeof out->host, "127.0.0.1");
+    if (join_is_loopback(out->host)) return true;
+    if (insecure) {
+        log_warn("master.insecure", "flag=%s address=%s", flag, out->host);
+        return true;
+    }
+    err_set(e, ERR_USAGE, "--%s %s: other machines would reach this master without encryption",
+            flag, out->host);
+    return err_hint(e, "listen on 127.0.0.1, or add --insecure when the network itself is trusted");
+}
+
+static enum catalog_signatures signatures_policy(const char *value) {
+    if (strcmp(value, "on") == 0) return CATALOG_SIGNATURES_ON;
+    return strcmp(value, "off") == 0 ? CATALOG_SIGNATURES_OFF : CATALOG_SIGNATURES_AUTO;
+}
+
+static bool open_state(struct master *m, bool *fresh, struct err *e) {
+    const struct settings *s = m->settings;
+    return first_start_state(m->db, s->state, m->grid_id, fresh, e) &&
+           keys_open(&m->keys, s->state, *fresh, e) &&
+           (!*fresh || first_start_done(m->db, m->grid_id, e));
+}
+
+static bool open_parts(struct master *m, struct err *e) {
+    const struct settings *s = m->settings;
+    m->events = events_new(m->db);
+    if (!catalog_open(&m->catalog, m->db, m->keys, s->state,
+                      signatures_policy(s->require_signature), e))
+        return false;
+    const struct agents_options agents = {.db = m->db,
+                                          .catalog = m->catalog,
+                                          .events = m->events,
+                                          .suspect_ms = s->suspect_ms,
+                                          .lost_ms = s->lost_ms,
+                                          .desired_changed = desired_changed,
+                                          .dismissed = dismissed,
+                                          .context = m};
+    return uploads_open(&m->uploads, s->state, m->catalog, e) &&
+           agents_open(&m->agents, &agents, e) &&
+           intake_open(&m->intake, s->binaries, m->catalog, m->agents, m->events,
+                       s->scan_interval_ms, e);
+}
+
+static void open_inbox(struct master *m) {
+    const struct inbox_options options = {.bus = m->bus,
+                                          .keys = m->keys,
+                                          .agents = m->agents,
+                                          .interval_ms = m->settings->heartbeat_ms,
+                                          .approve_agents = m->settings->approve_agents};
+    m->inbox = inbox_new(&options);
+}
+
+static bool open_bus(struct master *m, const struct address *at, struct err *e) {
+    if (!bus_server_open(&m->bus, at->host, at->port, (size_t)m->settings->max_agents, e)) {
+        err_wrap(e, "bus");
+        return err_hint(e, "another master runs already, or choose another port with --bus PORT");
+    }
+    snprintf(m->bus_address, sizeof m->bus_address,
+             strchr(at->host, ':') != NULL ? "[%s]:%d" : "%s:%d", at->host,
+             bus_server_port(m->bus));
+    open_inbox(m);
+    return true;
+}
+
+static bool open_http(struct master *m, const struct address *at, struct http_server **server,
+                      struct err *e) {
+    const struct http_server_options options = {.address = at->host,
+                                                .port = at->port,
+                                                .workers = (int)m->settings->http_workers,
+                                                .max_connections_per_address =
+                                                    join_is_loopback(at->host) ? 0 : 256,
+                                                .keep_alive_ms = 5000,
+                                                .routes = master_routes,
+                                                .route_count = master_route_count,
+                                                .context = m,
+                                                .authorize = master_authorize,
+                                                .finished = master_metrics_request};
+    if (!http_server_start(server, &options, e)) {
+        err_wrap(e, "http");
+        return err_hint(e, "another master runs already, or choose another port with --http PORT");
+    }
+    m->http_port = http_server_port(*server);
+    snprintf(m->http_url, sizeof m->http_url,
+             strchr(at->host, ':') != NULL ? "http://[%s]:%d" : "http://%s:%d", at->host,
+             m->http_port);
+    return true;
+}
+
+static bool announce(struct master *m, bool fresh, struct err *e) {
+    char path[PATH_MAX], line[330];
+    snprintf(line, sizeof line, "%s\n", m->http_url);
+    if (!file_join(path, sizeof path, m->settings->state, "url", e) ||
+        !file_write_durable(path, line, strlen(line), 0644, e))
+        return false;
+    printf("http %s\nbus %s\n", m->http_url, m->bus_address);
+    if (fresh) first_start_help(m);
+    fflush(stdout);
+    events_record(m->events, "master.started", "master", "",
+                  "the master started with version " GRID_VERSION);
+    return true;
+}
+
+static void wait_for_signal(const sigset_t *signals) {
+    int number = 0;
+    sigwait(signals, &number);
+    log_info("master.stopping", "signal=%s", strsignal(number));
+}
+
+/* Answers come first, then the threads that give them, then what they stood on. */
+static void stop_serving(struct master *m, struct http_server *server, struct threads *t) {
+    agents_stop(m->agents);
+    http_server_stop(server);
+    atomic_store(&stopping, true);
+    pthread_join(t->tick, NULL);
+    bus_server_stop(m->bus);
+    for (int i = 0; i < INBOX_THREADS; i++) pthread_join(t->inbox[i], NULL);
+    inbox_drain(m->inbox);
+    intake_stop(m->intake);
+    pthread_join(t->intake, NULL);
+    events_stop(m->events);
+    pthread_join(t->pump, NULL);
+    struct err e;
+    if (!agents_flush(m->agents, &e)) log_error("master.flush", "error=%s", e.text);
+}
+
+static void start_serving(struct master *m, struct threads *t) {
+    start_thread(&t->pump, events_pump_run, m->events);
+    start_thread(&t->intake, intake_run, m->intake);
+    for (int i = 0; i < INBOX_THREADS; i++) start_thread(&t->inbox[i], inbox_run, m->inbox);
+    start_thread(&t->tick, tick_run, m);
+}
+
+static bool serve(struct master *m, struct threads *t, bool fresh, const sigset_t *signals,
+                  struct err *e) {
+    struct address http, bus;
+    struct http_server *server = NULL;
+    if (!parse_listen("http", m->settings->http, m->settings->insecure, &http, e) ||
+        !parse_listen("bus", m->settings->bus, m->settings->insecure, &bus, e) ||
+        !open_parts(m, e) || !open_bus(m, &bus, e) || !open_http(m, &http, &server, e))
+        return false;
+    inbox_set_http_port(m->inbox, m->http_port);
+    start_serving(m, t);
+    bool announced = announce(m, fresh, e);
+    if (announced) wait_for_signal(signals);
+    stop_serving(m, server, t);
+    return announced;
+}
+
+static void close_parts(struct master *m) {
+    inbox_free(m->inbox);
+    if (m->bus != NULL) bus_server_close(m->bus);
+    if (m->intake != NULL) intake_close(m->intake);
+    if (m->agents != NULL) agents_close(m->agents);
+    if (m->uploads != NULL) uploads_close(m->uploads);
+    if (m->catalog != NULL) catalog_close(m->catalog);
+    events_free(m->events);
+    rate_limiter_free(m->request_limit);
+    rate_limiter_free(m->failed_login_limit);
+    if (m->keys != NULL) keys_close(m->keys);
+}
+
+static bool run(const struct settings *settings, const sigset_t *signals, struct err *e) {
+    struct master m = {.settings = settings, .started_at_ms = clock_wall_ms()};
+    struct threads t;
+    OWN_FD int lock = -1;
+    char lock_path[PATH_MAX];
+    bool fresh = false;
+    if (!file_make_directory(settings->state, 0700, e) ||
+        !file_join(lock_path, sizeof lock_path, settings->state, "lock", e))
+        return false;
+    if (!file_lock(lock_path, "grid-master", &lock, e)) {
+        err_wrap(e, "state directory %s is in use", settings->state);
+        return err_hint(
+            e, "stop the other master first, or choose another directory with --state DIR");
+    }
+    m.request_limit =
+        rate_limiter_new((struct rate_limit){.per_second = 2000, .burst = 4000}, 10000);
+    m.failed_login_limit =
+        rate_limiter_new((struct rate_limit){.per_second = 5.0 / 60, .burst = 10}, 10000);
+    bool done = false;
+    if (store_open(&m.db, settings->state, e)) {
+        db_observe_commits(m.db, &metric_db_commit_seconds);
+        start_thread(&t.db_writer, db_writer_run, m.db);
+        done = open_state(&m, &fresh, e) && serve(&m, &t, fresh, signals, e);
+        close_parts(&m);
+        db_stop(m.db);
+        pthread_join(t.db_writer, NULL);
+        db_close(m.db);
+    }
+    master_metrics_fini();
+    return done;
+}
+
+static int fail(const struct err *e) {
+    fprintf(stderr, "grid-master: %s\n", e->text);
+    if (e->hint[0] != '\0') fprintf(stderr, "Next: %s\n", e->hint);
+    return err_exit_code(e->code);
+}
+
+static int help(const struct settings *settings) {
+    OWN_TEXT struct text words = TEXT_EMPTY;
+    text_add(&words,
+             "Usage: grid-master [OPTION]...\n"
+             "Serves verified binaries over HTTP and tells agents over the bus what to run.\n\n");
+    options_help(&master_options, settings, &words);
+    fputs(text_value(&words), stdout);
+    return 0;
+}
+
+static bool check_settings(const struct settings *s, int rest, int argc, char **argv,
+                           struct err *e) {
+    if (rest < argc)
+        return err_set(e, ERR_USAGE, "%s: no argument is expected; try --help", argv[rest]);
+    if (s->suspect_ms < s->heartbeat_ms || s->lost_ms < s->suspect_ms)
+        return err_set(e, ERR_USAGE,
+                       "--heartbeat, --suspect-after and --lost-after must grow in this order");
+    if (s->max_agents < 1 || s->http_workers < 4)
+        return err_set(e, ERR_USAGE, "--max-agents is at least 1, --http-workers at least 4");
+    if (strcmp(s->require_signature, "auto") != 0 && strcmp(s->require_signature, "on") != 0 &&
+        strcmp(s->require_signature, "off") != 0)
+        return err_set(e, ERR_USAGE, "--require-signature %s: one of auto, on, off",
+                       s->require_signature);
+    return true;
+}
+
+static bool setup_log(const struct settings *s, struct err *e) {
+    enum log_level level = LOG_INFO;
+    if (!log_level_parse(s->log_level, &level))
+        return err_set(e, ERR_USAGE, "--log-level %s: one of debug, info, warn, error",
+                       s->log_level);
+    bool json = strcmp(s->log_format, "json") == 0;
+    if (!json && strcmp(s->log_format, "text") != 0)
+        return err_set(e, ERR_USAGE, "--log-format %s: text or json", s->log_format);
+    log_setup("grid-master", level, json ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT);
+    return true;
+}
+
+int main(int argc, char **argv) {
+    static struct settings settings;
+    struct err e = {0};
+    int rest = 0;
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    umask(077);
+    sign_setup();
+    http_client_setup();
+    master_metrics_setup();
+    if (!options_parse(&master_options, argc, argv, &settings, &rest, &e)) return fail(&e);
+    if (settings.help) return help(&settings);
+    if (settings.version) return puts("grid-master " GRID_VERSION) == EOF;
+    if (!check_settings(&settings, rest, argc, argv, &e) || !setup_log(&settings, &e) ||
+        !run(&settings, &signals, &e))
+        return fail(&e);
+    return 0;
+}

@@ -1,0 +1,86 @@
+#include "master/master_metrics.h"
+
+#include "master/master.h"
+
+#include <stdio.h>
+
+struct metric metric_http_seconds = {
+    .name = "grid_http_request_duration_seconds",
+    .help = "Time to answer HTTP requests by route and status class.",
+    .type = METRIC_HISTOGRAM,
+    .labels = {"route", "status"},
+    .bounds = metric_seconds_bounds
+};
+struct metric metric_http_sent_bytes = {.name = "grid_http_sent_bytes_total",
+                                        .help = "Bytes of HTTP answers sent.",
+                                        .type = METRIC_COUNTER};
+struct metric metric_db_commit_seconds = {.name = "grid_db_commit_duration_seconds",
+                                          .help = "Time of a group's commit, disk flush included.",
+                                          .type = METRIC_HISTOGRAM,
+                                          .bounds = metric_seconds_bounds};
+static struct metric agents = {
+    .name = "grid_agents", .help = "Agents by status.", .type = METRIC_GAUGE, .labels = {"status"}};
+static struct metric nodes = {.name = "grid_nodes",
+                              .help = "Storage nodes of reachable agents by state.",
+                              .type = METRIC_GAUGE,
+                              .labels = {"state"}};
+static struct metric binaries = {
+    .name = "grid_binaries", .help = "Published binaries.", .type = METRIC_GAUGE};
+static struct metric heartbeats = {.name = "grid_heartbeats_total",
+                                   .help = "Heartbeats taken from agents.",
+                                   .type = METRIC_COUNTER};
+static struct metric parked = {.name = "grid_heartbeats_parked",
+                               .help = "Heartbeats waiting for news or the end of their interval.",
+                               .type = METRIC_GAUGE};
+static struct metric build_info = {.name = "grid_build_info",
+                                   .help = "Always 1; the label tells the version.",
+                                   .type = METRIC_GAUGE,
+                                   .labels = {"version"}};
+
+static struct metric *const families[] = {&metric_http_seconds,
+                                          &metric_http_sent_bytes,
+                                          &metric_db_commit_seconds,
+                                          &agents,
+                                          &nodes,
+                                          &binaries,
+                                          &heartbeats,
+                                          &parked,
+                                          &build_info};
+#define FAMILY_COUNT (sizeof families / sizeof families[0])
+
+void master_metrics_setup(void) {
+    metric_http_seconds.bound_count = metric_seconds_bound_count;
+    metric_db_commit_seconds.bound_count = metric_seconds_bound_count;
+}
+
+void master_metrics_render(const struct master *m, struct text *out) {
+    struct agents_summary s;
+    struct binary *list = NULL;
+    size_t count = 0;
+    struct err e;
+    agents_summarize(m->agents, &s);
+    for (int i = 0; i < AGENT_STATUS_COUNT; i++)
+        metric_set(&agents, (double)s.status[i], agent_status_name((enum agent_status)i), NULL);
+    for (int i = 0; i < AGENTS_NODE_STATES; i++)
+        metric_set(&nodes, (double)s.node_state[i], agents_node_states[i], NULL);
+    if (catalog_list(m->catalog, NULL, NULL, NULL, NULL, &list, &count, &e))
+        metric_set(&binaries, (double)count, NULL, NULL);
+    free(list);
+    metric_set(&heartbeats, (double)inbox_heartbeats(m->inbox), NULL, NULL);
+    metric_set(&parked, (double)bus_server_parked(m->bus), NULL, NULL);
+    metric_set(&build_info, 1, GRID_VERSION, NULL);
+    metrics_render(families, FAMILY_COUNT, out);
+}
+
+void master_metrics_fini(void) {
+    metrics_fini(families, FAMILY_COUNT);
+}
+
+void master_metrics_request(void *master, const char *method, const char *route, int status,
+                            double seconds, int64_t sent_bytes) {
+    static const char *const classes[] = {"1xx", "2xx", "3xx", "4xx", "5xx"};
+    (void)master, (void)method;
+    const char *class = status >= 100 && status < 600 ? classes[status / 100 - 1] : "other";
+    metric_observe(&metric_http_seconds, seconds, route, class);
+    metric_add(&metric_http_sent_bytes, (double)sent_bytes, NULL, NULL);
+}

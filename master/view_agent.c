@@ -1,0 +1,227 @@
+#include "master/view_agent.h"
+
+#include "lib/clock.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+struct exit_json {
+    char kind[12];
+    int64_t value;
+    char at[CLOCK_RFC3339_SIZE];
+    char *log_tail;
+};
+static const struct json_field exit_fields[] = {
+    J(JSON_STRING, struct exit_json, kind, 0),
+    J(JSON_INT, struct exit_json, value, 0),
+    J(JSON_STRING, struct exit_json, at, 0),
+    J(JSON_TEXT, struct exit_json, log_tail, JSON_OMIT_EMPTY),
+};
+static const struct json_schema exit_schema = JSON_SCHEMA(struct exit_json, exit_fields);
+
+/* Strings point into what is shown; nothing here is owned, so nothing is cleared. */
+struct node_json {
+    char id[WIRE_NODE_ID_SIZE];
+    char agent_id[WIRE_AGENT_ID_SIZE];
+    char host[BUS_ADDRESS_SIZE];
+    char state[16];
+    char version[SEMVER_SIZE];
+    char sha256[SHA256_HEX_SIZE];
+    int64_t pid, port;
+    char started_at[CLOCK_RFC3339_SIZE];
+    int64_t restarts;
+    char *last_exit; /* raw JSON, NULL when it never ended */
+    int64_t capacity_bytes, free_bytes;
+    char *reasons;
+};
+static const struct json_field node_fields[] = {
+    J(JSON_STRING, struct node_json, id, 0),
+    J(JSON_STRING, struct node_json, agent_id, 0),
+    J(JSON_STRING, struct node_json, host, 0),
+    J(JSON_STRING, struct node_json, state, 0),
+    J(JSON_STRING, struct node_json, version, 0),
+    J(JSON_STRING, struct node_json, sha256, 0),
+    J(JSON_INT, struct node_json, pid, 0),
+    J(JSON_INT, struct node_json, port, 0),
+    J(JSON_STRING, struct node_json, started_at, 0),
+    J(JSON_INT, struct node_json, restarts, 0),
+    J(JSON_RAW, struct node_json, last_exit, 0),
+    J(JSON_INT, struct node_json, capacity_bytes, 0),
+    J(JSON_INT, struct node_json, free_bytes, 0),
+    J(JSON_STRINGS, struct node_json, reasons, 0),
+};
+static const struct json_schema node_schema = JSON_SCHEMA(struct node_json, node_fields);
+
+struct agent_json {
+    char id[WIRE_AGENT_ID_SIZE];
+    char status[16];
+    char mode[16];
+    char version[SEMVER_SIZE];
+    char desired_version[SEMVER_SIZE];
+    char desired_reason[256];
+    struct wire_update update;
+    char reason[256];
+    char platform[PLATFORM_SIZE], arch[PLATFORM_SIZE];
+    char *labels, *assigned_labels;
+    char channel[CHANNEL_NAME_SIZE];
+    char address[BUS_ADDRESS_SIZE];
+    char agent_version[SEMVER_SIZE];
+    char binary_path[256];
+    int64_t generation, free_bytes;
+    char enrolled_at[CLOCK_RFC3339_SIZE], last_seen_at[CLOCK_RFC3339_SIZE];
+    char *nodes; /* raw JSON */
+};
+static const struct json_field agent_fields[] = {
+    J(JSON_STRING, struct agent_json, id, 0),
+    J(JSON_STRING, struct agent_json, status, 0),
+    J(JSON_STRING, struct agent_json, mode, 0),
+    J(JSON_STRING, struct agent_json, version, 0),
+    J(JSON_STRING, struct agent_json, desired_version, 0),
+    J(JSON_STRING, struct agent_json, desired_reason, 0),
+    J_SUB(struct agent_json, update, &wire_update_schema, 0),
+    J(JSON_STRING, struct agent_json, reason, 0),
+    J(JSON_STRING, struct agent_json, platform, 0),
+    J(JSON_STRING, struct agent_json, arch, 0),
+    J(JSON_LABELS, struct agent_json, labels, 0),
+    J(JSON_LABELS, struct agent_json, assigned_labels, 0),
+    J(JSON_STRING, struct agent_json, channel, 0),
+    J(JSON_STRING, struct agent_json, address, 0),
+    J(JSON_STRING, struct agent_json, agent_version, 0),
+    J(JSON_STRING, struct agent_json, binary_path, 0),
+    J(JSON_INT, struct agent_json, generation, 0),
+    J(JSON_INT, struct agent_json, free_bytes, 0),
+    J(JSON_STRING, struct agent_json, enrolled_at, 0),
+    J(JSON_STRING, struct agent_json, last_seen_at, JSON_OMIT_EMPTY),
+    J(JSON_RAW, struct agent_json, nodes, 0),
+};
+static const struct json_schema agent_schema = JSON_SCHEMA(struct agent_json, agent_fields);
+
+#define COPY(target, source) snprintf((target), sizeof(target), "%s", (source))
+
+const char *view_node_state(const struct agent_view *v, const struct wire_node *n) {
+    bool draining = strcmp(v->mode, "draining") == 0 && strcmp(n->state, "healthy") == 0;
+    return draining ? "draining" : n->state;
+}
+
+static void encode_exit(const struct wire_exit *last, struct text *out) {
+    struct exit_json j = {.value = last->value, .log_tail = last->log_tail};
+    COPY(j.kind, last->kind);
+    clock_rfc3339(last->at_ms, j.at);
+    json_encode(&exit_schema, &j, out);
+}
+
+void view_node(const struct agent_view *v, const struct wire_node *n, struct text *out) {
+    OWN_TEXT struct text last_exit = TEXT_EMPTY;
+    struct node_json j = {.pid = n->pid,
+                          .port = n->port,
+                          .restarts = n->restarts,
+                          .capacity_bytes = n->capacity_bytes,
+                          .free_bytes = n->free_bytes,
+                          .reasons = n->reasons};
+    COPY(j.id, n->id);
+    COPY(j.agent_id, v->id);
+    COPY(j.host, v->address);
+    COPY(j.state, view_node_state(v, n));
+    COPY(j.version, n->version);
+    COPY(j.sha256, n->sha256);
+    clock_rfc3339(n->started_at_ms, j.started_at);
+    if (n->last_exit.kind[0] != '\0') {
+        encode_exit(&n->last_exit, &last_exit);
+        j.last_exit = last_exit.data;
+    }
+    json_encode(&node_schema, &j, out);
+}
+
+static void encode_nodes(const struct agent_view *v, struct text *out) {
+    text_add(out, "[");
+    for (size_t i = 0; i < v->report.nodes_count; i++) {
+        if (i > 0) text_add(out, ",");
+        view_node(v, &v->report.nodes[i], out);
+    }
+    text_add(out, "]");
+}
+
+/* One sentence about what is not as it should be, "" when all is well. */
+static void explain(const struct agent_view *v, char *out, size_t size) {
+    const struct wire_update *u = &v->report.update;
+    if (v->status == AGENT_PENDING)
+        snprintf(out, size, "waits for approval: gridctl agent approve %s", v->id);
+    else if (v->status == AGENT_REVOKED)
+        snprintf(out, size, "was revoked");
+    else if (v->last_seen_at_ms == 0)
+        snprintf(out, size, "has not reported yet");
+    else if (v->status != AGENT_UP)
+        snprintf(out, size, "has not reported for a while");
+    else if (u->reason[0] != '\0')
+        snprintf(out, size, "%s", u->reason);
+    else if (v->desired_version[0] == '\0' && v->report.binary_path[0] == '\0')
+        snprintf(out, size, "%s", v->desired_reason);
+    else
+        out[0] = '\0';
+}
+
+void view_agent(const struct agent_view *v, struct text *out) {
+    OWN_TEXT struct text nodes = TEXT_EMPTY;
+    struct agent_json j = {.update = v->report.update,
+                           .labels = v->labels,
+                           .assigned_labels = v->assigned_labels,
+                           .generation = v->generation,
+                           .free_bytes = v->report.free_bytes};
+    COPY(j.id, v->id);
+    COPY(j.status, agent_status_name(v->status));
+    COPY(j.mode, v->mode);
+    COPY(j.version, v->report.version);
+    COPY(j.desired_version, v->desired_version);
+    COPY(j.desired_reason, v->desired_reason);
+    explain(v, j.reason, sizeof j.reason);
+    COPY(j.platform, v->platform);
+    COPY(j.arch, v->arch);
+    COPY(j.channel, v->channel);
+    COPY(j.address, v->address);
+    COPY(j.agent_version, v->report.agent_version);
+    COPY(j.binary_path, v->report.binary_path);
+    clock_rfc3339(v->enrolled_at_ms, j.enrolled_at);
+    if (v->last_seen_at_ms > 0) clock_rfc3339(v->last_seen_at_ms, j.last_seen_at);
+    encode_nodes(v, &nodes);
+    j.nodes = nodes.data;
+    json_encode(&agent_schema, &j, out);
+}
+
+struct why_json {
+    char agent[WIRE_AGENT_ID_SIZE];
+    char desired_version[SEMVER_SIZE];
+    char running_version[SEMVER_SIZE];
+    char rule[16];
+    char text[256];
+    char blocked_by[256];
+};
+static const struct json_field why_fields[] = {
+    J(JSON_STRING, struct why_json, agent, 0),
+    J(JSON_STRING, struct why_json, desired_version, 0),
+    J(JSON_STRING, struct why_json, running_version, 0),
+    J(JSON_STRING, struct why_json, rule, 0),
+    J(JSON_STRING, struct why_json, text, 0),
+    J(JSON_STRING, struct why_json, blocked_by, 0),
+};
+static const struct json_schema why_schema = JSON_SCHEMA(struct why_json, why_fields);
+
+void view_why(const struct agent_view *v, struct text *out) {
+    struct why_json j = {.agent = ""};
+    const char *own_file = v->report.binary_path;
+    COPY(j.agent, v->id);
+    COPY(j.desired_version, v->desired_version);
+    COPY(j.running_version, v->report.version);
+    COPY(j.rule, own_file[0] != '\0' ? "binary_path" : desired_rule_name(v->desired_rule));
+    if (own_file[0] != '\0')
+        snprintf(j.text, sizeof j.text, "the agent's configuration names binary_path %.200s",
+                 own_file);
+    else
+        COPY(j.text, v->desired_reason);
+    if (strcmp(v->mode, "draining") == 0)
+        snprintf(j.blocked_by, sizeof j.blocked_by, "it is draining: gridctl agent resume %s",
+                 v->id);
+    else if (strcmp(v->report.version, v->desired_version) != 0)
+        explain(v, j.blocked_by, sizeof j.blocked_by);
+    json_encode(&why_schema, &j, out);
+}

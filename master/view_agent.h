@@ -1,0 +1,18 @@
+/* Agents and nodes as REST shows them. Encoded while the registry is locked: nothing here blocks.
+ */
+#pragma once
+
+#include "master/agents.h"
+
+/* Appends the JSON object of an agent, nodes included. */
+void view_agent(const struct agent_view *v, struct text *out);
+
+/* Appends the JSON object of one node. */
+void view_node(const struct agent_view *v, const struct wire_node *n, struct text *out);
+
+/* The state a node is shown in: draining while its agent drains; lost agents' nodes are not known
+ * to be anything. */
+const char *view_node_state(const struct agent_view *v, const struct wire_node *n);
+
+/* Appends why the agent runs what it runs, as JSON. */
+void view_why(const struct agent_view *v, struct text *out);
