@@ -28,13 +28,15 @@ struct binary {
     char publisher_signature[CATALOG_SIGNATURE_SIZE];
     char notes[CATALOG_NOTES_SIZE];
     bool yanked;
-    bool deleted;
+    int64_t deleted_at_ms; /* 0: it is not */
 };
 
 struct catalog;
 
 enum catalog_signatures { CATALOG_SIGNATURES_AUTO, CATALOG_SIGNATURES_ON, CATALOG_SIGNATURES_OFF };
 
+/* Empties STATE/staging, logs rows whose object is missing or has another size, removes objects
+ * that no row names (a publication that a crash cut short). */
 MUST_CHECK bool catalog_open(struct catalog **out, struct db *db, struct keys *keys,
                              const char *state_directory, enum catalog_signatures required,
                              struct err *e);
@@ -58,12 +60,15 @@ struct admission {
     const char *publisher_signature; /* minisign text, or NULL */
     const char *notes;
     const char *principal; /* "drop-box", "token:..." */
+    /* When the bytes were offered, by the wall clock: a deletion after that stands. 0: now. */
+    int64_t offered_at_ms;
 };
 
 /* Checks ELF machine, signature policy and name binding, signs with the release key, publishes the
  * object, commits row and event, and adopts the version for channel "stable" when that has none and
- * the version is no pre-release. *created is false when the very same bytes were there already.
- * ERR_UNTRUSTED, ERR_CONFLICT (the name has other bytes, or was deleted with other bytes). */
+ * the version is no pre-release. *created is false when the very same bytes were there already;
+ * their object is written anew then. ERR_INVALID (empty), ERR_UNTRUSTED, ERR_CONFLICT (the name has
+ * other bytes, was deleted with other bytes, or was deleted after these were offered). */
 MUST_CHECK bool catalog_admit(struct catalog *c, const struct admission *a, struct binary *out,
                               bool *created, struct err *e);
 
@@ -94,11 +99,19 @@ const struct binary *catalog_choose(const struct binary *list, size_t count, con
 MUST_CHECK bool catalog_yank(struct catalog *c, const struct artifact_name *id,
                              const char *principal, struct err *e);
 
-/* Removes row (a tombstone stays) and, when nothing else uses them, bytes. Whether somebody still
- * wants it is the caller's check. */
+/* Removes row (a tombstone stays) and, when nothing else uses them, bytes. ERR_CONFLICT names the
+ * channels that point to the version; whether agents still hold it is the caller's check. */
 MUST_CHECK bool catalog_delete(struct catalog *c, const struct artifact_name *id,
                                const char *principal, struct err *e);
 
 /* Path of the object with this digest. */
 void catalog_object_path(const struct catalog *c, const char *sha256, char out[PATH_MAX]);
+const char *catalog_objects_directory(const struct catalog *c);
+
+/* Between these no object goes away, so that a copy of database and objects fits together. They
+ * count: every hold needs its release. */
+void catalog_hold_objects(struct catalog *c);
+void catalog_release_objects(struct catalog *c);
+
+/* Whether an admission needs the signature of a trusted publisher now. */
 bool catalog_signature_required(struct catalog *c);

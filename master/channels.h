@@ -22,11 +22,11 @@ MUST_CHECK bool channels_list(struct db *db, struct channel **out, size_t *count
                               struct err *e); /* free() *out */
 
 /* Points the channel at a registered, not yanked version (ERR_NOT_FOUND, ERR_CONFLICT) and writes
- * the event. Agents are told by agents_refresh, which the caller runs next. */
-struct catalog;
-MUST_CHECK bool channels_set(struct db *db, struct catalog *catalog, const char *name,
-                             const char *artifact, const char *version, const char *principal,
-                             struct channel *out, struct err *e);
+ * the event; a channel that points there already stays as it is. Agents are told by agents_refresh,
+ * which the caller runs next. */
+MUST_CHECK bool channels_set(struct db *db, const char *name, const char *artifact,
+                             const char *version, const char *principal, struct channel *out,
+                             struct err *e);
 
 /* Inside a transaction: sets it only when the channel has no version yet. *adopted tells. */
 MUST_CHECK bool channels_adopt(struct db_connection *c, const char *name, const char *artifact,

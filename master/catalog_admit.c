@@ -1,0 +1,220 @@
+/* The one door into the catalog. What is cheap to find out is asked first; nothing can be seen by
+ * anybody before the row is committed, and a crash in between leaves an object without a row, which
+ * the next start removes. */
+#include "master/catalog_internal.h"
+
+#include "lib/clock.h"
+#include "lib/json.h"
+#include "lib/log.h"
+#include "master/channels.h"
+#include "master/events.h"
+#include "master/store.h"
+
+#include <string.h>
+
+/* What the name means before this admission. */
+enum standing { STANDING_NEW, STANDING_SAME, STANDING_DELETED };
+
+struct entry {
+    const struct admission *admission;
+    struct binary *binary; /* in: what to write; out: what stands */
+    enum standing standing;
+    bool adopted;
+};
+
+static bool refuse_other_bytes(const struct binary *found, const char *file_name,
+                               const char *sha256, struct err *e) {
+    err_set(e, ERR_CONFLICT, "%s %s sha256 %s; these bytes have sha256 %s", file_name,
+            found->deleted_at_ms == 0 ? "is published with" : "was deleted with", found->sha256,
+            sha256);
+    return err_hint(e, "a name keeps its bytes for ever: publish these under a new version");
+}
+
+static bool refuse_deleted(const struct binary *found, const char *file_name, struct err *e) {
+    char at[CLOCK_RFC3339_SIZE];
+    err_set(e, ERR_CONFLICT, "%s was deleted at %s, after it was put here", file_name,
+            clock_rfc3339(found->deleted_at_ms, at));
+    return err_hint(e, "remove the file, or touch it to publish it anew");
+}
+
+static bool judge(struct db_connection *c, struct entry *n, struct binary *found, struct err *e) {
+    const struct admission *a = n->admission;
+    char file_name[ARTIFACT_FILE_SIZE];
+    struct err why;
+    artifact_file_name(a->id, file_name);
+    n->standing = STANDING_NEW;
+    if (!catalog_read_row(c, a->id, found, &why)) {
+        if (why.code != ERR_NOT_FOUND) *e = why;
+        return why.code == ERR_NOT_FOUND;
+    }
+    if (strcmp(found->sha256, a->staged->sha256) != 0)
+        return refuse_other_bytes(found, file_name, a->staged->sha256, e);
+    n->standing = found->deleted_at_ms == 0 ? STANDING_SAME : STANDING_DELETED;
+    if (n->standing == STANDING_DELETED && a->offered_at_ms != 0 &&
+        a->offered_at_ms <= found->deleted_at_ms)
+        return refuse_deleted(found, file_name, e);
+    return true;
+}
+
+static bool read_standing(struct db_connection *c, void *argument, struct err *e) {
+    struct entry *n = argument;
+    return judge(c, n, n->binary, e);
+}
+
+/* --- proof --- */
+
+static bool check_bytes(const struct admission *a, const char *file_name, struct err *e) {
+    if (a->staged->size_bytes == 0) return err_set(e, ERR_INVALID, "%s is empty", file_name);
+    return artifact_check_machine(a->staged->fd, a->id->platform, a->id->arch, e) ||
+           err_wrap(e, "%s", file_name);
+}
+
+bool catalog_signature_required(struct catalog *c) {
+    struct publisher publishers[KEYS_PUBLISHERS_MAX];
+    if (c->required != CATALOG_SIGNATURES_AUTO) return c->required == CATALOG_SIGNATURES_ON;
+    return keys_publishers(c->keys, publishers) > 0;
+}
+
+static bool refuse_unsigned(const char *file_name, size_t publishers, struct err *e) {
+    err_set(e, ERR_UNTRUSTED, "%s lacks the signature of a trusted publisher", file_name);
+    if (publishers == 0)
+        return err_hint(e, "signatures are required, but no publisher key is trusted: "
+                           "gridctl key trust FILE.pub");
+    return err_hint(e, "gridctl binary sign FILE writes FILE.minisig: put it beside the file, or "
+                       "push it with the file");
+}
+
+static bool verify_publisher(const struct publisher *publishers, size_t count,
+                             const struct admission *a, const char *file_name, struct binary *b,
+                             struct err *e) {
+    struct sign_public keys[KEYS_PUBLISHERS_MAX];
+    size_t used = 0;
+    for (size_t i = 0; i < count; i++) keys[i] = publishers[i].key;
+    if (!sign_verify_file(keys, count, a->publisher_signature, a->staged->fd, file_name, &used,
+                          e)) {
+        if (e->code == ERR_INVALID) e->code = ERR_UNTRUSTED; /* malformed proves nothing either */
+        return false;
+    }
+    if (!text_copy(b->publisher_signature, sizeof b->publisher_signature, a->publisher_signature))
+        return err_set(e, ERR_UNTRUSTED, "%s: its signature is longer than %zu characters",
+                       file_name, sizeof b->publisher_signature - 1);
+    sign_key_id(&keys[used], b->key_id);
+    b->publisher_signed = true;
+    return true;
+}
+
+/* The publisher's approval, where one is asked for or given. */
+static bool approve(struct catalog *c, const struct admission *a, const char *file_name,
+                    struct binary *b, struct err *e) {
+    struct publisher publishers[KEYS_PUBLISHERS_MAX];
+    size_t count = keys_publishers(c->keys, publishers);
+    bool required = c->required == CATALOG_SIGNATURES_ON ||
+                    (c->required == CATALOG_SIGNATURES_AUTO && count > 0);
+    bool given = a->publisher_signature != NULL && *a->publisher_signature != '\0';
+    if (given && count > 0) return verify_publisher(publishers, count, a, file_name, b, e);
+    if (required) return refuse_unsigned(file_name, count, e);
+    sign_key_id(sign_secret_public(keys_release(c->keys)), b->key_id);
+    return true;
+}
+
+static bool sign_release(struct catalog *c, const struct admission *a, const char *file_name,
+                         struct binary *b, struct err *e) {
+    OWN_TEXT struct text signature = TEXT_EMPTY;
+    if (!sign_file(keys_release(c->keys), a->staged->fd, file_name, &signature, e)) return false;
+    return text_copy(b->signature, sizeof b->signature, text_value(&signature)) ||
+           err_set(e, ERR_INTERNAL, "%s: the release signature is too long", file_name);
+}
+
+static bool describe(const struct admission *a, struct binary *b, struct err *e) {
+    *b = (struct binary){
+        .id = *a->id, .size_bytes = a->staged->size_bytes, .uploaded_at_ms = clock_wall_ms()};
+    memcpy(b->sha256, a->staged->sha256, sizeof b->sha256);
+    return a->notes == NULL || text_copy(b->notes, sizeof b->notes, a->notes) ||
+           err_set(e, ERR_INVALID, "notes: at most %zu characters", sizeof b->notes - 1);
+}
+
+/* --- commit --- */
+
+struct published {
+    char sha256[SHA256_HEX_SIZE];
+    int64_t size_bytes;
+    char key_id[SIGN_KEY_ID_HEX_SIZE];
+};
+static const struct json_field published_fields[] = {
+    J(JSON_STRING, struct published, sha256, 0),
+    J(JSON_INT, struct published, size_bytes, 0),
+    J(JSON_STRING, struct published, key_id, 0),
+};
+static const struct json_schema published_schema = JSON_SCHEMA(struct published, published_fields);
+
+static bool add_event(struct db_connection *c, const struct entry *n, struct err *e) {
+    const struct binary *b = n->binary;
+    char file_name[ARTIFACT_FILE_SIZE];
+    struct published data = {.size_bytes = b->size_bytes};
+    OWN_TEXT struct text json = TEXT_EMPTY;
+    memcpy(data.sha256, b->sha256, sizeof data.sha256);
+    memcpy(data.key_id, b->key_id, sizeof data.key_id);
+    json_encode(&published_schema, &data, &json);
+    return events_add(c, e, "binary.published", artifact_file_name(&b->id, file_name),
+                      n->admission->principal, json.data, "%s %s for %s-%s was published, %s",
+                      b->id.name, b->id.version, b->id.platform, b->id.arch,
+                      b->publisher_signed ? "signed by its publisher" : "signed by this grid only");
+}
+
+static bool write_row(struct db_connection *c, const struct entry *n, struct err *e) {
+    const struct binary *b = n->binary;
+    const struct artifact_name *id = &b->id;
+    const char *publisher = b->publisher_signed ? b->publisher_signature : NULL;
+    if (n->standing == STANDING_DELETED)
+        return db_exec(c, Q_ARTIFACT_REVIVE, e, "ssssissss", id->name, id->version, id->platform,
+                       id->arch, b->uploaded_at_ms, b->key_id, publisher, b->signature, b->notes);
+    return db_exec(c, Q_ARTIFACT_INSERT, e, "sssssiissss", id->name, id->version, id->platform,
+                   id->arch, b->sha256, b->size_bytes, b->uploaded_at_ms, b->key_id, publisher,
+                   b->signature, b->notes);
+}
+
+/* Looks again: the name may have been published or deleted since. Bytes of this digest cannot have
+ * been, as the claim on them is ours. */
+static bool commit(struct db_connection *c, void *argument, struct err *e) {
+    struct entry *n = argument;
+    struct binary found;
+    if (!judge(c, n, &found, e)) return false;
+    if (n->standing == STANDING_SAME) {
+        *n->binary = found;
+        return true;
+    }
+    return write_row(c, n, e) && add_event(c, n, e) &&
+           (semver_is_prerelease(n->binary->id.version) ||
+            channels_adopt(c, CATALOG_DEFAULT_CHANNEL, n->binary->id.name, n->binary->id.version,
+                           n->binary->uploaded_at_ms, &n->adopted, e));
+}
+
+static bool publish(struct catalog *c, struct entry *n, struct err *e) {
+    if (!objects_publish(c, n->admission->staged, e)) return false;
+    if (db_write(c->db, commit, n, e)) return true;
+    objects_drop_unused(c, n->admission->staged->sha256);
+    return false;
+}
+
+static bool admit(struct catalog *c, struct entry *n, struct err *e) {
+    const struct admission *a = n->admission;
+    char file_name[ARTIFACT_FILE_SIZE];
+    artifact_file_name(a->id, file_name);
+    if (!db_read(c->db, read_standing, n, e)) return false;
+    /* Bytes that were proven before heal their object, should the disk have lost it. */
+    if (n->standing == STANDING_SAME) return objects_publish(c, a->staged, e);
+    return check_bytes(a, file_name, e) && describe(a, n->binary, e) &&
+           approve(c, a, file_name, n->binary, e) && sign_release(c, a, file_name, n->binary, e) &&
+           publish(c, n, e);
+}
+
+bool catalog_admit(struct catalog *c, const struct admission *a, struct binary *out, bool *created,
+                   struct err *e) {
+    struct entry n = {.admission = a, .binary = out};
+    struct object_claim claim;
+    objects_claim(c, &claim, a->staged->sha256);
+    bool admitted = admit(c, &n, e);
+    objects_end_claim(c, &claim);
+    if (created != NULL) *created = admitted && n.standing != STANDING_SAME;
+    return admitted;
+}

@@ -1,0 +1,139 @@
+#include "master/channels.h"
+
+#include "lib/clock.h"
+#include "master/catalog.h"
+#include "master/events.h"
+#include "master/store.h"
+
+#include <stdio.h>
+#include <string.h>
+
+bool channel_name_check(const char *name, struct err *e) {
+    static const char first[] = "abcdefghijklmnopqrstuvwxyz0123456789";
+    static const char rest[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
+    size_t length = strlen(name);
+    if (length < CHANNEL_NAME_SIZE && strspn(name, first) > 0 && strspn(name, rest) == length)
+        return true;
+    return err_set(e, ERR_INVALID,
+                   "channel %.40s: a name is [a-z0-9] followed by any of [a-z0-9-], at most %d"
+                   " characters",
+                   name, CHANNEL_NAME_SIZE - 1);
+}
+
+/* --- reading --- */
+
+struct listing {
+    struct channel *channels;
+    size_t count;
+};
+
+static bool read_channel(struct db_row *row, struct channel *out, struct err *e) {
+    *out = (struct channel){.updated_at_ms = db_column_int(row, 3)};
+    return (text_copy(out->name, sizeof out->name, db_column_text(row, 0)) &&
+            text_copy(out->artifact, sizeof out->artifact, db_column_text(row, 1)) &&
+            text_copy(out->version, sizeof out->version, db_column_text(row, 2))) ||
+           err_set(e, ERR_CORRUPT, "a channel's row holds something too long");
+}
+
+static bool take_channel(struct db_row *row, void *argument, struct err *e) {
+    struct listing *l = argument;
+    l->channels = memory_resize(l->channels, l->count + 1, sizeof *l->channels);
+    return read_channel(row, &l->channels[l->count++], e);
+}
+
+bool channels_read(struct db_connection *c, struct channel **out, size_t *count, struct err *e) {
+    struct listing l = {0};
+    if (!db_query(c, Q_CHANNEL_LIST, take_channel, &l, e, "")) {
+        free(l.channels);
+        return false;
+    }
+    *out = l.channels;
+    *count = l.count;
+    return true;
+}
+
+static bool read_all(struct db_connection *c, void *argument, struct err *e) {
+    struct listing *l = argument;
+    return channels_read(c, &l->channels, &l->count, e);
+}
+
+bool channels_list(struct db *db, struct channel **out, size_t *count, struct err *e) {
+    struct listing l = {0};
+    if (!db_read(db, read_all, &l, e)) return false;
+    *out = l.channels;
+    *count = l.count;
+    return true;
+}
+
+static bool take_one(struct db_row *row, void *argument, struct err *e) {
+    return read_channel(row, argument, e);
+}
+
+/* --- setting --- */
+
+struct setting {
+    const char *name, *artifact, *version, *principal;
+    int64_t now_ms;
+    struct channel *out;
+};
+
+static bool write_channel(struct db_connection *c, const struct setting *s, struct err *e) {
+    return db_exec(c, Q_CHANNEL_SET, e, "sssi", s->name, s->artifact, s->version, s->now_ms) &&
+           events_add(c, e, "channel.set", s->name, s->principal, NULL,
+                      "channel %s points to %s %s", s->name, s->artifact, s->version);
+}
+
+/* A version can be pointed at while at least one of its builds may still be offered. */
+static bool check_version(struct db_connection *c, const struct setting *s, struct err *e) {
+    OWN_MEMORY struct binary *builds = NULL;
+    size_t count = 0;
+    size_t yanked = 0;
+    if (!catalog_read(c, s->artifact, NULL, NULL, s->version, &builds, &count, e)) return false;
+    for (size_t i = 0; i < count; i++) yanked += builds[i].yanked;
+    if (count == 0) {
+        err_set(e, ERR_NOT_FOUND, "%s %s is not registered", s->artifact, s->version);
+        return err_hint(e, "gridctl binary list shows what is; gridctl binary push adds");
+    }
+    if (yanked == count) {
+        err_set(e, ERR_CONFLICT, "%s %s was yanked and is never offered again", s->artifact,
+                s->version);
+        return err_hint(e, "choose another version: gridctl binary list");
+    }
+    return true;
+}
+
+static bool set_channel(struct db_connection *c, void *argument, struct err *e) {
+    const struct setting *s = argument;
+    if (!check_version(c, s, e)) return false;
+    struct err why;
+    if (db_one(c, Q_CHANNEL_FIND, take_one, s->out, &why, "ss", s->name, s->artifact)) {
+        if (strcmp(s->out->version, s->version) == 0) return true; /* nothing changes */
+    } else if (why.code != ERR_NOT_FOUND) {
+        *e = why;
+        return false;
+    }
+    return write_channel(c, s, e) &&
+           db_one(c, Q_CHANNEL_FIND, take_one, s->out, e, "ss", s->name, s->artifact);
+}
+
+bool channels_set(struct db *db, const char *name, const char *artifact, const char *version,
+                  const char *principal, struct channel *out, struct err *e) {
+    if (!channel_name_check(name, e)) return false;
+    struct setting s = {name, artifact, version, principal, clock_wall_ms(), out};
+    return db_write(db, set_channel, &s, e);
+}
+
+bool channels_adopt(struct db_connection *c, const char *name, const char *artifact,
+                    const char *version, int64_t now_wall_ms, bool *adopted, struct err *e) {
+    struct channel there;
+    struct err why;
+    *adopted = false;
+    if (db_one(c, Q_CHANNEL_FIND, take_one, &there, &why, "ss", name, artifact)) return true;
+    if (why.code != ERR_NOT_FOUND) {
+        *e = why;
+        return false;
+    }
+    const struct setting s = {name, artifact, version, "grid", now_wall_ms, NULL};
+    *adopted = write_channel(c, &s, e);
+    return *adopted;
+}
