@@ -1,5 +1,5 @@
-/* Bus over NNG request/reply: bytes in, bytes out; who sent them is decided above (lib/session.h, lib/wire.h). Callbacks of NNG only
- * enqueue; programs take from the queue on their own threads. */
+/* Bus over NNG request/reply: bytes in, bytes out; who sent them is decided above (lib/session.h,
+ * lib/wire.h). Callbacks of NNG only enqueue; programs take from the queue on their own threads. */
 #pragma once
 
 #include "lib/err.h"
@@ -13,12 +13,17 @@
 struct bus_server;
 struct bus_request; /* a message that is owed a reply; holding it parks the sender */
 
-/* Listens on address:port (0: pick one). Each request held open keeps a context of its own; contexts are opened as they are needed,
- * at most max_parked of them. Oversize messages drop the sender's connection. ERR_CONFLICT when the port is taken. */
-MUST_CHECK bool bus_server_open(struct bus_server **out, const char *address, int port, size_t max_parked, struct err *e);
+/* Listens on address:port (0: pick one). Each request held open keeps a context of its own;
+ * contexts are opened as they are needed, at most max_parked of them: further requests then wait in
+ * their connections. Oversize messages drop the sender's connection. ERR_CONFLICT when the port is
+ * taken, ERR_INVALID for an address that is not this machine's, ERR_DENIED for a port it may not
+ * use. */
+MUST_CHECK bool bus_server_open(struct bus_server **out, const char *address, int port,
+                                size_t max_parked, struct err *e);
 int bus_server_port(const struct bus_server *s);
 
-/* The next request, waiting at most timeout_ms (-1: for ever). NULL on timeout and after bus_server_stop. Any thread. */
+/* The next request, waiting at most timeout_ms (-1: for ever). NULL on timeout and after
+ * bus_server_stop. Any thread. */
 struct bus_request *bus_server_next(struct bus_server *s, int64_t timeout_ms);
 size_t bus_server_parked(const struct bus_server *s);
 
@@ -27,7 +32,8 @@ const char *bus_request_address(const struct bus_request *r); /* of the peer, wi
 
 /* Answers and ends the request; any thread, never blocks. */
 void bus_reply(struct bus_request *r, const void *bytes, size_t length);
-void bus_discard(struct bus_request *r); /* ends it without an answer: the sender's deadline will pass */
+/* Ends the request without an answer: the sender's deadline will pass. Any thread. */
+void bus_discard(struct bus_request *r);
 
 void bus_server_stop(struct bus_server *s);  /* bus_server_next returns NULL from now on */
 void bus_server_close(struct bus_server *s); /* after every request was answered or discarded */
@@ -35,31 +41,41 @@ OWN_DEFINE(bus_server, struct bus_server, bus_server_close)
 
 struct bus_client;
 
-/* Dials host:port in the background, again and again with growing jittered pauses (100 ms to 5 s), until closed.
- * Never fails for a server that is away. Requests are never repeated by themselves (resend time infinite). */
+/* Dials host:port in the background, again and again with growing jittered pauses (100 ms to 5 s),
+ * until closed; host is a name, an IPv4 or an IPv6 address with or without brackets. A name is
+ * tried in both families, as long as the owner thread comes by in bus_client_next. Never fails for
+ * a server that is away, only for a malformed address (ERR_INVALID). Requests are never repeated by
+ * themselves (resend time infinite). */
 MUST_CHECK bool bus_client_open(struct bus_client **out, const char *host, int port, struct err *e);
 
-/* Sends one request; its answer, or its failure after timeout_ms, will come out of bus_client_next with this ticket.
- * Any number may be under way. One owner thread. */
-void bus_client_send(struct bus_client *c, uint64_t ticket, const void *bytes, size_t length, int64_t timeout_ms);
+/* Sends one request; its answer, or its failure after timeout_ms, will come out of bus_client_next
+ * with this ticket (any but UINT64_MAX). Any number may be under way. A message beyond
+ * BUS_MESSAGE_MAX_BYTES fails and is not sent. One owner thread. */
+void bus_client_send(struct bus_client *c, uint64_t ticket, const void *bytes, size_t length,
+                     int64_t timeout_ms);
 
 /* Forgets every request under way: their answers will not come out any more. */
 void bus_client_cancel(struct bus_client *c);
 
+/* BUS_FAILED: no answer in time, or the connection is gone; BUS_IDLE: timeout_ms passed. */
 enum bus_event { BUS_REPLY, BUS_FAILED, BUS_WOKEN, BUS_IDLE };
 struct bus_arrival {
-    enum bus_event event; /* BUS_IDLE: timeout_ms passed; BUS_FAILED: no answer in time, or the connection is gone */
+    enum bus_event event;
     uint64_t ticket;
-    void *bytes; /* BUS_REPLY: owned by the caller, free() it */
+    void *bytes; /* BUS_REPLY: owned by the caller, free() it; a NUL follows the last byte */
     size_t length;
 };
-/* What happens next, waiting at most timeout_ms. Owner thread. */
+/* What happens next, waiting at most timeout_ms (-1: for ever). Owner thread. */
 void bus_client_next(struct bus_client *c, int64_t timeout_ms, struct bus_arrival *out);
-void bus_client_wake(struct bus_client *c); /* makes bus_client_next return BUS_WOKEN once; any thread, async-signal-unsafe */
+
+/* Makes bus_client_next return BUS_WOKEN once. Any thread, but no signal handler. */
+void bus_client_wake(struct bus_client *c);
 bool bus_client_connected(const struct bus_client *c);
 void bus_client_close(struct bus_client *c);
 OWN_DEFINE(bus_client, struct bus_client, bus_client_close)
 
-/* One call and its answer (free() it), for enrollment and tools. ERR_TIMEOUT, ERR_UNREACHABLE. */
-MUST_CHECK bool bus_call(struct bus_client *c, const void *bytes, size_t length, int64_t timeout_ms, void **answer,
-                         size_t *answer_length, struct err *e);
+/* One call and its answer (free() it), for enrollment and tools, while no other request is under
+ * way. ERR_TIMEOUT, ERR_UNREACHABLE, ERR_TOO_LARGE; ERR_UNAVAILABLE when bus_client_wake ended it,
+ * which counts as that wake's one return. */
+MUST_CHECK bool bus_call(struct bus_client *c, const void *bytes, size_t length, int64_t timeout_ms,
+                         void **answer, size_t *answer_length, struct err *e);

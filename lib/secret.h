@@ -1,21 +1,23 @@
-/* Bearer secrets "<kind>_<id>.<secret>" (gt_ API tokens, gj_ join tokens), random ids, constant-time comparison. sign_setup()
- * comes first. Any thread. */
+/* Bearer secrets "<kind>_<id>.<secret>" (gt_ API tokens, gj_ join tokens), random ids,
+ * constant-time comparison. sign_setup() comes first. Any thread. */
 #pragma once
 
 #include "lib/err.h"
 
 #include <stddef.h>
 
-#define SECRET_ID_SIZE 17    /* 16 lower-case hex digits and NUL */
-#define SECRET_TEXT_SIZE 72  /* kind, '_', id, '.', 43 characters of base64url (256 bits) and NUL */
-#define SECRET_HASH_SIZE 65  /* hex of BLAKE2b-256 of the whole text: 256 random bits need no slow hash */
+#define SECRET_ID_SIZE 17   /* 16 lower-case hex digits and NUL */
+#define SECRET_TEXT_SIZE 72 /* kind, '_', id, '.', 43 characters (256 bits, base64url), NUL */
+#define SECRET_HASH_SIZE 65 /* BLAKE2b-256 of the text in hex: 256 bits need no slow hash */
 #define RANDOM_HEX_SIZE(bytes) (2 * (bytes) + 1)
 
 /* A new secret of this kind ("gt", "gj"): its public id, the text shown once, the hash to store. */
-void secret_generate(const char *kind, char id[SECRET_ID_SIZE], char text[SECRET_TEXT_SIZE], char hash[SECRET_HASH_SIZE]);
+void secret_generate(const char *kind, char id[SECRET_ID_SIZE], char text[SECRET_TEXT_SIZE],
+                     char hash[SECRET_HASH_SIZE]);
 
-/* The id in a secret's text, after checking its form. ERR_UNAUTHENTICATED without echoing any of it. */
-MUST_CHECK bool secret_id(const char *kind, const char *text, char id[SECRET_ID_SIZE], struct err *e);
+/* The id in a secret's text, after checking its form. ERR_UNAUTHENTICATED echoes none of it. */
+MUST_CHECK bool secret_id(const char *kind, const char *text, char id[SECRET_ID_SIZE],
+                          struct err *e);
 
 void secret_hash(const char *text, char hash[SECRET_HASH_SIZE]);
 bool secret_equal(const char *a, const char *b); /* constant time in the content */

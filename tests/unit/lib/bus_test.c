@@ -1,0 +1,712 @@
+#include "lib/bus.h"
+
+#include "lib/text.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include <cmocka.h>
+
+#define LOCAL "127.0.0.1"
+#define PATIENCE_MS 20000 /* for what must happen */
+#define MANY 500
+
+static struct bus_server *open_server(const char *address, int port, size_t max_parked) {
+    struct err e = {0};
+    struct bus_server *s = NULL;
+    if (!bus_server_open(&s, address, port, max_parked, &e)) fail_msg("%s", e.text);
+    return s;
+}
+
+static struct bus_client *open_client(const char *host, int port) {
+    struct err e = {0};
+    struct bus_client *c = NULL;
+    if (!bus_client_open(&c, host, port, &e)) fail_msg("%s", e.text);
+    return c;
+}
+
+static struct bus_client *client_of(const struct bus_server *s) {
+    return open_client(LOCAL, bus_server_port(s));
+}
+
+static void send_words(struct bus_client *c, uint64_t ticket, const char *words) {
+    bus_client_send(c, ticket, words, strlen(words), PATIENCE_MS);
+}
+
+static struct bus_request *take(struct bus_server *s) {
+    struct bus_request *r = bus_server_next(s, PATIENCE_MS);
+    assert_non_null(r);
+    return r;
+}
+
+static struct bus_request *take_words(struct bus_server *s, const char *words) {
+    size_t length;
+    struct bus_request *r = take(s);
+    const void *bytes = bus_request_bytes(r, &length);
+    assert_int_equal(length, strlen(words));
+    assert_memory_equal(bytes, words, length);
+    return r;
+}
+
+static void reply_words(struct bus_request *r, const char *words) {
+    bus_reply(r, words, strlen(words));
+}
+
+/* The next answer as heap text. */
+static char *next_answer(struct bus_client *c, uint64_t *ticket) {
+    struct bus_arrival arrival;
+    bus_client_next(c, PATIENCE_MS, &arrival);
+    assert_int_equal(arrival.event, BUS_REPLY);
+    *ticket = arrival.ticket;
+    return arrival.bytes;
+}
+
+static void expect_answer(struct bus_client *c, uint64_t ticket, const char *words) {
+    uint64_t got;
+    OWN_MEMORY char *answer = next_answer(c, &got);
+    assert_int_equal(got, ticket);
+    assert_string_equal(answer, words);
+}
+
+static void expect_failure(struct bus_client *c, uint64_t ticket) {
+    struct bus_arrival arrival;
+    bus_client_next(c, PATIENCE_MS, &arrival);
+    assert_int_equal(arrival.event, BUS_FAILED);
+    assert_int_equal(arrival.ticket, ticket);
+    assert_null(arrival.bytes);
+}
+
+static void exchange(struct bus_server *s, struct bus_client *c, uint64_t ticket) {
+    send_words(c, ticket, "question");
+    reply_words(take_words(s, "question"), "answer");
+    expect_answer(c, ticket, "answer");
+}
+
+static void close_client(struct bus_client **c) {
+    bus_client_close(TAKE(*c));
+}
+
+static void call_and_reply(void **state) {
+    (void)state;
+    OWN(bus_server) struct bus_server *s = open_server(LOCAL, 0, 16);
+    OWN(bus_client) struct bus_client *c = client_of(s);
+    assert_true(bus_server_port(s) > 0);
+    send_words(c, 7, "hello");
+    struct bus_request *r = take_words(s, "hello");
+    assert_string_equal(bus_request_address(r), LOCAL);
+    assert_true(bus_client_connected(c));
+    assert_int_equal(bus_server_parked(s), 1);
+    reply_words(r, "world");
+    assert_int_equal(bus_server_parked(s), 0);
+    expect_answer(c, 7, "world");
+}
+
+static void bytes_pass_unchanged_whatever_their_number(void **state) {
+    (void)state;
+    static const size_t sizes[] = {0, 1, 2, 4095, 65536, BUS_MESSAGE_MAX_BYTES};
+    OWN(bus_server) struct bus_server *s = open_server(LOCAL, 0, 16);
+    OWN(bus_client) struct bus_client *c = client_of(s);
+    OWN_MEMORY unsigned char *bytes = memory_zeroed(BUS_MESSAGE_MAX_BYTES, 1);
+    for (size_t i = 0; i < BUS_MESSAGE_MAX_BYTES; i++) bytes[i] = (unsigned char)(i * 7 >> 3);
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        size_t length;
+        struct bus_arrival arrival;
+        bus_client_send(c, i, bytes, sizes[i], PATIENCE_MS);
+        struct bus_request *r = take(s);
+        const void *got = bus_request_bytes(r, &length);
+        assert_int_equal(length, sizes[i]);
+        assert_memory_equal(got, bytes, length);
+        bus_reply(r, bytes, sizes[i]);
+        bus_client_next(c, PATIENCE_MS, &arrival);
+        assert_int_equal(arrival.event, BUS_REPLY);
+        assert_int_equal(arrival.length, sizes[i]);
+        assert_memory_equal(arrival.bytes, bytes, arrival.length);
+        free(arrival.bytes);
+    }
+}
+
+static void hundreds_of_parked_requests_are_answered_at_once(void **state) {
+    (void)state;
+    OWN(bus_server) struct bus_server *s = open_server(LOCAL, 0, MANY);
+    struct bus_client *clients[5];
+    struct bus_request *parked[MANY];
+    for (size_t i = 0; i < 5; i++) clients[i] = client_of(s);
+    for (uint64_t i = 0; i < MANY; i++) {
+        char words[16];
+        snprintf(words, sizeof words, "%d", (int)i);
+        send_words(clients[i % 5], i, words);
+    }
+    for (size_t i = 0; i < MANY; i++) parked[i] = take(s);
+    assert_int_equal(bus_server_parked(s), MANY);
+    for (size_t i = MANY; i > 0; i--) {
+        size_t length;
+        const void *words = bus_request_bytes(parked[i - 1], &length);
+        OWN_MEMORY char *copy = strndup(words, length);
+        reply_words(parked[i - 1], copy);
+    }
+    for (size_t i = 0; i < 5; i++) {
+        for (size_t k = 0; k < MANY / 5; k++) {
+            uint64_t ticket;
+            OWN_MEMORY char *answer = next_answer(clients[i], &ticket);
+            char expected[16];
+            snprintf(expected, sizeof expected, "%d", (int)ticket);
+            assert_string_equal(answer, expected);
+            assert_int_equal(ticket % 5, i);
+        }
+        bus_client_close(clients[i]);
+    }
+    assert_int_equal(bus_server_parked(s), 0);
+}
+
+static void beyond_the_limit_requests_wait_their_turn(void **state) {
+    (void)state;
+    enum { LIMIT = 8, SENT = 30 };
+    OWN(bus_server) struct bus_server *s = open_server(LOCAL, 0, LIMIT);
+    OWN(bus_client) struct bus_client *c = client_of(s);
+    struct bus_request *held[LIMIT];
+    for (uint64_t i = 0; i < SENT; i++) send_words(c, i, "x");
+    for (size_t i = 0; i < LIMIT; i++) held[i] = take(s);
+    assert_null(bus_server_next(s, 50));
+    assert_int_equal(bus_server_parked(s), LIMIT);
+    for (size_t i = 0; i < SENT; i++) {
+        reply_words(held[i % LIMIT], "y");
+        if (i + LIMIT < SENT) held[i % LIMIT] = take(s);
+    }
+    uint64_t seen = 0;
+    for (size_t i = 0; i < SENT; i++) {
+        uint64_t ticket;
+        free(next_answer(c, &ticket));
+        seen |= (uint64_t)1 << ticket;
+    }
+    assert_int_equal(seen, ((uint64_t)1 << SENT) - 1);
+}
+
+static void a_discarded_request_fails_at_its_deadline(void **state) {
+    (void)state;
+    OWN(bus_server) struct bus_server *s = open_server(LOCAL, 0, 1);
+    OWN(bus_client) struct bus_client *c = client_of(s);
+    exchange(s, c, 1);
+    bus_client_send(c, 2, "x", 1, 50);
+    bus_discard(take(s));
+    assert_int_equal(bus_server_parked(s), 0);
+    expect_failure(c, 2);
+    exchange(s, c, 3); /* the only context serves again */
+}
+
+static int free_port(void) {
+    OWN(bus_server) struct bus_server *s = open_server(LOCAL, 0, 1);
+    return bus_server_port(s);
+}
+
+static void a_request_waits_for_a_server_that_appears_later(void **state) {
+    (void)state;
+    int port = free_port();
+    OWN(bus_client) struct bus_client *c = open_client(LOCAL, port);
+    send_words(c, 1, "early");
+    assert_false(bus_client_connected(c));
+    OWN(bus_server) struct bus_server *s = open_server(LOCAL, port, 4);
+    reply_words(take_words(s, "early"), "late");
+    expect_answer(c, 1, "late");
+}
+
+static void a_restarted_server_is_found_again(void **state) {
+    (void)state;
+    struct bus_server *s = open_server(LOCAL, 0, 4);
+    int port = bus_server_port(s);
+    OWN(bus_client) struct bus_client *c = client_of(s);
+    exchange(s, c, 1);
+    send_words(c, 2, "parked");
+    bus_discard(take_words(s, "parked"));
+    bus_server_close(s);
+    expect_failure(c, 2); /* at once: the connection is gone, the request is not repeated */
+    s = open_server(LOCAL, port, 4);
+    exchange(s, c, 3);
+    assert_null(bus_server_next(s, 50));
+    bus_server_close(s);
+}
+
+static void a_taken_port_is_a_conflict(void **state) {
+    (void)state;
+    struct err e = {0};
+    struct bus_server *second = NULL;
+    OWN(bus_server) struct bus_server *s = open_server(LOCAL, 0, 4);
+    char port[16];
+    snprintf(port, sizeof port, ":%d", bus_server_port(s));
+    assert_false(bus_server_open(&second, LOCAL, bus_server_port(s), 4, &e));
+    assert_null(second);
+    assert_int_equal(e.code, ERR_CONFLICT);
+    assert_non_null(strstr(e.text, port));
+    assert_string_not_equal(e.hint, "");
+}
+
+static void addresses_that_cannot_be_are_refused(void **state) {
+    (void)state;
+    static const char *const wrong[] = {"",          "a b", "a/b",  "tcp://a", "::g", "[::1",
+                                        "user@host", "a;b", "a:70", "*",       "a?b", "[]"};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        struct err e = {0};
+        struct bus_client *c = NULL;
+        struct bus_server *s = NULL;
+        assert_false(bus_client_open(&c, wrong[i], 7000, &e));
+        assert_int_equal(e.code, ERR_INVALID);
+        assert_false(bus_server_open(&s, wrong[i], 0, 4, &e));
+        assert_int_equal(e.code, ERR_INVALID);
+    }
+    struct err e = {0};
+    struct bus_client *c = NULL;
+    struct bus_server *s = NULL;
+    assert_false(bus_client_open(&c, LOCAL, 0, &e));
+    assert_false(bus_client_open(&c, LOCAL, 65536, &e));
+    assert_false(bus_server_open(&s, "203.0.113.1", 0, 4, &e)); /* nobody's here */
+    assert_int_equal(e.code, ERR_INVALID);
+    assert_non_null(strstr(e.text, "203.0.113.1"));
+}
+
+static bool ipv6_missing(void) {
+    struct err e = {0};
+    OWN(bus_server) struct bus_server *s = NULL;
+    if (bus_server_open(&s, "::1", 0, 1, &e)) return false;
+    print_message("no IPv6 on this machine: skipped (%s)\n", e.text);
+    return true;
+}
+
+static void ipv6_addresses_work_with_and_without_brackets(void **state) {
+    (void)state;
+    if (ipv6_missing()) skip();
+    static const char *const forms[] = {"::1", "[::1]"};
+    for (size_t i = 0; i < 2; i++) {
+        OWN(bus_server) struct bus_server *s = open_server(forms[i], 0, 4);
+        OWN(bus_client) struct bus_client *c = open_client(forms[i], bus_server_port(s));
+        send_words(c, 1, "x");
+        struct bus_request *r = take_words(s, "x");
+        assert_string_equal(bus_request_address(r), "::1");
+        reply_words(r, "y");
+        expect_answer(c, 1, "y");
+    }
+}
+
+static void an_ipv4_peer_of_an_ipv6_server_has_an_ipv4_address(void **state) {
+    (void)state;
+    if (ipv6_missing()) skip();
+    OWN(bus_server) struct bus_server *s = open_server("::", 0, 4);
+    OWN(bus_client) struct bus_client *c = client_of(s);
+    send_words(c, 1, "x");
+    struct bus_request *r = take_words(s, "x");
+    assert_string_equal(bus_request_address(r), LOCAL);
+    bus_discard(r);
+}
+
+static void localhost_is_found_in_either_family(void **state) {
+    (void)state;
+    OWN(bus_server) struct bus_server *four = open_server(LOCAL, 0, 4);
+    OWN(bus_client) struct bus_client *c = open_client("localhost", bus_server_port(four));
+    exchange(four, c, 1);
+    if (ipv6_missing()) return;
+    OWN(bus_server) struct bus_server *six = open_server("::1", 0, 4);
+    OWN(bus_client) struct bus_client *d = open_client("localhost", bus_server_port(six));
+    send_words(d, 1, "x");
+    struct bus_arrival arrival;
+    struct bus_request *r = NULL;
+    while (r == NULL) { /* the client's thread looks for the other family */
+        bus_client_next(d, 20, &arrival);
+        assert_int_equal(arrival.event, BUS_IDLE);
+        r = bus_server_next(six, 0);
+    }
+    reply_words(r, "y");
+    expect_answer(d, 1, "y");
+}
+
+static int raw_connect(int port) {
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
+    return fd;
+}
+
+static void raw_send(int fd, const void *bytes, size_t length) {
+    for (size_t done = 0; done < length;) {
+        ssize_t n = send(fd, (const char *)bytes + done, length - done, MSG_NOSIGNAL);
+        if (n <= 0) return; /* the other side closed already */
+        done += (size_t)n;
+    }
+}
+
+/* Reads until the other side ends the connection. */
+static void raw_expect_end(int fd) {
+    char bytes[512];
+    for (;;) {
+        struct pollfd wait = {.fd = fd, .events = POLLIN};
+        assert_int_equal(poll(&wait, 1, PATIENCE_MS), 1);
+        if (recv(fd, bytes, sizeof bytes, 0) <= 0) return;
+    }
+}
+
+static const unsigned char requester[8] = {0, 'S', 'P', 0, 0, 0x30, 0, 0};
+static const unsigned char replier[8] = {0, 'S', 'P', 0, 0, 0x31, 0, 0};
+static const unsigned char publisher[8] = {0, 'S', 'P', 0, 0, 0x20, 0, 0};
+
+static void an_oversize_message_drops_only_its_connection(void **state) {
+    (void)state;
+    static const unsigned char lengths[][8] = {
+        {0,    0,    0,    0,    0,    4,    0,    65  }, /* just above the largest with its header */
+        {0,    0,    0,    1,    0,    0,    0,    0   },
+        {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
+    };
+    OWN(bus_server) struct bus_server *s = open_server(LOCAL, 0, 8);
+    OWN(bus_client) struct bus_client *c = client_of(s);
+    send_words(c, 1, "parked");
+    struct bus_request *parked = take_words(s, "parked");
+    for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
+        OWN_FD int fd = raw_connect(bus_server_port(s));
+        raw_send(fd, requester, sizeof requester);
+        raw_send(fd, lengths[i], sizeof lengths[i]);
+        raw_expect_end(fd);
+    }
+    reply_words(parked, "still here");
+    expect_answer(c, 1, "still here");
+}
+
+static void an_oversize_request_is_never_sent(void **state) {
+    (void)state;
+    struct err e = {0};
+    void *answer = NULL;
+    size_t length = 0;
+    OWN(bus_server) struct bus_server *s = open_server(LOCAL, 0, 8);
+    OWN(bus_client) struct bus_client *c = client_of(s);
+    OWN_MEMORY char *large = memory_zeroed(BUS_MESSAGE_MAX_BYTES + 1, 1);
+    bus_client_send(c, 1, large, BUS_MESSAGE_MAX_BYTES + 1, PATIENCE_MS);
+    expect_failure(c, 1);
+    assert_false(bus_call(c, large, BUS_MESSAGE_MAX_BYTES + 1, PATIENCE_MS, &answer, &length, &e));
+    assert_int_equal(e.code, ERR_TOO_LARGE);
+    assert_null(bus_server_next(s, 0));
+    exchange(s, c, 2);
+}
+
+static void an_oversize_answer_is_not_sent(void **state) {
+    (void)state;
+    OWN(bus_server) struct bus_server *s = open_server(LOCAL, 0, 8);
+    OWN(bus_client) struct bus_client *c = client_of(s);
+    OWN_MEMORY char *large = memory_zeroed(BUS_MESSAGE_MAX_BYTES + 1, 1);
+    bus_client_send(c, 1, "x", 1, 100);
+    bus_reply(take(s), large, BUS_MESSAGE_MAX_BYTES + 1);
+    expect_failure(c, 1);
+    exchange(s, c, 2);
+}
+
+static void garbage_on_the_port_does_not_disturb(void **state) {
+    (void)state;
+    static const char http[] = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    static const unsigned char short_message[] = {0, 0, 0, 0, 0, 0, 0, 2, 1, 2};
+    OWN(bus_server) struct bus_server *s = open_server(LOCAL, 0, 8);
+    OWN(bus_client) struct bus_client *c = client_of(s);
+    int port = bus_server_port(s);
+    unsigned char noise[4096];
+    for (size_t i = 0; i < sizeof noise; i++) noise[i] = (unsigned char)(i * 131 + 7);
+    OWN_FD int silent = raw_connect(port);
+    OWN_FD int half = raw_connect(port);
+    raw_send(half, requester, 4);
+    for (size_t i = 0; i < 5; i++) {
+        OWN_FD int fd = raw_connect(port);
+        if (i == 0) raw_send(fd, http, sizeof http - 1);
+        if (i == 1) raw_send(fd, noise, sizeof noise);
+        if (i == 2) raw_send(fd, publisher, sizeof publisher);
+        if (i == 3) raw_send(fd, requester, sizeof requester);
+        if (i == 3) raw_send(fd, short_message, sizeof short_message);
+        if (i == 4) shutdown(fd, SHUT_WR);
+        exchange(s, c, i);
+        raw_expect_end(fd);
+        OWN(bus_client) struct bus_client *newcomer = open_client(LOCAL, port);
+        exchange(s, newcomer, i);
+    }
+}
+
+/* Ids that never end would be a path through endless devices. */
+static void a_request_of_endless_ids_is_dropped(void **state) {
+    (void)state;
+    OWN(bus_server) struct bus_server *s = open_server(LOCAL, 0, 8);
+    OWN(bus_client) struct bus_client *c = client_of(s);
+    unsigned char message[8 + 400] = {[6] = 400 >> 8, [7] = 400 & 0xff};
+    OWN_FD int fd = raw_connect(bus_server_port(s));
+    raw_send(fd, requester, sizeof requester);
+    raw_send(fd, message, sizeof message);
+    exchange(s, c, 1);
+    assert_null(bus_server_next(s, 0));
+}
+
+static void idle_and_wake(void **state) {
+    (void)state;
+    struct bus_arrival arrival;
+    OWN(bus_client) struct bus_client *c = open_client(LOCAL, free_port());
+    bus_client_next(c, 0, &arrival);
+    assert_int_equal(arrival.event, BUS_IDLE);
+    bus_client_wake(c);
+    bus_client_wake(c);
+    bus_client_next(c, PATIENCE_MS, &arrival);
+    assert_int_equal(arrival.event, BUS_WOKEN);
+    bus_client_next(c, 10, &arrival);
+    assert_int_equal(arrival.event, BUS_IDLE);
+}
+
+static void *wake_it(void *client) {
+    bus_client_wake(client);
+    return NULL;
+}
+
+static void another_thread_wakes(void **state) {
+    (void)state;
+    pthread_t thread;
+    struct bus_arrival arrival;
+    OWN(bus_client) struct bus_client *c = open_client(LOCAL, free_port());
+    assert_int_equal(pthread_create(&thread, NULL, wake_it, c), 0);
+    bus_client_next(c, -1, &arrival);
+    assert_int_equal(arrival.event, BUS_WOKEN);
+    pthread_join(thread, NULL);
+}
+
+static void a_wake_ends_a_call(void **state) {
+    (void)state;
+    struct err e = {0};
+    struct bus_arrival arrival;
+    void *answer = NULL;
+    size_t length = 0;
+    OWN(bus_server) struct bus_server *s = open_server(LOCAL, 0, 4);
+    OWN(bus_client) struct bus_client *c = client_of(s);
+    bus_client_wake(c);
+    assert_false(bus_call(c, "x", 1, PATIENCE_MS, &answer, &length, &e));
+    assert_int_equal(e.code, ERR_UNAVAILABLE);
+    bus_client_next(c, 0, &arrival);
+    assert_int_equal(arrival.event, BUS_IDLE);
+}
+
+static void *answer_one(void *server) {
+    struct bus_request *r = bus_server_next(server, PATIENCE_MS);
+    if (r != NULL) reply_words(r, "answer");
+    return NULL;
+}
+
+static void bus_call_waits_for_its_answer(void **state) {
+    (void)state;
+    pthread_t thread;
+    struct err e = {0};
+    void *answer = NULL;
+    size_t length = 0;
+    OWN(bus_server) struct bus_server *s = open_server(LOCAL, 0, 4);
+    OWN(bus_client) struct bus_client *c = client_of(s);
+    assert_int_equal(pthread_create(&thread, NULL, answer_one, s), 0);
+    assert_true(bus_call(c, "question", 8, PATIENCE_MS, &answer, &length, &e));
+    pthread_join(thread, NULL);
+    assert_int_equal(length, 6);
+    assert_string_equal(answer, "answer");
+    free(answer);
+}
+
+static void bus_call_says_why_it_failed(void **state) {
+    (void)state;
+    struct err e = {0};
+    void *answer = NULL;
+    size_t length = 0;
+    OWN(bus_server) struct bus_server *s = open_server(LOCAL, 0, 4);
+    OWN(bus_client) struct bus_client *c = client_of(s);
+    exchange(s, c, 1);
+    assert_false(bus_call(c, "x", 1, 50, &answer, &length, &e));
+    assert_int_equal(e.code, ERR_TIMEOUT);
+    assert_non_null(strstr(e.text, LOCAL ":"));
+    assert_null(answer);
+    OWN(bus_client) struct bus_client *lonely = open_client(LOCAL, free_port());
+    assert_false(bus_call(lonely, "x", 1, 50, &answer, &length, &e));
+    assert_int_equal(e.code, ERR_UNREACHABLE);
+    assert_string_not_equal(e.hint, "");
+}
+
+static void a_cancelled_request_is_heard_of_no_more(void **state) {
+    (void)state;
+    struct bus_arrival arrival;
+    OWN(bus_server) struct bus_server *s = open_server(LOCAL, 0, 4);
+    OWN(bus_client) struct bus_client *c = client_of(s);
+    send_words(c, 1, "one");
+    struct bus_request *first = take_words(s, "one");
+    send_words(c, 2, "two");
+    reply_words(take_words(s, "two"), "late"); /* may be in the client's queue already */
+    bus_client_cancel(c);
+    reply_words(first, "late");
+    bus_client_next(c, 50, &arrival);
+    assert_int_equal(arrival.event, BUS_IDLE);
+    exchange(s, c, 3);
+    bus_client_next(c, 0, &arrival);
+    assert_int_equal(arrival.event, BUS_IDLE);
+}
+
+static void requests_are_cancelled_before_they_leave(void **state) {
+    (void)state;
+    struct bus_arrival arrival;
+    int port = free_port();
+    OWN(bus_client) struct bus_client *c = open_client(LOCAL, port);
+    for (uint64_t i = 0; i < 10; i++) send_words(c, i, "early");
+    bus_client_cancel(c);
+    OWN(bus_server) struct bus_server *s = open_server(LOCAL, port, 4);
+    exchange(s, c, 99);
+    bus_client_next(c, 0, &arrival);
+    assert_int_equal(arrival.event, BUS_IDLE);
+    assert_null(bus_server_next(s, 0));
+}
+
+static void *take_until_stopped(void *server) {
+    struct bus_request *r;
+    while ((r = bus_server_next(server, -1)) != NULL) {
+        size_t length;
+        const void *bytes = bus_request_bytes(r, &length);
+        OWN_MEMORY char *copy = strndup(bytes, length);
+        reply_words(r, copy);
+    }
+    return NULL;
+}
+
+static void several_threads_take_and_answer(void **state) {
+    (void)state;
+    enum { ROUNDS = 100, AT_ONCE = 20 };
+    pthread_t threads[4];
+    OWN(bus_server) struct bus_server *s = open_server(LOCAL, 0, 64);
+    OWN(bus_client) struct bus_client *c = client_of(s);
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, take_until_stopped, s), 0);
+    for (int round = 0; round < ROUNDS; round++) {
+        for (uint64_t i = 0; i < AT_ONCE; i++) {
+            char words[16];
+            snprintf(words, sizeof words, "%d", (int)i);
+            send_words(c, i, words);
+        }
+        for (int i = 0; i < AT_ONCE; i++) {
+            uint64_t ticket;
+            char expected[16];
+            OWN_MEMORY char *answer = next_answer(c, &ticket);
+            snprintf(expected, sizeof expected, "%d", (int)ticket);
+            assert_string_equal(answer, expected);
+        }
+    }
+    bus_server_stop(s);
+    for (size_t i = 0; i < 4; i++) pthread_join(threads[i], NULL);
+    assert_null(bus_server_next(s, -1));
+}
+
+static void answers_given_before_the_end_arrive(void **state) {
+    (void)state;
+    enum { COUNT = 50 };
+    struct bus_request *held[COUNT];
+    struct bus_server *s = open_server(LOCAL, 0, COUNT);
+    OWN(bus_client) struct bus_client *c = client_of(s);
+    for (uint64_t i = 0; i < COUNT; i++) send_words(c, i, "x");
+    for (size_t i = 0; i < COUNT; i++) held[i] = take(s);
+    bus_server_stop(s);
+    for (size_t i = 0; i < COUNT; i++) reply_words(held[i], "y");
+    bus_server_close(s);
+    for (size_t i = 0; i < COUNT; i++) {
+        uint64_t ticket;
+        free(next_answer(c, &ticket));
+    }
+}
+
+static void both_ends_close_with_requests_under_way(void **state) {
+    (void)state;
+    for (int i = 0; i < 10; i++) {
+        struct bus_server *s = open_server(LOCAL, 0, 8);
+        struct bus_client *c = client_of(s);
+        for (uint64_t k = 0; k < 20; k++) send_words(c, k, "x");
+        bus_discard(take(s));
+        reply_words(take(s), "y");
+        if (i % 2 == 0) close_client(&c);
+        bus_server_close(s);
+        bus_client_close(c);
+    }
+}
+
+/* A listening socket that speaks the protocol's first words and nothing more. */
+static int raw_listen(int *port) {
+    struct sockaddr_in address = {.sin_family = AF_INET};
+    socklen_t size = sizeof address;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(listen(fd, 8), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
+    *port = ntohs(address.sin_port);
+    return fd;
+}
+
+static int raw_accept(int listener, const unsigned char words[8]) {
+    struct pollfd wait = {.fd = listener, .events = POLLIN};
+    assert_int_equal(poll(&wait, 1, PATIENCE_MS), 1);
+    int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+    assert_true(fd >= 0);
+    raw_send(fd, words, 8);
+    return fd;
+}
+
+static void a_connection_that_stays_silent_is_dropped(void **state) {
+    (void)state;
+    int port;
+    OWN_FD int listener = raw_listen(&port);
+    OWN(bus_client) struct bus_client *c = open_client(LOCAL, port);
+    bus_client_send(c, 1, "x", 1, 5200);
+    OWN_FD int dead = raw_accept(listener, replier);
+    expect_failure(c, 1);
+    raw_expect_end(dead);
+    OWN_FD int again = raw_accept(listener, replier);
+}
+
+static void a_server_of_another_protocol_is_no_connection(void **state) {
+    (void)state;
+    int port;
+    OWN_FD int listener = raw_listen(&port);
+    OWN(bus_client) struct bus_client *c = open_client(LOCAL, port);
+    for (int i = 0; i < 3; i++) {
+        OWN_FD int fd = raw_accept(listener, publisher);
+        raw_expect_end(fd);
+        assert_false(bus_client_connected(c));
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(call_and_reply),
+        cmocka_unit_test(bytes_pass_unchanged_whatever_their_number),
+        cmocka_unit_test(hundreds_of_parked_requests_are_answered_at_once),
+        cmocka_unit_test(beyond_the_limit_requests_wait_their_turn),
+        cmocka_unit_test(a_discarded_request_fails_at_its_deadline),
+        cmocka_unit_test(a_request_waits_for_a_server_that_appears_later),
+        cmocka_unit_test(a_restarted_server_is_found_again),
+        cmocka_unit_test(a_taken_port_is_a_conflict),
+        cmocka_unit_test(addresses_that_cannot_be_are_refused),
+        cmocka_unit_test(ipv6_addresses_work_with_and_without_brackets),
+        cmocka_unit_test(an_ipv4_peer_of_an_ipv6_server_has_an_ipv4_address),
+        cmocka_unit_test(localhost_is_found_in_either_family),
+        cmocka_unit_test(an_oversize_message_drops_only_its_connection),
+        cmocka_unit_test(an_oversize_request_is_never_sent),
+        cmocka_unit_test(an_oversize_answer_is_not_sent),
+        cmocka_unit_test(garbage_on_the_port_does_not_disturb),
+        cmocka_unit_test(a_request_of_endless_ids_is_dropped),
+        cmocka_unit_test(idle_and_wake),
+        cmocka_unit_test(another_thread_wakes),
+        cmocka_unit_test(a_wake_ends_a_call),
+        cmocka_unit_test(bus_call_waits_for_its_answer),
+        cmocka_unit_test(bus_call_says_why_it_failed),
+        cmocka_unit_test(a_cancelled_request_is_heard_of_no_more),
+        cmocka_unit_test(requests_are_cancelled_before_they_leave),
+        cmocka_unit_test(several_threads_take_and_answer),
+        cmocka_unit_test(answers_given_before_the_end_arrive),
+        cmocka_unit_test(both_ends_close_with_requests_under_way),
+        cmocka_unit_test(a_connection_that_stays_silent_is_dropped),
+        cmocka_unit_test(a_server_of_another_protocol_is_no_connection),
+    };
+    return cmocka_run_group_tests_name("lib/bus", tests, NULL, NULL);
+}
