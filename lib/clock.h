@@ -1,4 +1,5 @@
-/* Time. Deadlines and intervals use the monotonic clock, which no administrator can set back. Any thread. */
+/* Time. Deadlines and intervals use the monotonic clock, which no administrator can set back. Any
+ * thread. */
 #pragma once
 
 #include <stdint.h>
@@ -11,11 +12,13 @@ int64_t clock_wall_ms(void); /* Unix time in milliseconds */
 /* "2026-01-31T12:00:00.123Z" (RFC 3339, UTC) into out; returns out. */
 const char *clock_rfc3339(int64_t wall_ms, char out[CLOCK_RFC3339_SIZE]);
 
-/* The Unix time in ms of an RFC 3339 text, or -1. */
+/* The Unix time in ms of an RFC 3339 text, or -1 when it is none or before 1970. */
 int64_t clock_parse_rfc3339(const char *text);
 
-/* "90s", "5m", "2h", "1d", "250ms" or plain seconds -> ms; -1 when it is none of these or overflows. */
+/* "90s", "5m", "2h", "1d", "250ms" or plain seconds -> ms; -1 when it is none of these or
+ * overflows. */
 int64_t clock_parse_duration_ms(const char *text);
 
-/* Boot id of this machine (/proc/sys/kernel/random/boot_id), "" when it cannot be read. Static memory. */
+/* Boot id of this machine (/proc/sys/kernel/random/boot_id), "" when it cannot be read. Static
+ * memory. */
 const char *clock_boot_id(void);

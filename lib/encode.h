@@ -16,10 +16,11 @@ MUST_CHECK bool decode_hex(const char *hex, void *out, size_t length);
 #define ENCODE_BASE64_SIZE(length) ((((length) + 2) / 3) * 4 + 1)
 char *encode_base64(const void *bytes, size_t length, char *out);
 
-/* Decodes at most size bytes, strictly (no white space, padding required). False when malformed or too long. */
+/* Decodes at most size bytes, strictly (no white space, padding required). False when malformed or
+ * too long. */
 MUST_CHECK bool decode_base64(const char *text, void *out, size_t size, size_t *length);
 
-/* URL-safe alphabet without padding (RFC 4648 section 5), for secrets and join strings. Same sizes. */
+/* URL-safe alphabet without padding (RFC 4648 section 5), for secrets, join strings. Same sizes. */
 char *encode_base64url(const void *bytes, size_t length, char *out);
 MUST_CHECK bool decode_base64url(const char *text, void *out, size_t size, size_t *length);
 

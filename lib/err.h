@@ -1,4 +1,5 @@
-/* Errors: what went wrong, in words, and what to try next. They live on the caller's stack. Any thread. */
+/* Errors: what went wrong, in words, and what to try next. They live on the caller's stack. Any
+ * thread. */
 #pragma once
 
 #include "lib/own.h"
@@ -42,11 +43,13 @@ struct err {
     char hint[192]; /* what to try next, "" when there is nothing to say */
 };
 
-/* Sets code and text, clears the hint. Returns false always, so `return err_set(...)` reads well. e may be NULL. */
+/* Sets code and text, clears the hint. Returns false always, so `return err_set(...)` reads well. e
+ * may be NULL. */
 bool err_set(struct err *e, enum err_code code, const char *format, ...) PRINTF_LIKE(3, 4);
 
-/* As err_set with ": " and the text of errno_value behind; the code follows errno (ENOENT -> ERR_NOT_FOUND,
- * ENOSPC/EDQUOT -> ERR_NO_SPACE, EACCES/EPERM -> ERR_DENIED, EEXIST -> ERR_CONFLICT, else ERR_IO). Returns false. */
+/* As err_set with ": " and the text of errno_value behind; the code follows errno (ENOENT ->
+ * ERR_NOT_FOUND, ENOSPC/EDQUOT -> ERR_NO_SPACE, EACCES/EPERM -> ERR_DENIED, EEXIST -> ERR_CONFLICT,
+ * else ERR_IO). Returns false. */
 bool err_errno(struct err *e, int errno_value, const char *format, ...) PRINTF_LIKE(3, 4);
 
 /* Puts "context: " before the text; code and hint stay. Returns false always. */

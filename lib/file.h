@@ -1,4 +1,5 @@
-/* Files that survive a power cut: written beside, flushed, renamed, directory flushed. Any thread; everything blocks on disk. */
+/* Files that survive a power cut: written beside, flushed, renamed, directory flushed. Any thread;
+ * everything blocks on disk. */
 #pragma once
 
 #include "lib/err.h"
@@ -8,19 +9,23 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* Reads a whole regular file of at most max_bytes onto out. ERR_NOT_FOUND, ERR_TOO_LARGE, ERR_IO. */
+/* Adds a whole regular file of at most max_bytes to out. ERR_NOT_FOUND, ERR_TOO_LARGE, ERR_IO. */
 MUST_CHECK bool file_read(const char *path, size_t max_bytes, struct text *out, struct err *e);
 
-/* Replaces path by these bytes: either the old or the new content is there after a crash, and the new one once this
- * returned true. Mode is set before the first byte is written, so that a secret is never readable in between. */
-MUST_CHECK bool file_write_durable(const char *path, const void *bytes, size_t length, mode_t mode, struct err *e);
+/* Replaces path by these bytes: either the old or the new content is there after a crash, and the
+ * new one once this returned true. The mode is exactly this one whatever the umask, and set before
+ * the first byte is written, so that a secret is never readable in between. A crash may leave
+ * PATH.tmp-XXXXXX behind, a failure does not. */
+MUST_CHECK bool file_write_durable(const char *path, const void *bytes, size_t length, mode_t mode,
+                                   struct err *e);
 
-/* Copies from source_fd (its position) to target_fd until the end, hashing on the way; ERR_TOO_LARGE beyond max_bytes. */
-MUST_CHECK bool file_copy_hashed(int source_fd, int target_fd, int64_t max_bytes, char sha256[SHA256_HEX_SIZE],
-                                 int64_t *size_bytes, struct err *e);
+/* Copies from source_fd (its position) to target_fd until the end, hashing on the way;
+ * ERR_TOO_LARGE beyond max_bytes. */
+MUST_CHECK bool file_copy_hashed(int source_fd, int target_fd, int64_t max_bytes,
+                                 char sha256[SHA256_HEX_SIZE], int64_t *size_bytes, struct err *e);
 
-/* Makes an already written temporary file the file at path: fsync, rename, fsync of the directory (both in one file system).
- * fd stays open and stays the caller's. */
+/* Makes an already written temporary file the file at path: fsync, rename, fsync of the directory
+ * (both in one file system). fd stays open and stays the caller's. */
 MUST_CHECK bool file_publish(int fd, const char *temporary_path, const char *path, struct err *e);
 
 /* Removes path and flushes its directory. A file that is not there is fine. */
@@ -28,23 +33,30 @@ MUST_CHECK bool file_remove_durable(const char *path, struct err *e);
 
 MUST_CHECK bool file_sync_directory(const char *directory, struct err *e);
 
-/* Makes the directory and its parents, with mode for those it makes; flushed. An existing directory is fine. */
+/* Makes the directory and its parents, with exactly this mode for those it makes; flushed. An
+ * existing directory is fine; ERR_CONFLICT when something else is in the way. */
 MUST_CHECK bool file_make_directory(const char *directory, mode_t mode, struct err *e);
 
-/* Removes every entry of a directory (not the directory), files and sub-directories alike. */
+/* Removes every entry of a directory (not the directory), files and sub-directories alike; links
+ * are removed, not followed. Refuses to go deeper than 64 directories. */
 MUST_CHECK bool file_clear_directory(const char *directory, struct err *e);
 
-/* Opens a name inside a directory without ever leaving it: no links, no "..", regular files only (openat2 RESOLVE_BENEATH |
- * RESOLVE_NO_SYMLINKS; never blocks on a FIFO). flags as open(2), O_CLOEXEC is added. -1 on error. */
-MUST_CHECK int file_open_beneath(int directory_fd, const char *name, int flags, mode_t mode, struct err *e);
+/* Opens a name inside a directory without ever leaving it: no links, no "..", regular files only
+ * (openat2 RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS, or step by step where the kernel refuses it;
+ * never blocks on a FIFO). flags as open(2), O_CLOEXEC is added. -1 on error: ERR_INVALID when the
+ * name leaves the directory, meets a link or is no regular file. */
+MUST_CHECK int file_open_beneath(int directory_fd, const char *name, int flags, mode_t mode,
+                                 struct err *e);
 
 /* Free bytes an unprivileged writer may still use on the file system that holds path. */
 MUST_CHECK bool file_free_bytes(const char *path, int64_t *out, struct err *e);
 MUST_CHECK bool file_capacity_bytes(const char *path, int64_t *out, struct err *e);
 
-/* Takes an exclusive lock that the kernel drops with the process and writes "pid N\n" and note into the file. ERR_CONFLICT
- * names the holder as the file tells it. The lock lasts until the descriptor *fd is closed. */
+/* Takes an exclusive lock that the kernel drops with the process and writes "pid N\n" and note into
+ * the file. ERR_CONFLICT names the holder as the file tells it. The lock lasts until the descriptor
+ * *fd is closed. */
 MUST_CHECK bool file_lock(const char *path, const char *note, int *fd, struct err *e);
 
 /* Joins with one '/'; false (ERR_INVALID) when it does not fit. */
-MUST_CHECK bool file_join(char *out, size_t size, const char *directory, const char *name, struct err *e);
+MUST_CHECK bool file_join(char *out, size_t size, const char *directory, const char *name,
+                          struct err *e);

@@ -1,4 +1,5 @@
-/* SHA-256 (FIPS 180-4) through OpenSSL, which uses the processor's instructions; CRC32C (RFC 3720 appendix B.4). Any thread. */
+/* SHA-256 (FIPS 180-4) through OpenSSL, which uses the processor's instructions; CRC32C (RFC 3720
+ * appendix B.4). Any thread. */
 #pragma once
 
 #include "lib/err.h"
@@ -13,9 +14,12 @@ struct sha256; /* a running hash */
 
 struct sha256 *sha256_begin(void); /* never NULL */
 void sha256_add(struct sha256 *h, const void *bytes, size_t length);
-void sha256_digest(struct sha256 *h, unsigned char out[SHA256_SIZE]); /* ends the hash; only sha256_free after */
-void sha256_hex(struct sha256 *h, char out[SHA256_HEX_SIZE]);         /* the same as lower-case hex */
-void sha256_free(struct sha256 *h);
+
+/* Both end the hash, as bytes or as lower-case hex; only sha256_free may follow. */
+void sha256_digest(struct sha256 *h, unsigned char out[SHA256_SIZE]);
+void sha256_hex(struct sha256 *h, char out[SHA256_HEX_SIZE]);
+
+void sha256_free(struct sha256 *h); /* NULL is fine */
 OWN_DEFINE(sha256, struct sha256, sha256_free)
 
 void sha256_bytes(const void *bytes, size_t length, unsigned char out[SHA256_SIZE]);
@@ -26,5 +30,5 @@ MUST_CHECK bool sha256_file(int fd, char out[SHA256_HEX_SIZE], int64_t *size_byt
 /* True for 64 lower-case hex digits. */
 bool sha256_hex_valid(const char *hex);
 
-/* CRC32C of more bytes: begin with crc 0 and feed the result back in. Hardware where there is some. */
+/* CRC32C of more bytes: begin with crc 0 and feed the result back in. In hardware if possible. */
 uint32_t crc32c(uint32_t crc, const void *bytes, size_t length);

@@ -1,5 +1,5 @@
-/* Log lines on stderr: a stable event id, then key=value; the same as JSON on request. Any thread, never blocks on a lock
- * across the write. Never a secret: tokens by id only. */
+/* Log lines on stderr: a stable event id, then key=value; the same as JSON on request. Any thread,
+ * never blocks on a lock across the write. Never a secret: tokens by id only. */
 #pragma once
 
 #include "lib/own.h"
@@ -13,8 +13,12 @@ enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
 void log_setup(const char *program, enum log_level level, enum log_format format);
 MUST_CHECK bool log_level_parse(const char *text, enum log_level *out);
 
-/* log_info("agent.up", "id=%s address=%s", id, address): the format is a list of key=%conversion separated by one space.
- * Values with spaces, quotes, control characters are quoted and escaped, so one event stays one line whatever it holds.
+/* log_info("agent.up", "id=%s address=%s", id, address): the format is a list of key=%conversion
+ * separated by one space. Values with spaces, quotes, '=', control characters are quoted and
+ * escaped, so one event stays one line whatever it holds. Further words after a value belong to it:
+ * "reason=could not open %s id=%d" has two keys. In JSON a value that is one plain %d, %i or %u is
+ * a number, everything else a string.
+ *
  * Text line: 2026-01-31T12:00:00.123Z INFO grid-master agent.up id=a-1 address=127.0.0.1 */
 #define log_debug(event, ...) log_line(LOG_DEBUG, event, __VA_ARGS__)
 #define log_info(event, ...) log_line(LOG_INFO, event, __VA_ARGS__)

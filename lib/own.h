@@ -1,4 +1,5 @@
-/* Scope-bound ownership: what OWN() declares is closed when its scope ends, unless TAKE() hands it on. */
+/* Scope-bound ownership: what OWN() declares is closed when its scope ends, unless TAKE() hands it
+ * on. */
 #pragma once
 
 #include <stdlib.h>
@@ -7,11 +8,11 @@
 #define MUST_CHECK __attribute__((warn_unused_result))
 #define PRINTF_LIKE(text, first) __attribute__((format(printf, text, first)))
 
-/* OWN_DEFINE(catalog, struct catalog, catalog_close) makes OWN(catalog) available for `struct catalog *`. */
+/* OWN_DEFINE(catalog, struct catalog, catalog_close) makes OWN(catalog) available for `struct
+ * catalog *`. */
 #define OWN_DEFINE(name, type, close_function)                                                     \
     __attribute__((unused)) static inline void own_close_##name(type **owned) {                    \
-        if (*owned != NULL)                                                                        \
-            close_function(*owned);                                                                \
+        if (*owned != NULL) close_function(*owned);                                                \
     }
 
 #define OWN(name) __attribute__((cleanup(own_close_##name)))
@@ -32,8 +33,7 @@ __attribute__((unused)) static inline void own_free_memory(void *owned) {
 
 /* File descriptors: OWN_FD int fd = open(...). -1 means none. */
 __attribute__((unused)) static inline void own_close_fd(const int *fd) {
-    if (*fd >= 0)
-        close(*fd);
+    if (*fd >= 0) close(*fd);
 }
 #define OWN_FD __attribute__((cleanup(own_close_fd)))
 #define TAKE_FD(fd)                                                                                \

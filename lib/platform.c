@@ -76,7 +76,6 @@ const char *platform_arch_names(void) {
     return "x86_64, aarch64, arm, x86 or any";
 }
 
-/* What the kernel says of itself, or "unknown": then only artifacts for "any" fit. */
 const char *platform_here(void) {
     struct utsname self;
     const char *canonical = uname(&self) == 0 ? platform_canonical(self.sysname) : NULL;

@@ -9,7 +9,8 @@
 bool semver_valid(const char *version);
 bool semver_is_prerelease(const char *version);
 
-/* Precedence of section 11: negative, 0 or positive. Build metadata does not count; use semver_order to sort. Both must be valid. */
+/* Precedence of section 11: negative, 0 or positive. Build metadata does not count; use
+ * semver_order to sort. Both must be valid. */
 int semver_compare(const char *a, const char *b);
 
 /* A total order: precedence first, then build metadata bytewise, so that lists are stable. */

@@ -1,4 +1,5 @@
-/* Growable text, always NUL-terminated. Allocation failure ends the process: a text is small. One thread at a time. */
+/* Growable text, always NUL-terminated. Allocation failure ends the process: a text is small. One
+ * thread at a time. */
 #pragma once
 
 #include "lib/own.h"

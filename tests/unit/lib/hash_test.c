@@ -180,7 +180,7 @@ static void every_way_of_crc32c_agrees_with_its_definition(void **state) {
 static void crc32c_continues(void **state) {
     (void)state;
     for (size_t cut = 0; cut <= 9; cut++)
-        assert_int_equal(crc32c(crc32c(0, "123456789", cut), "123456789" + cut, 9 - cut),
+        assert_int_equal(crc32c(crc32c(0, "123456789", cut), &"123456789"[cut], 9 - cut),
                          0xE3069283);
     assert_int_equal(crc32c(0, "", 0), 0);
 }
