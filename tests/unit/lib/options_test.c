@@ -401,6 +401,7 @@ static void wrong_files_are_refused_with_file_and_line(void **state) {
         {"[zzzzzzzzz]\nnodes = 1\n",            2, "unknown section [zzzzzzzzz]",             ""                     },
         {"nodes = 1\n",                         1, "a key stands before the first [section]", ""                     },
         {"[agent]\nnodes\n",                    2, "neither a [section] nor key = value",     ""                     },
+        {"[agent]\nnods = 1\nsate = 2\n",       2, "unknown key nods in [agent]",             "did you mean nodes?"  },
         {"[agent]\nnodes\nnods = 3\n",          2, "neither a [section] nor key = value",     ""                     },
         {"[agent\nnodes = 1\n",                 1, "neither a [section] nor key = value",     ""                     },
         {"[agent] nodes = 1\n",                 1, "something follows the section's ']'",     ""                     },
