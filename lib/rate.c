@@ -10,7 +10,7 @@
 #include <string.h>
 
 /* Sums of fractions miss by their last bits: whoever waited as told finds the tokens there. */
-* / static bool covers(double tokens, double amount) {
+static bool covers(double tokens, double amount) {
     return amount <= tokens + 1e-13 * fmax(1, amount);
 }
 
