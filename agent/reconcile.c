@@ -55,7 +55,7 @@ static bool on_goal(const struct view *v, const struct reconcile_node *n) {
     return same(n->assigned, v->goal->sha256);
 }
 
-/* Facts that belong to the former assignment end with it. */
+/* What failed with the former assignment says nothing about this one. */
 static void assign(struct view *v, struct reconcile_node *n, const char *digest, bool excused) {
     strcpy(n->assigned, digest);
     n->excused = excused;
@@ -86,9 +86,10 @@ static enum condition condition(const struct view *v, const struct reconcile_nod
     }
 }
 
-/* The version that speaks against itself on this node. */
+/* Whether a node that does not work speaks against its version. */
 static bool failed_on(const struct view *v, const struct reconcile_node *n) {
-    if (n->phase == NODE_DOWN) return n->failures >= RECONCILE_MOST_EXITS;
+    if (n->phase == NODE_STOPPING) return false;
+    if (n->failures >= RECONCILE_MOST_EXITS) return true;
     return n->phase == NODE_RUNNING && condition(v, n) == BROKEN;
 }
 
@@ -110,13 +111,25 @@ static bool first_install_held(const struct view *v) {
     return none(v->in->current.sha256) && v->in->draining;
 }
 
+/* A version on trial is judged by what happens in this generation only. */
+static void begin_generation(struct view *v, struct reconcile_node *n) {
+    if (n->generation == v->in->generation) return;
+    n->generation = v->in->generation;
+    if (v->trial && on_goal(v, n)) n->failures = 0;
+}
+
 /* Gives every node an assignment that it can have right now, without moving any that works. */
 static void settle_assignments(struct view *v) {
     for (size_t i = 0; i < v->count; i++) {
         struct reconcile_node *n = &v->nodes[i];
+        begin_generation(v, n);
+        bool out_of_play = n->phase == NODE_UNKNOWN || n->phase == NODE_HELD ||
+                           (n->phase == NODE_DOWN && !n->wanted);
+        if (out_of_play) n->assigned[0] = '\0'; /* what it did before is no evidence later */
         if (n->phase == NODE_RUNNING && none(n->assigned)) assign(v, n, n->running, false);
         if (n->phase == NODE_RUNNING && same(n->running, v->goal->sha256) && !on_goal(v, n))
             assign(v, n, v->goal->sha256, false);
+        if (condition(v, n) == GOOD) n->excused = false;
         if (n->phase != NODE_DOWN || !n->wanted || first_install_held(v)) continue;
         const char *choice = choose_start(v, n);
         bool excused = n->excused || none(v->in->current.sha256);
@@ -140,13 +153,15 @@ static void hold(struct view *v, enum hold why, size_t node) {
     v->out->hold_node = node;
 }
 
-/* Nodes that do not work get the goal at once: there is nothing to lose. When the agent broke it
- * itself (a failed trial is undone) the node is not excused. */
+/* Nodes that do not work get the goal at once: there is nothing to lose. Those that were broken on
+ * the current version are excused; one that a trial broke is not. */
 static void move_broken(struct view *v) {
     for (size_t i = 0; i < v->count; i++) {
         struct reconcile_node *n = &v->nodes[i];
         if (condition(v, n) != BROKEN || on_goal(v, n)) continue;
-        assign(v, n, v->goal->sha256, v->trial || n->excused);
+        bool lacks_bytes = n->phase == NODE_DOWN && n->failures == 0;
+        bool by_itself = !lacks_bytes && same(n->assigned, v->in->current.sha256);
+        assign(v, n, v->goal->sha256, by_itself || n->excused);
     }
 }
 
@@ -189,13 +204,24 @@ static void forget_permissions(struct view *v) {
         if (v->nodes[i].stop_answer == STOP_GRANTED) v->nodes[i].stop_answer = STOP_UNASKED;
 }
 
+/* A working node is not given up for a version on trial while the bytes to go back to are missing,
+ * unless that version has proven itself on another node or the bytes cannot be had any more. */
+static bool return_is_possible(struct view *v) {
+    const struct reconcile_version *current = &v->in->current;
+    if (!v->trial || current->staged || same(v->in->fetch_failed, current->sha256)) return true;
+    for (size_t i = 0; i < v->count; i++)
+        if (condition(v, &v->nodes[i]) == GOOD && on_goal(v, &v->nodes[i])) return true;
+    return false;
+}
+
 /* Takes one working node out of service if there is reason to and nothing speaks against it: first
  * those that are to run another version, then those nobody wants any more. */
 static bool take_one_down(struct view *v, bool moving) {
     for (size_t i = 0; i < v->count && moving; i++) {
         struct reconcile_node *n = &v->nodes[i];
         if (condition(v, n) != GOOD || on_goal(v, n)) continue;
-        if (!spared(v, i)) return false;
+        if (!return_is_possible(v)) hold(v, HOLD_NO_RETURN, i);
+        if (!return_is_possible(v) || !spared(v, i)) return false;
         assign(v, n, v->goal->sha256, false);
         return terminate(v, i);
     }
@@ -211,7 +237,7 @@ static void restart_one(struct view *v) {
     for (size_t i = 0; i < v->count; i++) {
         struct reconcile_node *n = &v->nodes[i];
         bool steady = n->wanted && n->phase == NODE_RUNNING && same(n->running, n->assigned);
-        if (!steady || !n->restart_ordered) continue;
+        if (!steady || !n->restart_ordered || !staged(v, n->assigned)) continue;
         for (size_t j = 0; j < v->count; j++)
             if (j != i && condition(v, &v->nodes[j]) == SETTLING) return;
         terminate(v, i);
@@ -309,7 +335,7 @@ static struct tally count_nodes(const struct view *v) {
 static bool adopt_current(struct view *v) {
     for (size_t i = 0; i < v->count && none(v->in->current.sha256); i++) {
         const struct reconcile_node *n = &v->nodes[i];
-        if (condition(v, n) != GOOD || !n->running_staged) continue;
+        if (condition(v, n) != GOOD) continue;
         strcpy(v->out->commit, n->running);
         return true;
     }

@@ -46,7 +46,6 @@ struct reconcile_node {
     bool restart_ordered;          /* by an operator, not carried out yet */
     bool killed;                   /* SIGKILL was sent */
     char running[SHA256_HEX_SIZE]; /* digest of its process; "" when it is DOWN */
-    bool running_staged;           /* ... which is in the store too */
     unsigned failures; /* unwanted exits and failed starts in a row; a stop that was ordered ends
                           the row */
     int64_t start_after_ms; /* DOWN: not before */
@@ -58,6 +57,7 @@ struct reconcile_node {
      * anew with each assignment */
     char assigned[SHA256_HEX_SIZE]; /* what it should run; "" before the first decision */
     bool excused;
+    int64_t generation; /* in which failures were counted */
 };
 
 struct reconcile_version {
@@ -100,6 +100,7 @@ enum hold {
     HOLD_EXAMINING,  /* hold_node is not examined yet */
     HOLD_VETO,       /* hold_node says it must not stop now */
     HOLD_NODE,       /* hold_node does not work yet */
+    HOLD_NO_RETURN,  /* the bytes of the current version are damaged and have to be fetched first */
     HOLD_NODES_HELD, /* every node's data directory is somebody else's */
 };
 

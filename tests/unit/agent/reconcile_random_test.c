@@ -59,8 +59,6 @@ static unsigned version_of(const char *digest) {
 static void refresh(struct machine *m) {
     struct reconcile_version *const all[] = {&m->in.target, &m->in.current, &m->in.previous};
     for (size_t i = 0; i < 3; i++) all[i]->staged = m->staged[version_of(all[i]->sha256)];
-    for (size_t i = 0; i < m->count; i++)
-        m->nodes[i].running_staged = m->staged[version_of(m->nodes[i].running)];
 }
 
 static bool works(const struct reconcile_node *n) {
@@ -234,6 +232,7 @@ static void choose_target(struct machine *m) {
 }
 
 static void fault(struct machine *m) {
+    size_t i;
     switch (draw(m, 8)) {
     case 0:
         choose_target(m);
@@ -246,9 +245,12 @@ static void fault(struct machine *m) {
         break;
     case 3:
         m->staged[1 + draw(m, VERSIONS - 1)] = false;
+        memset(m->down_by_us, 0, sizeof m->down_by_us);
         break;
     case 4:
-        m->nodes[draw(m, (unsigned)m->count)].wanted = chance(m, 80);
+        i = draw(m, (unsigned)m->count);
+        m->nodes[i].wanted = chance(m, 80);
+        m->down_by_us[i] = false;
         break;
     default:
         hit_node(m, draw(m, (unsigned)m->count));
@@ -281,6 +283,7 @@ static void calm_down(struct machine *m, unsigned version) {
     for (size_t i = 0; i < m->count; i++) {
         struct reconcile_node *n = &m->nodes[i];
         m->cursed[i] = false;
+        if (!n->wanted) m->down_by_us[i] = false;
         n->wanted = true;
         if (n->phase == NODE_HELD || n->phase == NODE_UNKNOWN) n->phase = NODE_DOWN;
         if (n->phase == NODE_RUNNING && n->health == HEALTH_BAD && n->proven)
@@ -350,21 +353,30 @@ static void run_seed(uint64_t seed) {
     check_converged(&m, version);
 }
 
+static uint64_t seed_under_test;
+
+static int name_failed_seed(void **state) {
+    (void)state;
+    if (seed_under_test != 0)
+        print_message("failed with RECONCILE_SEED=%llu\n", (unsigned long long)seed_under_test);
+    return 0;
+}
+
 static void any_sequence_of_faults_is_safe_and_converges(void **state) {
     (void)state;
     const char *only = getenv("RECONCILE_SEED");
     uint64_t first = only != NULL ? strtoull(only, NULL, 10) : 1;
     uint64_t last = only != NULL ? first : SEEDS;
     for (uint64_t seed = first; seed <= last; seed++) {
-        print_message("\rseed %llu", (unsigned long long)seed);
+        seed_under_test = seed;
         run_seed(seed);
     }
-    print_message("\n");
+    seed_under_test = 0;
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(any_sequence_of_faults_is_safe_and_converges),
+        cmocka_unit_test_teardown(any_sequence_of_faults_is_safe_and_converges, name_failed_seed),
     };
     return cmocka_run_group_tests_name("reconcile_random", tests, NULL, NULL);
 }

@@ -37,7 +37,6 @@ static void set_running(struct scene *s, size_t i, const char *digest, bool prov
     n->phase = NODE_RUNNING;
     n->health = proven ? HEALTH_GOOD : HEALTH_NONE;
     n->proven = proven;
-    n->running_staged = true;
     n->started_ms = s->now_ms;
     snprintf(n->running, sizeof n->running, "%s", digest);
 }
@@ -529,6 +528,31 @@ static void a_damaged_store_leaves_running_nodes_alone(void **state) {
     assert_string_equal(s.out.fetch, A);
 }
 
+static void no_working_node_is_given_up_while_there_is_no_way_back(void **state) {
+    (void)state;
+    struct scene s = steady_scene(1);
+    want(&s, B, true);
+    s.in.current.staged = false;
+    decide(&s);
+    assert_int_equal(s.steps[0], STEP_NONE);
+    assert_int_equal(s.out.hold, HOLD_NO_RETURN);
+    assert_string_equal(s.out.fetch, A);
+    strcpy(s.in.fetch_failed, A);
+    decide(&s);
+    assert_int_equal(s.steps[0], STEP_ASK);
+}
+
+static void a_node_that_a_trial_broke_is_not_excused_in_the_next(void **state) {
+    (void)state;
+    struct scene s = half_switched();
+    s.now_ms += RECONCILE_HEALTHY_MS;
+    want(&s, C, true);
+    decide(&s);
+    assert_string_equal(s.nodes[1].assigned, C);
+    assert_false(s.nodes[1].excused);
+    assert_int_equal(s.steps[0], STEP_NONE);
+}
+
 static void complaints_of_the_machine_do_not_fail_a_version(void **state) {
     (void)state;
     struct scene s = half_switched();
@@ -577,6 +601,8 @@ int main(void) {
         cmocka_unit_test(a_surplus_node_is_asked_and_stopped_and_not_started),
         cmocka_unit_test(a_damaged_current_falls_back_to_previous_and_is_fetched),
         cmocka_unit_test(a_damaged_store_leaves_running_nodes_alone),
+        cmocka_unit_test(no_working_node_is_given_up_while_there_is_no_way_back),
+        cmocka_unit_test(a_node_that_a_trial_broke_is_not_excused_in_the_next),
         cmocka_unit_test(complaints_of_the_machine_do_not_fail_a_version),
         cmocka_unit_test(a_version_that_turns_bad_before_the_commit_has_failed),
     };
