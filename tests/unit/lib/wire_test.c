@@ -143,7 +143,7 @@ static size_t field_size(const struct json_field *f) {
     case JSON_BOOL:
         return sizeof(bool);
     case JSON_OBJECT:
-        return f->sub->size;
+        return f->sub != NULL ? f->sub->size : 0;
     case JSON_LIST:
         return sizeof(void *) + sizeof(size_t);
     default:
