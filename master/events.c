@@ -297,5 +297,9 @@ static void socket_closed(struct http_socket_connection *c, void *state) {
     free(s);
 }
 
-const struct http_socket events_socket = {socket_accept, socket_opened, socket_message,
-                                          socket_closed};
+const struct http_socket events_socket = {
+    .accept = socket_accept,
+    .opened = socket_opened,
+    .message = socket_message,
+    .closed = socket_closed,
+};

@@ -9,36 +9,61 @@
 #include "master/api_tokens.h"
 #include "master/master.h"
 
+#define NO_BODY .body_max_bytes = 0
 #define JSON_BODY .body_max_bytes = INT64_C(64) * 1024
 #define BINARY_BODY .body_max_bytes = INT64_C(4) << 30, .body_timeout_ms = INT64_C(3600) * 1000
 
+/* One row a line, columns aligned. */
+/* clang-format off */
 const struct http_route master_routes[] = {
-    {"GET",      "/",               HTTP_PUBLIC,   api_index                         },
-    {"GET",      "/healthz",        HTTP_PUBLIC,   api_healthz                       },
-    {"GET",      "/readyz",         HTTP_PUBLIC,   api_readyz                        },
-    {"GET",      "/metrics",        HTTP_PUBLIC,   api_metrics                       },
-    {"GET",      "/api/summary",    HTTP_VIEWER,   api_summary                       },
-    {"GET",      "/api/events",     HTTP_VIEWER,   api_events_list                   },
-    {"WS",       "/api/events/ws",  HTTP_VIEWER,   .socket = &events_socket          },
+    {"GET",    "/",                                             HTTP_PUBLIC,    api_index,             NO_BODY},
+    {"GET",    "/healthz",                                      HTTP_PUBLIC,    api_healthz,           NO_BODY},
+    {"GET",    "/readyz",                                       HTTP_PUBLIC,    api_readyz,            NO_BODY},
+    {"GET",    "/metrics",                                      HTTP_PUBLIC,    api_metrics,           NO_BODY},
+    {"GET",    "/api/summary",                                  HTTP_VIEWER,    api_summary,           NO_BODY},
+    {"GET",    "/api/events",                                   HTTP_VIEWER,    api_events_list,       NO_BODY},
+    {"WS",     "/api/events/ws",                                HTTP_VIEWER,    .socket = &events_socket},
 
-    {"GET",      "/api/agents",     HTTP_VIEWER,   api_agents_list                   },
-    {"GET",      "/api/agents/:id", HTTP_VIEWER,   api_agents_get                    },
-    {"PATCH",    "/api/agents/:id", HTTP_OPERATOR, api_agents_patch,                   JSON_BODY},
-    {"DELETE",          "/api/agents/:id",                    HTTP_OPERATOR,       api_agents_delete        },
-    {"POST",          "/api/agents/:id/approve",                      HTTP_OPERATOR, api_agents_approve},
-    {"POST",          "/api/agents/:id/revoke",                      HTTP_OPERATOR,  api_agents_revoke         },
-    {"POST",          "/api/agents/:id/drain",                      HTTP_OPERATOR,   api_agents_drain},
-    {"POST",          "/api/agents/:id/resume",                      HTTP_OPERATOR,  api_agents_resume        },
-    {"GET",          "/api/agents/:id/why",                       HTTP_VIEWER,      api_agents_why},
-    {"GET",          "/api/agents/:id/logs",                       HTTP_VIEWER,     api_agents_logs       },
+    {"GET",    "/api/agents",                                   HTTP_VIEWER,    api_agents_list,       NO_BODY},
+    {"GET",    "/api/agents/:id",                               HTTP_VIEWER,    api_agents_get,        NO_BODY},
+    {"PATCH",  "/api/agents/:id",                               HTTP_OPERATOR,  api_agents_patch,      JSON_BODY},
+    {"DELETE", "/api/agents/:id",                               HTTP_OPERATOR,  api_agents_delete,     NO_BODY},
+    {"POST",   "/api/agents/:id/approve",                       HTTP_OPERATOR,  api_agents_approve,    NO_BODY},
+    {"POST",   "/api/agents/:id/revoke",                        HTTP_OPERATOR,  api_agents_revoke,     NO_BODY},
+    {"POST",   "/api/agents/:id/drain",                         HTTP_OPERATOR,  api_agents_drain,      NO_BODY},
+    {"POST",   "/api/agents/:id/resume",                        HTTP_OPERATOR,  api_agents_resume,     NO_BODY},
+    {"GET",    "/api/agents/:id/why",                           HTTP_VIEWER,    api_agents_why,        NO_BODY},
+    {"GET",    "/api/agents/:id/logs",                          HTTP_VIEWER,    api_agents_logs,       NO_BODY},
 
-    {"GET",          "/api/nodes",                       HTTP_VIEWER,               api_nodes_list        },
-    {"GET",          "/api/nodes/:id",                       HTTP_VIEWER,           api_nodes_get   },
-    {"POST",          "/api/nodes/:id/restart",                      HTTP_OPERATOR,  api_nodes_restart},
-    {"GET",          "/api/nodes/:id/logs",                       HTTP_VIEWER,      api_nodes_logs        },
+    {"GET",    "/api/nodes",                                    HTTP_VIEWER,    api_nodes_list,        NO_BODY},
+    {"GET",    "/api/nodes/:id",                                HTTP_VIEWER,    api_nodes_get,         NO_BODY},
+    {"POST",   "/api/nodes/:id/restart",                        HTTP_OPERATOR,  api_nodes_restart,     NO_BODY},
+    {"GET",    "/api/nodes/:id/logs",                           HTTP_VIEWER,    api_nodes_logs,        NO_BODY},
 
-    {"GET",          "/api/tokens",                       HTTP_ADMIN,              api_tokens_list       },
-    {"POST",          "/api/tokens",                      HTTP_OPERATOR,             api_tokens_create,      JSON_BODY},
-    {"DELETE", "/api/tokens/:id",                  HTTP_ADMIN,                        api_tokens_revoke                                   },
+    {"GET",    "/api/tokens",                                   HTTP_ADMIN,     api_tokens_list,       NO_BODY},
+    {"POST",   "/api/tokens",                                   HTTP_OPERATOR,  api_tokens_create,     JSON_BODY},
+    {"DELETE", "/api/tokens/:id",                               HTTP_ADMIN,     api_tokens_revoke,     NO_BODY},
+
+    {"GET",    "/binaries/:file",                               HTTP_PUBLIC,    api_binaries_download, NO_BODY},
+    {"GET",    "/api/binaries",                                 HTTP_PUBLIC,    api_binaries_list,     NO_BODY},
+    {"GET",    "/api/binaries/rejected",                        HTTP_VIEWER,    api_binaries_rejected, NO_BODY},
+    {"GET",    "/api/binaries/latest/:platform/:arch",          HTTP_PUBLIC,    api_binaries_latest,   NO_BODY},
+    {"GET",    "/api/binaries/:version/:platform/:arch",        HTTP_PUBLIC,    api_binaries_get,      NO_BODY},
+    {"HEAD",   "/api/binaries/:version/:platform/:arch",        HTTP_PUBLIC,    api_binaries_head,     NO_BODY},
+    {"PUT",    "/api/binaries/:version/:platform/:arch",        HTTP_PUBLISHER, api_binaries_put,      BINARY_BODY},
+    {"DELETE", "/api/binaries/:version/:platform/:arch",        HTTP_PUBLISHER, api_binaries_delete,   NO_BODY},
+    {"POST",   "/api/binaries/:version/:platform/:arch/verify", HTTP_PUBLIC,    api_binaries_verify,   JSON_BODY},
+    {"POST",   "/api/binaries/:version/:platform/:arch/yank",   HTTP_PUBLISHER, api_binaries_yank,     NO_BODY},
+
+    {"GET",    "/api/channels",                                 HTTP_VIEWER,    api_channels_list,     NO_BODY},
+    {"PUT",    "/api/channels/:name",                           HTTP_OPERATOR,  api_channels_set,      JSON_BODY},
+
+    {"GET",    "/api/keys/release",                             HTTP_PUBLIC,    api_keys_release,      NO_BODY},
+    {"GET",    "/api/keys",                                     HTTP_ADMIN,     api_keys_list,         NO_BODY},
+    {"POST",   "/api/keys",                                     HTTP_ADMIN,     api_keys_trust,        JSON_BODY},
+    {"DELETE", "/api/keys/:id",                                 HTTP_ADMIN,     api_keys_distrust,     NO_BODY},
+
+    {"POST",   "/api/backup",                                   HTTP_ADMIN,     api_backup_create,     NO_BODY},
 };
+/* clang-format on */
 const size_t master_route_count = sizeof master_routes / sizeof master_routes[0];
