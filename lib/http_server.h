@@ -30,8 +30,10 @@ struct http_server_options {
     const char *address; /* "127.0.0.1" */
     int port;            /* 0: the kernel picks one, see http_server_port */
     int workers;         /* one per open connection, idle ones too */
-    int max_connections_per_address; /* 0: no cap; loopback is exempt only when the program says so here */
-    int64_t keep_alive_ms;
+    int max_connections_per_address; /* 0: no cap. More are answered with 429 and closed; loopback counts like any address */
+    int64_t keep_alive_ms;           /* how long an idle connection stays; 0: 5 s */
+    int64_t header_timeout_ms;       /* total for the head of a request; 0: 5 s */
+    int64_t stop_timeout_ms;         /* how long http_server_stop lets requests finish; 0: 10 s */
     const struct http_route *routes;
     size_t route_count;
     void *context; /* http_context of every request */
@@ -45,10 +47,11 @@ struct http_server_options {
 MUST_CHECK bool http_server_start(struct http_server **out, const struct http_server_options *options, struct err *e);
 int http_server_port(const struct http_server *s);
 void http_server_drain(struct http_server *s); /* answers "Connection: close" from now on, still serves */
-void http_server_stop(struct http_server *s);  /* waits for handlers (WebSockets are closed); frees s */
+/* Takes no more connections, closes WebSockets (1001) and idle connections, waits for handlers: after stop_timeout_ms their
+ * connections are cut, so that what they read and write fails. Frees s. */
+void http_server_stop(struct http_server *s);
 OWN_DEFINE(http_server, struct http_server, http_server_stop)
 
-/* --- what came in --- */
 void *http_context(const struct http_request *r);
 const char *http_method(const struct http_request *r);
 const char *http_path(const struct http_request *r); /* decoded */
@@ -58,7 +61,7 @@ const char *http_param(const struct http_request *r, const char *name); /* of th
 const char *http_header(const struct http_request *r, const char *name); /* NULL when absent */
 const char *http_bearer(const struct http_request *r); /* token of Authorization: Bearer or X-API-Key; NULL */
 
-/* Query parameters, decoded; NULL when absent. http_query_only refuses any name outside allowed (NULL-terminated list):
+/* Query parameters, decoded (a '+' stays a '+'); NULL when absent. http_query_only refuses any name outside allowed (NULL-terminated list):
  * ERR_INVALID naming the allowed ones. */
 const char *http_query(struct http_request *r, const char *name);
 MUST_CHECK bool http_query_only(struct http_request *r, const char *const *allowed, struct err *e);
@@ -75,7 +78,6 @@ MUST_CHECK bool http_body(struct http_request *r, struct text *out, struct err *
 int64_t http_body_length(const struct http_request *r);
 MUST_CHECK bool http_body_read(struct http_request *r, void *out, size_t size, size_t *length, struct err *e);
 
-/* --- the answer: exactly one reply per handler --- */
 void http_reply_header(struct http_request *r, const char *name, const char *value); /* before the reply */
 void http_reply_json(struct http_request *r, int status, const char *json, size_t length);
 void http_reply_text(struct http_request *r, int status, const char *content_type, const char *words, size_t length);
@@ -104,9 +106,9 @@ MUST_CHECK bool http_stream_begin(struct http_request *r, int status, const char
 MUST_CHECK bool http_stream_write(struct http_request *r, const void *bytes, size_t length);
 void http_stream_end(struct http_request *r);
 
-/* --- WebSockets --- */
 struct http_socket_connection;
 struct http_socket {
+    int64_t ping_ms; /* a silent client is pinged so often and given up after 3 times; 0: 20 s */
     /* Query and headers are readable here; the return value is kept as the connection's state. NULL with *e set refuses. */
     void *(*accept)(struct http_request *r, struct err *e);
     /* The connection may be written to from any thread from now on until closed is called. */
@@ -114,11 +116,13 @@ struct http_socket {
     void (*message)(struct http_socket_connection *c, void *state, const char *words, size_t length); /* text, at most 64 KiB */
     void (*closed)(struct http_socket_connection *c, void *state); /* the last use of both; frees state */
 };
-MUST_CHECK bool http_socket_send(struct http_socket_connection *c, const char *words, size_t length); /* false: gone */
+/* Never blocks but when called from a callback of this very connection, which then keeps to the client's pace. False: closing
+ * or gone; a client with more than 1 MiB waiting for it is closed too (1008). */
+MUST_CHECK bool http_socket_send(struct http_socket_connection *c, const char *words, size_t length);
 void http_socket_close(struct http_socket_connection *c, int code); /* starts closing; closed() follows */
 
-/* --- pure, for tests --- */
-/* The index of the route for method and path or -1; *allowed gets the methods that the path would take ("GET, PUT"), "" for none. */
+/* The index of the route for method and path (as on the wire, still percent-encoded) or -1; of several the one that says most
+ * closely what it takes: literal before ":name" before "*name"; *allowed gets the methods that the path would take ("GET, PUT"), "" for none. */
 int http_route_match(const struct http_route *routes, size_t count, const char *method, const char *path, char *allowed,
                      size_t allowed_size);
 

@@ -1,0 +1,501 @@
+#include "lib/clock.h"
+#include "lib/http_server_internal.h"
+#include "lib/log.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#define HEADER_TIMEOUT_MS 5000
+#define KEEP_ALIVE_MS 5000
+#define STOP_TIMEOUT_MS 10000
+
+static int64_t now_us(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000000LL + now.tv_nsec / 1000;
+}
+
+static bool sane_id(const char *id) {
+    size_t length = strspn(id, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
+    return length > 0 && length < HTTP_REQUEST_ID_SIZE && id[length] == '\0';
+}
+
+static void request_init(struct http_request *r, struct mg_connection *connection,
+                         const struct mg_request_info *info) {
+    struct http_worker *worker = mg_get_thread_pointer(connection);
+    *r = (struct http_request){.server = worker->server,
+                               .worker = worker,
+                               .connection = connection,
+                               .info = info,
+                               .socket = civetweb_socket(connection),
+                               .started_us = now_us(),
+                               .principal = "anonymous"};
+    const char *id = http_header(r, "X-Request-Id");
+    if (id != NULL && sane_id(id) && text_copy(r->id, sizeof r->id, id)) return;
+    uint64_t number = atomic_fetch_add(&r->server->request_number, 1);
+    snprintf(r->id, sizeof r->id, "%s-%" PRIx64, r->server->request_prefix, number);
+}
+
+static void request_fini(struct http_request *r) {
+    text_fini(&r->path);
+    text_fini(&r->query);
+    text_fini(&r->parameters);
+    text_fini(&r->headers);
+    free(r->pairs);
+}
+
+static void set_busy(struct http_worker *worker, bool busy) {
+    struct http_server *s = worker->server;
+    pthread_mutex_lock(&s->lock);
+    worker->busy = busy;
+    if (busy)
+        s->busy_count++;
+    else if (--s->busy_count == 0)
+        pthread_cond_broadcast(&s->quiet);
+    pthread_mutex_unlock(&s->lock);
+}
+
+static bool decode_target(struct http_request *r, struct err *e) {
+    if (!http_path_decode(r->info->local_uri_raw, &r->path, e)) return false;
+    if (r->info->query_string == NULL) return true;
+    r->pairs = memory_zeroed(HTTP_QUERY_PAIRS, sizeof *r->pairs);
+    text_add(&r->query, r->info->query_string);
+    return http_query_decode(r->query.data, r->pairs, &r->pair_count, e);
+}
+
+static int match(const struct http_request *r, const char *method, char *allowed, size_t size) {
+    const struct http_server_options *o = &r->server->options;
+    return http_route_match(o->routes, o->route_count, method, r->info->local_uri_raw, allowed,
+                            size);
+}
+
+/* No row takes this method on this path: says what is wrong. */
+static void refuse_unrouted(struct http_request *r, const char *allowed) {
+    struct err e;
+    if (allowed[0] == '\0') {
+        err_set(&e, ERR_NOT_FOUND, "%.160s: there is nothing here", http_path(r));
+        http_reply_err(r, &e);
+        return;
+    }
+    if (strcmp(http_method(r), "GET") == 0) { /* only a WebSocket lives there */
+        http_reply_header(r, "Upgrade", "websocket");
+        http_refuse(r, 426, "this address speaks WebSocket only");
+        return;
+    }
+    http_reply_header(r, "Allow", allowed);
+    err_set(&e, ERR_METHOD, "%.160s does not take %s", http_path(r), http_method(r));
+    err_hint(&e, "it takes %s", allowed);
+    http_reply_err(r, &e);
+}
+
+static bool check_role(struct http_request *r, struct err *e) {
+    const struct http_server_options *o = &r->server->options;
+    if (o->authorize != NULL) return o->authorize(r, r->route->role, e);
+    if (r->route->role == HTTP_PUBLIC) return true;
+    return err_set(e, ERR_DENIED, "this program knows no tokens, so nobody is a %s here",
+                   http_role_name(r->route->role));
+}
+
+static bool check_body_size(const struct http_request *r, struct err *e) {
+    int64_t most = r->route->body_max_bytes;
+    if (r->body.kind == HTTP_BODY_NONE) return true;
+    if (most == 0)
+        return err_set(e, ERR_TOO_LARGE, "%s %.160s takes no body", http_method(r), http_path(r));
+    if (r->body.length <= most) return true;
+    return err_set(e, ERR_TOO_LARGE,
+                   "a body of %" PRId64 " bytes is more than the %" PRId64 " that are taken",
+                   r->body.length, most);
+}
+
+static void dispatch(struct http_request *r) {
+    char allowed[96];
+    struct err e = {0};
+    int index = http_wants_socket(r) ? match(r, "WS", NULL, 0) : -1;
+    if (index < 0) index = match(r, http_method(r), allowed, sizeof allowed);
+    if (index < 0) {
+        refuse_unrouted(r, allowed);
+        return;
+    }
+    r->route = &r->server->options.routes[index];
+    http_route_parameters(r->route->pattern, r->info->local_uri_raw, &r->parameters);
+    if (!check_role(r, &e) || !check_body_size(r, &e))
+        http_reply_err(r, &e);
+    else if (r->route->socket != NULL)
+        http_socket_serve(r);
+    else
+        r->route->handler(r);
+}
+
+static void serve(struct http_request *r) {
+    struct err e = {0};
+    const char *reason = NULL;
+    int status = http_head_check(r, &reason);
+    if (status != 0)
+        http_refuse(r, status, reason);
+    else if (!decode_target(r, &e))
+        http_reply_err(r, &e);
+    else
+        dispatch(r);
+    assert(r->status != 0); /* a handler that did not answer */
+}
+
+static void finish(struct http_request *r) {
+    if (r->stream != HTTP_STREAM_NONE) r->keep = false; /* the client must see that it is cut */
+    if (!r->keep) {
+        mg_disable_connection_keep_alive(r->connection);
+        if (!r->body.ended && !r->gone && r->status != 408) http_linger(r->socket);
+    }
+    double seconds = (double)(now_us() - r->started_us) / 1e6;
+    const struct http_server_options *o = &r->server->options;
+    const char *route = r->route != NULL ? r->route->pattern : "none";
+    log_debug("http.request", "id=%s method=%s route=%s status=%d address=%s sent_bytes=%" PRId64,
+              r->id, http_method(r), route, r->status, http_address(r), r->sent_bytes);
+    if (o->finished != NULL)
+        o->finished(o->context, http_method(r), route, r->status, seconds, r->sent_bytes);
+    r->worker->requests++;
+    r->worker->waiting_since_ms = clock_monotonic_ms();
+}
+
+/* CivetWeb's callbacks. */
+
+static int begin_request(struct mg_connection *connection) {
+    struct http_request r;
+    request_init(&r, connection, mg_get_request_info(connection));
+    set_busy(r.worker, true);
+    serve(&r);
+    finish(&r);
+    set_busy(r.worker, false);
+    int status = r.status;
+    request_fini(&r);
+    return status;
+}
+
+/* What CivetWeb's parser could not read never becomes a request: the status it would give, ours. */
+static int unread_status(const struct http_request *r, int status, const char **detail) {
+    const struct http_server_options *o = &r->server->options;
+    int64_t waited_ms = clock_monotonic_ms() - r->worker->waiting_since_ms;
+    int64_t limit_ms = r->worker->requests > 0 ? o->keep_alive_ms : o->header_timeout_ms;
+    size_t length = 0;
+    if (civetweb_head_overflows(r->connection)) {
+        bool in_headers = memchr(civetweb_head(r->connection, &length), '\n', 8192) != NULL;
+        *detail = "the head of the request is larger than 16 KiB";
+        return in_headers ? 431 : 414;
+    }
+    if (status == 505) {
+        *detail = "only HTTP/1.0 and HTTP/1.1 are spoken here";
+        return 505;
+    }
+    if (status == 400 && waited_ms >= limit_ms) {
+        *detail = "the head of the request did not arrive in time";
+        return 408;
+    }
+    *detail =
+        status >= 500 ? "the request could not be read" : "the head of the request is malformed";
+    return status >= 500 ? 500 : 400;
+}
+
+static int http_error(struct mg_connection *connection, int status, const char *message) {
+    static const struct mg_request_info nothing; /* what was parsed of it is not to be relied on */
+    struct http_request r;
+    const char *detail = NULL;
+    (void)message;
+    request_init(&r, connection, &nothing);
+    set_busy(r.worker, true);
+    status = unread_status(&r, status, &detail);
+    http_refuse(&r, status, detail);
+    finish(&r);
+    set_busy(r.worker, false);
+    request_fini(&r);
+    return 0;
+}
+
+static int log_message(const struct mg_connection *connection, const char *message) {
+    struct http_server *s = mg_get_user_context_data(connection);
+    if (atomic_load(&s->started))
+        log_warn("http.civetweb", "text=%s", message);
+    else
+        snprintf(s->startup_trouble, sizeof s->startup_trouble, "%s", message);
+    return 1;
+}
+
+static int log_access(const struct mg_connection *connection, const char *message) {
+    (void)connection;
+    (void)message;
+    return 1;
+}
+
+static void *init_thread(const struct mg_context *context, int type) {
+    struct http_server *s = mg_get_user_data(context);
+    if (type != 1) return NULL;
+    size_t index = atomic_fetch_add(&s->workers_started, 1);
+    assert(index < s->worker_count);
+    return &s->workers[index];
+}
+
+static void copy_address(char out[HTTP_ADDRESS_SIZE], const char *address) {
+    static const char mapped[] = "::ffff:";
+    if (strncmp(address, mapped, sizeof mapped - 1) == 0 && strchr(address, '.') != NULL)
+        address += sizeof mapped - 1;
+    snprintf(out, HTTP_ADDRESS_SIZE, "%s", address);
+}
+
+/* Notes the connection; how many there are from its address now. */
+static int add_connection(struct http_worker *worker, int socket, const char *address) {
+    struct http_server *s = worker->server;
+    int count = 0;
+    pthread_mutex_lock(&s->lock);
+    worker->socket = socket;
+    copy_address(worker->address, address);
+    for (size_t i = 0; i < s->worker_count; i++)
+        if (s->workers[i].socket >= 0 && strcmp(s->workers[i].address, worker->address) == 0)
+            count++;
+    pthread_mutex_unlock(&s->lock);
+    return count;
+}
+
+/* Answers without waiting for the request, which might never come, and ends the connection. */
+static void refuse_connection(int socket) {
+    static const char body[] =
+        "{\"type\":\"urn:grid:error:rate_limited\",\"title\":\"Too many requests\",\"status\":429,"
+        "\"detail\":\"too many connections from this address\",\"code\":\"rate_limited\"}\n";
+    char words[640];
+    char dropped[4096];
+    int length = snprintf(words, sizeof words,
+                          "HTTP/1.1 429 Too Many Requests\r\nConnection: close\r\n"
+                          "Retry-After: 1\r\nX-Content-Type-Options: nosniff\r\n"
+                          "Content-Type: application/problem+json\r\n"
+                          "Content-Length: %zu\r\n\r\n%s",
+                          sizeof body - 1, body);
+    while (recv(socket, dropped, sizeof dropped, MSG_DONTWAIT) > 0) {
+    }
+    ssize_t sent = send(socket, words, (size_t)length, MSG_NOSIGNAL | MSG_DONTWAIT);
+    (void)sent; /* it is refused either way */
+    shutdown(socket, SHUT_RDWR);
+}
+
+static int init_connection(const struct mg_connection *connection, void **data) {
+    struct http_worker *worker = mg_get_thread_pointer(connection);
+    struct http_server *s = worker->server;
+    int socket = civetweb_socket(connection);
+    int most = s->options.max_connections_per_address;
+    (void)data;
+    worker->requests = 0;
+    worker->waiting_since_ms = clock_monotonic_ms();
+    int count = add_connection(worker, socket, civetweb_address(connection));
+    if (atomic_load(&s->stopping))
+        shutdown(socket, SHUT_RDWR);
+    else if (most > 0 && count > most)
+        refuse_connection(socket);
+    return 0;
+}
+
+/* Before the socket is closed: from here on its number may be somebody else's. */
+static void connection_close(const struct mg_connection *connection) {
+    struct http_worker *worker = mg_get_thread_pointer(connection);
+    pthread_mutex_lock(&worker->server->lock);
+    worker->socket = -1;
+    pthread_mutex_unlock(&worker->server->lock);
+}
+
+/* Start and stop. */
+
+static const struct mg_callbacks callbacks = {.begin_request = begin_request,
+                                              .http_error = http_error,
+                                              .log_message = log_message,
+                                              .log_access = log_access,
+                                              .init_thread = init_thread,
+                                              .init_connection = init_connection,
+                                              .connection_close = connection_close};
+
+static const char *address_of(const struct http_server_options *o) {
+    bool local =
+        o->address == NULL || o->address[0] == '\0' || strcmp(o->address, "localhost") == 0;
+    return local ? "127.0.0.1" : o->address;
+}
+
+/* Binds once, for an error that names what is wrong. */
+static bool check_listening(const struct http_server_options *o, struct err *e) {
+    struct sockaddr_in ipv4 = {.sin_family = AF_INET, .sin_port = htons((uint16_t)o->port)};
+    struct sockaddr_in6 ipv6 = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)o->port)};
+    const char *address = address_of(o);
+    bool is_ipv4 = inet_pton(AF_INET, address, &ipv4.sin_addr) == 1;
+    if (!is_ipv4 && inet_pton(AF_INET6, address, &ipv6.sin6_addr) != 1) {
+        err_set(e, ERR_INVALID, "%s: not an IP address", address);
+        return err_hint(e, "127.0.0.1 listens on this machine only, 0.0.0.0 on every network");
+    }
+    if (o->port < 0 || o->port > 65535)
+        return err_set(e, ERR_INVALID, "%d: not a port number", o->port);
+    OWN_FD int fd = socket(is_ipv4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int on = 1;
+    if (fd < 0) return err_errno(e, errno, "open a socket");
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (!is_ipv4) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+    int bound = is_ipv4 ? bind(fd, (struct sockaddr *)&ipv4, sizeof ipv4)
+                        : bind(fd, (struct sockaddr *)&ipv6, sizeof ipv6);
+    if (bound == 0) return true;
+    if (errno != EADDRINUSE) return err_errno(e, errno, "listen on %s port %d", address, o->port);
+    err_set(e, ERR_CONFLICT, "%s port %d is in use by another program", address, o->port);
+    return err_hint(e, "see who: ss -ltnp 'sport = :%d'; or give another port, 0 picks one",
+                    o->port);
+}
+
+static bool start_civetweb(struct http_server *s, struct err *e) {
+    const struct http_server_options *o = &s->options;
+    const char *address = address_of(o);
+    char listening[HTTP_ADDRESS_SIZE + 16];
+    char threads[16];
+    char header_timeout[24];
+    char keep_alive[24];
+    char trouble[160] = "";
+    snprintf(listening, sizeof listening, strchr(address, ':') != NULL ? "[%s]:%d" : "%s:%d",
+             address, o->port);
+    snprintf(threads, sizeof threads, "%zu", s->worker_count);
+    snprintf(header_timeout, sizeof header_timeout, "%" PRId64, o->header_timeout_ms);
+    snprintf(keep_alive, sizeof keep_alive, "%" PRId64, o->keep_alive_ms);
+    const char *settings[] = {"listening_ports",
+                              listening,
+                              "num_threads",
+                              threads,
+                              "request_timeout_ms",
+                              header_timeout,
+                              "keep_alive_timeout_ms",
+                              keep_alive,
+                              "enable_keep_alive",
+                              "yes",
+                              "tcp_nodelay",
+                              "1",
+                              "decode_url",
+                              "no",
+                              "enable_auth_domain_check",
+                              "no",
+                              "listen_backlog",
+                              "1024",
+                              "connection_queue",
+                              "256",
+                              NULL};
+    struct mg_init_data init = {
+        .callbacks = &callbacks, .user_data = s, .configuration_options = settings};
+    struct mg_error_data error = {.text = trouble, .text_buffer_size = sizeof trouble};
+    struct mg_context *context = mg_start2(&init, &error);
+    if (context == NULL)
+        return err_set(e, ERR_IO, "start the HTTP server: %s%s%s", trouble,
+                       s->startup_trouble[0] != '\0' ? ": " : "", s->startup_trouble);
+    struct mg_server_port port;
+    int ports = mg_get_server_ports(context, 1, &port);
+    assert(ports == 1);
+    s->port = port.port;
+    s->civetweb = context;
+    return true;
+}
+
+static void set_defaults(struct http_server_options *o) {
+    if (o->workers <= 0) o->workers = 16;
+    if (o->header_timeout_ms <= 0) o->header_timeout_ms = HEADER_TIMEOUT_MS;
+    if (o->keep_alive_ms <= 0) o->keep_alive_ms = KEEP_ALIVE_MS;
+    if (o->stop_timeout_ms <= 0) o->stop_timeout_ms = STOP_TIMEOUT_MS;
+}
+
+static void server_free(struct http_server *s) {
+    pthread_cond_destroy(&s->quiet);
+    pthread_mutex_destroy(&s->lock);
+    free(s->workers);
+    free(s);
+}
+
+static struct http_server *server_new(const struct http_server_options *options) {
+    struct http_server *s = memory_zeroed(1, sizeof *s);
+    s->options = *options;
+    set_defaults(&s->options);
+    s->worker_count = (size_t)s->options.workers;
+    s->workers = memory_zeroed(s->worker_count, sizeof *s->workers);
+    for (size_t i = 0; i < s->worker_count; i++) {
+        s->workers[i].server = s;
+        s->workers[i].socket = -1;
+    }
+    uint32_t prefix = 0;
+    if (getrandom(&prefix, sizeof prefix, 0) != sizeof prefix) prefix = (uint32_t)now_us();
+    snprintf(s->request_prefix, sizeof s->request_prefix, "%08" PRIx32, prefix);
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&s->quiet, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    pthread_mutex_init(&s->lock, NULL);
+    return s;
+}
+
+static void init_civetweb(void) {
+    unsigned features = mg_init_library(MG_FEATURES_DEFAULT);
+    (void)features;
+}
+
+bool http_server_start(struct http_server **out, const struct http_server_options *options,
+                       struct err *e) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, init_civetweb);
+    if (!check_listening(options, e)) return false;
+    struct http_server *s = server_new(options);
+    if (!start_civetweb(s, e)) {
+        server_free(s);
+        return false;
+    }
+    atomic_store(&s->started, true);
+    *out = s;
+    return true;
+}
+
+int http_server_port(const struct http_server *s) {
+    return s->port;
+}
+
+void http_server_drain(struct http_server *s) {
+    atomic_store(&s->draining, true);
+}
+
+/* Ends what waits for a request; with all, what answers one too. shutdown(2) leaves the number of
+ * the socket alone, so that the worker still closes its own. */
+static void end_connections(struct http_server *s, bool all) {
+    pthread_mutex_lock(&s->lock);
+    for (size_t i = 0; i < s->worker_count; i++) {
+        struct http_worker *worker = &s->workers[i];
+        if (worker->socket < 0) continue;
+        if (worker->web_socket != NULL && !all)
+            http_socket_close(worker->web_socket, 1001);
+        else if (!worker->busy || all)
+            shutdown(worker->socket, SHUT_RDWR);
+    }
+    pthread_mutex_unlock(&s->lock);
+}
+
+static void wait_until_quiet(struct http_server *s) {
+    struct timespec deadline;
+    clock_gettime(CLOCK_MONOTONIC, &deadline);
+    deadline.tv_sec += s->options.stop_timeout_ms / 1000;
+    deadline.tv_nsec += s->options.stop_timeout_ms % 1000 * 1000000;
+    if (deadline.tv_nsec >= 1000000000) {
+        deadline.tv_sec++;
+        deadline.tv_nsec -= 1000000000;
+    }
+    pthread_mutex_lock(&s->lock);
+    while (s->busy_count > 0 && pthread_cond_timedwait(&s->quiet, &s->lock, &deadline) == 0) {
+    }
+    pthread_mutex_unlock(&s->lock);
+}
+
+void http_server_stop(struct http_server *s) {
+    atomic_store(&s->stopping, true);
+    http_server_drain(s);
+    end_connections(s, false);
+    wait_until_quiet(s);
+    end_connections(s, true);
+    civetweb_stop_listening(s->civetweb);
+    mg_stop(s->civetweb);
+    server_free(s);
+}

@@ -1,0 +1,83 @@
+/* CivetWeb itself, compiled into this file because its API hides the socket and the bytes read
+ * behind a request's head. Without them there is no sendfile under our own headers, no deadline on
+ * a body, no refusal of what its parser lets pass. A release that renames a field fails to compile
+ * here, and nowhere else. */
+#ifndef __clang_analyzer__
+
+/* Its parser runs over any white space behind a word of the request line, so that a lone CR or LF,
+ * or a folded first header, would look like CRLF. Only LF may follow here; what else comes is then
+ * where it should not be, and head_check sees it. */
+#include <ctype.h>
+#undef isspace
+#define isspace(character) ((character) == '\n')
+
+#define USE_IPV6
+#define USE_WEBSOCKET /* to know upgrades from requests; the frames are ours */
+#define OPENSSL_API_3_0
+#define NO_SSL_DL
+#define NO_CGI
+#define NO_FILES
+#define NO_CACHING
+#define STOP_FLAG_NEEDS_LOCK
+
+/* One thread per connection: only what a stack really uses costs memory, and room for SQLite and
+ * sanitizers is needed. */
+#define USE_STACK_SIZE (512 * 1024)
+
+#include <../src/civetweb.c>
+
+#include "lib/http_server_civetweb.h"
+
+int civetweb_socket(const struct mg_connection *c) {
+    return c->client.sock;
+}
+
+const char *civetweb_address(const struct mg_connection *c) {
+    return c->request_info.remote_addr;
+}
+
+const char *civetweb_head(const struct mg_connection *c, size_t *length) {
+    *length = c->request_len > 0 ? (size_t)c->request_len : 0;
+    return c->buf;
+}
+
+bool civetweb_head_overflows(const struct mg_connection *c) {
+    return c->data_len >= c->buf_size;
+}
+
+size_t civetweb_unread(const struct mg_connection *c, const char **bytes) {
+    int taken = c->request_len + (int)c->consumed_content;
+    *bytes = c->buf + taken;
+    return (size_t)(c->data_len - taken);
+}
+
+void civetweb_take(struct mg_connection *c, size_t length) {
+    c->consumed_content += (int64_t)length;
+}
+
+size_t civetweb_room(struct mg_connection *c, char **target) {
+    c->consumed_content = 0;
+    c->data_len = c->request_len;
+    *target = c->buf + c->data_len;
+    return (size_t)(c->buf_size - c->data_len);
+}
+
+void civetweb_filled(struct mg_connection *c, size_t length) {
+    c->data_len += (int)length;
+}
+
+void civetweb_end_body(struct mg_connection *c) {
+    c->is_chunked = 0;
+    c->content_len = c->consumed_content;
+}
+
+bool civetweb_keeps_alive(const struct mg_connection *c) {
+    return should_keep_alive(c) && c->protocol_type == PROTOCOL_TYPE_HTTP1;
+}
+
+void civetweb_stop_listening(const struct mg_context *c) {
+    for (unsigned i = 0; i < c->num_listening_sockets; i++)
+        shutdown(c->listening_sockets[i].sock, SHUT_RDWR);
+}
+
+#endif

@@ -1,0 +1,36 @@
+/* Inside lib/http_server*: what CivetWeb knows of a connection and its API does not tell. Only the
+ * connection's own worker thread may call these. */
+#pragma once
+
+#include <civetweb.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+/* The connected, non-blocking socket. */
+int civetweb_socket(const struct mg_connection *c);
+
+const char *civetweb_address(const struct mg_connection *c); /* of the peer */
+
+/* The head of the request in its buffer, split in place by NULs; begin + length is what follows. */
+const char *civetweb_head(const struct mg_connection *c, size_t *length);
+
+/* True when the head fills the whole buffer without ending. */
+bool civetweb_head_overflows(const struct mg_connection *c);
+
+/* Bytes read together with the head, or by civetweb_fill, that nobody has taken yet. */
+size_t civetweb_unread(const struct mg_connection *c, const char **bytes);
+void civetweb_take(struct mg_connection *c, size_t length);
+
+/* Where further bytes may be read to once nothing is unread; civetweb_filled tells how many came.
+ * What of them is not taken becomes the beginning of the next request. */
+size_t civetweb_room(struct mg_connection *c, char **target);
+void civetweb_filled(struct mg_connection *c, size_t length);
+
+/* What was taken was the body: the next request begins behind it. */
+void civetweb_end_body(struct mg_connection *c);
+
+/* Whether client, version and configuration let the connection stay open. */
+bool civetweb_keeps_alive(const struct mg_connection *c);
+
+/* Wakes the accepting thread, so that mg_stop need not wait for its next look at the flag. */
+void civetweb_stop_listening(const struct mg_context *c);

@@ -1,0 +1,93 @@
+#include "lib/clock.h"
+#include "lib/http_server_internal.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+
+/* The most that one sendfile(2) call takes. */
+#define SENDFILE_MAX 0x7ffff000
+
+static bool try_again(void) {
+    return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
+}
+
+/* False when the deadline passed first. */
+static bool wait_for(int socket, short events, int64_t deadline_ms) {
+    for (;;) {
+        int64_t left = deadline_ms - clock_monotonic_ms();
+        if (left <= 0) return false;
+        struct pollfd one = {.fd = socket, .events = events};
+        int ready = poll(&one, 1, left > INT32_MAX ? INT32_MAX : (int)left);
+        if (ready > 0 || (ready < 0 && errno != EINTR)) return true;
+    }
+}
+
+enum http_receive_result http_receive(int socket, void *out, size_t size, int64_t deadline_ms,
+                                      size_t *length) {
+    for (;;) {
+        ssize_t got = recv(socket, out, size, 0);
+        if (got > 0) {
+            *length = (size_t)got;
+            return HTTP_RECEIVED;
+        }
+        if (got == 0 || !try_again()) return HTTP_RECEIVE_END;
+        if (!wait_for(socket, POLLIN, deadline_ms)) return HTTP_RECEIVE_LATE;
+    }
+}
+
+bool http_send_wait(int socket) {
+    return wait_for(socket, POLLOUT, clock_monotonic_ms() + HTTP_SEND_STALL_MS);
+}
+
+static void advance(struct iovec **parts, size_t *count, size_t sent) {
+    while (*count > 0 && sent >= (*parts)->iov_len) {
+        sent -= (*parts)->iov_len;
+        (*parts)++;
+        (*count)--;
+    }
+    if (*count == 0) return;
+    (*parts)->iov_base = (char *)(*parts)->iov_base + sent;
+    (*parts)->iov_len -= sent;
+}
+
+bool http_send(struct http_request *r, struct iovec *parts, size_t count, bool more) {
+    advance(&parts, &count, 0);
+    while (count > 0 && !r->gone) {
+        struct msghdr message = {.msg_iov = parts, .msg_iovlen = count};
+        ssize_t sent = sendmsg(r->socket, &message, MSG_NOSIGNAL | (more ? MSG_MORE : 0));
+        if (sent >= 0) {
+            r->sent_bytes += sent;
+            advance(&parts, &count, (size_t)sent);
+        } else if (!try_again() || !http_send_wait(r->socket)) {
+            r->gone = true;
+        }
+    }
+    return !r->gone;
+}
+
+bool http_send_file(struct http_request *r, int file, int64_t offset, int64_t length) {
+    off_t at = offset;
+    while (length > 0 && !r->gone) {
+        size_t wanted = length < SENDFILE_MAX ? (size_t)length : SENDFILE_MAX;
+        ssize_t sent = sendfile(r->socket, file, &at, wanted);
+        if (sent > 0) {
+            r->sent_bytes += sent;
+            length -= sent;
+        } else if (sent == 0 || !try_again() || !http_send_wait(r->socket)) {
+            r->gone = true; /* at 0 the file is shorter than it was */
+        }
+    }
+    return !r->gone;
+}
+
+void http_linger(int socket) {
+    char dropped[4096];
+    size_t length = 0;
+    int64_t deadline_ms = clock_monotonic_ms() + HTTP_LINGER_MS;
+    if (shutdown(socket, SHUT_WR) != 0) return;
+    while (clock_monotonic_ms() < deadline_ms &&
+           http_receive(socket, dropped, sizeof dropped, deadline_ms, &length) == HTTP_RECEIVED) {
+    }
+}
