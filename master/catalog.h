@@ -115,3 +115,6 @@ void catalog_release_objects(struct catalog *c);
 
 /* Whether an admission needs the signature of a trusted publisher now. */
 bool catalog_signature_required(struct catalog *c);
+
+/* A number that differs when other publishers are trusted than before. */
+int64_t catalog_trust_mark(struct catalog *c);

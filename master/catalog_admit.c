@@ -75,6 +75,15 @@ bool catalog_signature_required(struct catalog *c) {
     return keys_publishers(c->keys, publishers) > 0;
 }
 
+int64_t catalog_trust_mark(struct catalog *c) {
+    struct publisher publishers[KEYS_PUBLISHERS_MAX];
+    uint32_t mark = 0;
+    size_t count = keys_publishers(c->keys, publishers);
+    for (size_t i = 0; i < count; i++)
+        mark = crc32c(mark, publishers[i].key.key, sizeof publishers[i].key.key);
+    return (int64_t)mark;
+}
+
 static bool refuse_unsigned(const char *file_name, size_t publishers, struct err *e) {
     err_set(e, ERR_UNTRUSTED, "%s lacks the signature of a trusted publisher", file_name);
     if (publishers == 0)

@@ -1,0 +1,72 @@
+#include "master/api_channels.h"
+
+#include "lib/json.h"
+#include "master/follow_up.h"
+#include "master/master.h"
+#include "master/view_binary.h"
+
+#include <string.h>
+
+struct channel_order {
+    char name[CHANNEL_NAME_SIZE]; /* may be repeated, must agree with the path */
+    char artifact[ARTIFACT_NAME_SIZE];
+    char version[SEMVER_SIZE];
+};
+static const struct json_field order_fields[] = {
+    J(JSON_STRING, struct channel_order, name, 0),
+    J(JSON_STRING, struct channel_order, artifact, 0),
+    J(JSON_STRING, struct channel_order, version, JSON_REQUIRED),
+};
+static const struct json_schema order_schema = JSON_SCHEMA(struct channel_order, order_fields);
+
+void api_channels_list(struct http_request *r) {
+    static const char *const nothing[] = {NULL};
+    struct master *m = master_of(r);
+    OWN_MEMORY struct channel *channels = NULL;
+    OWN_TEXT struct text json = TEXT_EMPTY;
+    size_t count = 0;
+    struct err e;
+    if (!http_query_only(r, nothing, &e) || !channels_list(m->db, &channels, &count, &e)) {
+        http_reply_err(r, &e);
+        return;
+    }
+    text_add(&json, "[");
+    for (size_t i = 0; i < count; i++) {
+        text_add(&json, i > 0 ? "," : "");
+        view_channel(&channels[i], agents_on_channel(m->agents, channels[i].name), &json);
+    }
+    text_add(&json, "]");
+    http_reply_json_etag(r, json.data, json.length);
+}
+
+static bool read_order(struct http_request *r, const char *name, struct channel_order *out,
+                       struct err *e) {
+    OWN_TEXT struct text body = TEXT_EMPTY;
+    if (!channel_name_check(name, e) || !http_body(r, &body, e) ||
+        !json_decode(&order_schema, text_value(&body), body.length, JSON_REJECT_UNKNOWN, out, e))
+        return false;
+    if (out->name[0] != '\0' && strcmp(out->name, name) != 0)
+        return err_set(e, ERR_INVALID, "name %s: the path says %s", out->name, name);
+    if (!semver_valid(out->version))
+        return err_set(e, ERR_INVALID, "version %s is not MAJOR.MINOR.PATCH[-pre][+build]",
+                       out->version);
+    return out->artifact[0] != '\0' ||
+           text_copy(out->artifact, sizeof out->artifact, CATALOG_DEFAULT_NAME);
+}
+
+void api_channels_set(struct http_request *r) {
+    struct master *m = master_of(r);
+    const char *name = http_param(r, "name");
+    OWN_TEXT struct text json = TEXT_EMPTY;
+    struct channel_order order;
+    struct channel set;
+    struct err e;
+    if (!read_order(r, name, &order, &e) ||
+        !channels_set(m->db, name, order.artifact, order.version, http_principal(r), &set, &e)) {
+        http_reply_err(r, &e);
+        return;
+    }
+    follow_up(m->agents, m->events);
+    view_channel(&set, agents_on_channel(m->agents, name), &json);
+    http_reply_json(r, 200, json.data, json.length);
+}

@@ -1,0 +1,117 @@
+#include "master/api_keys.h"
+
+#include "lib/json.h"
+#include "master/master.h"
+#include "master/view_binary.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define PUBLIC_KEY_SIZE 1024
+
+struct trust_order {
+    char public_key[PUBLIC_KEY_SIZE]; /* a .pub file's text, or its second line */
+};
+static const struct json_field order_fields[] = {
+    J(JSON_STRING, struct trust_order, public_key, JSON_REQUIRED),
+};
+static const struct json_schema order_schema = JSON_SCHEMA(struct trust_order, order_fields);
+
+static void add_key(struct text *json, const struct sign_public *key, const char *use,
+                    int64_t trusted_at_ms) {
+    text_add(json, json->length > 1 ? "," : "");
+    view_key(key, use, trusted_at_ms, json);
+}
+
+void api_keys_list(struct http_request *r) {
+    static const char *const nothing[] = {NULL};
+    struct keys *keys = master_of(r)->keys;
+    struct publisher publishers[KEYS_PUBLISHERS_MAX];
+    OWN_TEXT struct text json = TEXT_EMPTY;
+    struct err e;
+    if (!http_query_only(r, nothing, &e)) {
+        http_reply_err(r, &e);
+        return;
+    }
+    text_add(&json, "[");
+    add_key(&json, sign_secret_public(keys_release(keys)), "release", 0);
+    add_key(&json, sign_secret_public(keys_master(keys)), "master", 0);
+    size_t count = keys_publishers(keys, publishers);
+    for (size_t i = 0; i < count; i++)
+        add_key(&json, &publishers[i].key, "publisher", publishers[i].trusted_at_ms);
+    text_add(&json, "]");
+    http_reply_json_etag(r, json.data, json.length);
+}
+
+/* False when the key is not there. */
+static bool find_publisher(struct keys *keys, const struct sign_public *key,
+                           struct publisher *out) {
+    struct publisher publishers[KEYS_PUBLISHERS_MAX];
+    size_t count = keys_publishers(keys, publishers);
+    for (size_t i = 0; i < count; i++) {
+        if (!sign_public_equal(&publishers[i].key, key)) continue;
+        *out = publishers[i];
+        return true;
+    }
+    return false;
+}
+
+static bool read_order(struct http_request *r, struct sign_public *out, struct err *e) {
+    OWN_TEXT struct text body = TEXT_EMPTY;
+    struct trust_order order;
+    return http_body(r, &body, e) &&
+           json_decode(&order_schema, text_value(&body), body.length, JSON_REJECT_UNKNOWN, &order,
+                       e) &&
+           sign_public_parse(order.public_key, out, e);
+}
+
+static void tell(struct http_request *r, const char *kind, const char *key_id, const char *words) {
+    struct master *m = master_of(r);
+    OWN_TEXT struct text sentence = TEXT_EMPTY;
+    text_add_format(&sentence, "publisher key %s %s", key_id, words);
+    events_record(m->events, kind, key_id, http_principal(r), sentence.data);
+    intake_wake(m->intake); /* what was refused for its signature may be fine now */
+}
+
+void api_keys_trust(struct http_request *r) {
+    struct keys *keys = master_of(r)->keys;
+    OWN_TEXT struct text json = TEXT_EMPTY;
+    char id[SIGN_KEY_ID_HEX_SIZE];
+    struct sign_public key;
+    struct publisher trusted = {0};
+    struct err e;
+    if (!read_order(r, &key, &e)) {
+        http_reply_err(r, &e);
+        return;
+    }
+    bool known = find_publisher(keys, &key, &trusted);
+    if (!keys_trust(keys, &key, &e)) {
+        http_reply_err(r, &e);
+        return;
+    }
+    if (!known) tell(r, "key.trusted", sign_key_id(&key, id), "is trusted");
+    if (!find_publisher(keys, &key, &trusted)) trusted.trusted_at_ms = 0; /* removed meanwhile */
+    view_key(&key, "publisher", trusted.trusted_at_ms, &json);
+    http_reply_json(r, known ? 200 : 201, json.data, json.length);
+}
+
+void api_keys_distrust(struct http_request *r) {
+    const char *id = http_param(r, "id");
+    struct err e;
+    if (!keys_distrust(master_of(r)->keys, id, &e)) {
+        http_reply_err(r, &e);
+        return;
+    }
+    tell(r, "key.removed", id, "is not trusted any more");
+    http_reply_empty(r, 204);
+}
+
+void api_keys_release(struct http_request *r) {
+    const struct sign_public *key = sign_secret_public(keys_release(master_of(r)->keys));
+    char id[SIGN_KEY_ID_HEX_SIZE], line[SIGN_PUBLIC_TEXT_SIZE];
+    OWN_TEXT struct text file = TEXT_EMPTY;
+    text_add_format(&file, "untrusted comment: minisign public key %s\n%s\n", sign_key_id(key, id),
+                    sign_public_text(key, line));
+    http_reply_text(r, 200, "text/plain; charset=utf-8", file.data, file.length);
+}
