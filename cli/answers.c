@@ -1,0 +1,227 @@
+#include "cli/answers.h"
+
+#include "lib/http_client.h"
+
+static const struct json_field share_fields[] = {
+    J(JSON_TEXT, struct answer_share, version, 0),
+    J(JSON_INT, struct answer_share, agents, 0),
+};
+static const struct json_schema answer_share_schema =
+    JSON_SCHEMA(struct answer_share, share_fields);
+
+static const struct json_field agent_counts_fields[] = {
+    J(JSON_INT, struct answer_agent_counts, pending, 0),
+    J(JSON_INT, struct answer_agent_counts, up, 0),
+    J(JSON_INT, struct answer_agent_counts, suspect, 0),
+    J(JSON_INT, struct answer_agent_counts, lost, 0),
+    J(JSON_INT, struct answer_agent_counts, revoked, 0),
+};
+static const struct json_schema answer_agent_counts_schema =
+    JSON_SCHEMA(struct answer_agent_counts, agent_counts_fields);
+
+static const struct json_field node_counts_fields[] = {
+    J(JSON_INT, struct answer_node_counts, starting, 0),
+    J(JSON_INT, struct answer_node_counts, healthy, 0),
+    J(JSON_INT, struct answer_node_counts, unhealthy, 0),
+    J(JSON_INT, struct answer_node_counts, backoff, 0),
+    J(JSON_INT, struct answer_node_counts, stopped, 0),
+    J(JSON_INT, struct answer_node_counts, draining, 0),
+};
+static const struct json_schema answer_node_counts_schema =
+    JSON_SCHEMA(struct answer_node_counts, node_counts_fields);
+
+static const struct json_field channel_fields[] = {
+    J(JSON_TEXT, struct answer_channel, name, 0),
+    J(JSON_TEXT, struct answer_channel, artifact, 0),
+    J(JSON_TEXT, struct answer_channel, version, 0),
+    J(JSON_TEXT, struct answer_channel, updated_at, 0),
+    J(JSON_INT, struct answer_channel, agents, 0),
+};
+const struct json_schema answer_channel_schema = JSON_SCHEMA(struct answer_channel, channel_fields);
+
+static const struct json_field summary_fields[] = {
+    J(JSON_TEXT, struct answer_summary, version, 0),
+    J(JSON_TEXT, struct answer_summary, grid_id, 0),
+    J(JSON_TEXT, struct answer_summary, started_at, 0),
+    J(JSON_INT, struct answer_summary, uptime_s, 0),
+    J(JSON_TEXT, struct answer_summary, http_url, 0),
+    J(JSON_TEXT, struct answer_summary, bus_address, 0),
+    J_SUB(struct answer_summary, agents, &answer_agent_counts_schema, 0),
+    J_SUB(struct answer_summary, nodes, &answer_node_counts_schema, 0),
+    J_LIST(struct answer_summary, versions, &answer_share_schema, 0),
+    J(JSON_INT, struct answer_summary, binaries, 0),
+    J(JSON_INT, struct answer_summary, rejected, 0),
+    J_LIST(struct answer_summary, channels, &answer_channel_schema, 0),
+    J(JSON_INT, struct answer_summary, capacity_bytes, 0),
+    J(JSON_INT, struct answer_summary, free_bytes, 0),
+    J(JSON_INT, struct answer_summary, last_event, 0),
+};
+const struct json_schema answer_summary_schema = JSON_SCHEMA(struct answer_summary, summary_fields);
+
+static const struct json_field exit_fields[] = {
+    J(JSON_TEXT, struct answer_exit, kind, 0),
+    J(JSON_INT, struct answer_exit, value, 0),
+    J(JSON_TEXT, struct answer_exit, at, 0),
+};
+static const struct json_schema answer_exit_schema = JSON_SCHEMA(struct answer_exit, exit_fields);
+
+static const struct json_field node_fields[] = {
+    J(JSON_TEXT, struct answer_node, id, JSON_REQUIRED),
+    J(JSON_TEXT, struct answer_node, agent_id, 0),
+    J(JSON_TEXT, struct answer_node, host, 0),
+    J(JSON_TEXT, struct answer_node, state, 0),
+    J(JSON_TEXT, struct answer_node, version, 0),
+    J(JSON_INT, struct answer_node, pid, 0),
+    J(JSON_INT, struct answer_node, port, 0),
+    J(JSON_TEXT, struct answer_node, started_at, 0),
+    J(JSON_INT, struct answer_node, restarts, 0),
+    J(JSON_STRINGS, struct answer_node, reasons, 0),
+    J_SUB(struct answer_node, last_exit, &answer_exit_schema, 0),
+    J(JSON_INT, struct answer_node, capacity_bytes, 0),
+    J(JSON_INT, struct answer_node, free_bytes, 0),
+};
+const struct json_schema answer_node_schema = JSON_SCHEMA(struct answer_node, node_fields);
+
+static const struct json_field update_fields[] = {
+    J(JSON_TEXT, struct answer_update, state, 0),
+    J(JSON_TEXT, struct answer_update, from, 0),
+    J(JSON_TEXT, struct answer_update, to, 0),
+    J(JSON_INT, struct answer_update, attempt, 0),
+    J(JSON_TEXT, struct answer_update, reason, 0),
+    J(JSON_INT, struct answer_update, done_bytes, 0),
+    J(JSON_INT, struct answer_update, total_bytes, 0),
+};
+static const struct json_schema answer_update_schema =
+    JSON_SCHEMA(struct answer_update, update_fields);
+
+static const struct json_field agent_fields[] = {
+    J(JSON_TEXT, struct answer_agent, id, JSON_REQUIRED),
+    J(JSON_TEXT, struct answer_agent, status, 0),
+    J(JSON_TEXT, struct answer_agent, mode, 0),
+    J(JSON_TEXT, struct answer_agent, version, 0),
+    J(JSON_TEXT, struct answer_agent, desired_version, 0),
+    J(JSON_TEXT, struct answer_agent, desired_reason, 0),
+    J_SUB(struct answer_agent, update, &answer_update_schema, 0),
+    J(JSON_TEXT, struct answer_agent, reason, 0),
+    J(JSON_TEXT, struct answer_agent, platform, 0),
+    J(JSON_TEXT, struct answer_agent, arch, 0),
+    J(JSON_LABELS, struct answer_agent, labels, 0),
+    J(JSON_LABELS, struct answer_agent, assigned_labels, 0),
+    J(JSON_TEXT, struct answer_agent, channel, 0),
+    J(JSON_TEXT, struct answer_agent, address, 0),
+    J(JSON_TEXT, struct answer_agent, agent_version, 0),
+    J(JSON_TEXT, struct answer_agent, last_seen_at, 0),
+    J(JSON_TEXT, struct answer_agent, enrolled_at, 0),
+    J(JSON_TEXT, struct answer_agent, binary_path, 0),
+    J(JSON_INT, struct answer_agent, generation, 0),
+    J(JSON_INT, struct answer_agent, free_bytes, 0),
+    J_LIST(struct answer_agent, nodes, &answer_node_schema, 0),
+};
+const struct json_schema answer_agent_schema = JSON_SCHEMA(struct answer_agent, agent_fields);
+
+static const struct json_field why_fields[] = {
+    J(JSON_TEXT, struct answer_why, agent, 0),
+    J(JSON_TEXT, struct answer_why, desired_version, 0),
+    J(JSON_TEXT, struct answer_why, running_version, 0),
+    J(JSON_TEXT, struct answer_why, rule, 0),
+    J(JSON_TEXT, struct answer_why, text, 0),
+    J(JSON_STRINGS, struct answer_why, lost, 0),
+    J(JSON_TEXT, struct answer_why, blocked_by, 0),
+};
+const struct json_schema answer_why_schema = JSON_SCHEMA(struct answer_why, why_fields);
+
+static const struct json_field binary_fields[] = {
+    J(JSON_TEXT, struct answer_binary, version, 0),
+    J(JSON_TEXT, struct answer_binary, platform, 0),
+    J(JSON_TEXT, struct answer_binary, arch, 0),
+    J(JSON_TEXT, struct answer_binary, checksum, JSON_REQUIRED),
+    J(JSON_INT, struct answer_binary, size_bytes, 0),
+    J(JSON_TEXT, struct answer_binary, path, JSON_REQUIRED),
+    J(JSON_INT, struct answer_binary, uploaded_at, 0),
+    J(JSON_TEXT, struct answer_binary, name, 0),
+    {.name = "signed",
+                                                .type = JSON_BOOL,
+                                                .offset = offsetof(struct answer_binary, is_signed),
+                                                .size = sizeof(bool),
+                                                .present_offset = SIZE_MAX},
+    J(JSON_TEXT, struct answer_binary, key_id, 0),
+    J(JSON_BOOL, struct answer_binary, yanked, 0),
+    J(JSON_TEXT, struct answer_binary, notes, 0),
+};
+const struct json_schema answer_binary_schema = JSON_SCHEMA(struct answer_binary, binary_fields);
+
+static const struct json_field rejected_fields[] = {
+    J(JSON_TEXT, struct answer_rejected, file, 0),
+    J(JSON_TEXT, struct answer_rejected, reason, 0),
+    J(JSON_TEXT, struct answer_rejected, code, 0),
+    J(JSON_TEXT, struct answer_rejected, seen_at, 0),
+};
+const struct json_schema answer_rejected_schema =
+    JSON_SCHEMA(struct answer_rejected, rejected_fields);
+
+static const struct json_field validity_fields[] = {
+    J(JSON_BOOL, struct answer_validity, valid, JSON_REQUIRED),
+    J(JSON_TEXT, struct answer_validity, expected_checksum, 0),
+};
+const struct json_schema answer_validity_schema =
+    JSON_SCHEMA(struct answer_validity, validity_fields);
+
+static const struct json_field token_fields[] = {
+    J(JSON_TEXT, struct answer_token, id, JSON_REQUIRED),
+    J(JSON_TEXT, struct answer_token, kind, 0),
+    J(JSON_TEXT, struct answer_token, role, 0),
+    J(JSON_LABELS, struct answer_token, labels, 0),
+    J(JSON_INT, struct answer_token, uses_left, 0),
+    J(JSON_TEXT, struct answer_token, expires_at, 0),
+    J(JSON_TEXT, struct answer_token, created_at, 0),
+    J(JSON_TEXT, struct answer_token, created_by, 0),
+};
+const struct json_schema answer_token_schema = JSON_SCHEMA(struct answer_token, token_fields);
+
+static const struct json_field created_token_fields[] = {
+    J(JSON_TEXT, struct answer_created_token, id, JSON_REQUIRED),
+    J(JSON_TEXT, struct answer_created_token, secret, 0),
+    J(JSON_TEXT, struct answer_created_token, join, 0),
+};
+const struct json_schema answer_created_token_schema =
+    JSON_SCHEMA(struct answer_created_token, created_token_fields);
+
+static const struct json_field key_fields[] = {
+    J(JSON_TEXT, struct answer_key, key_id, 0),
+    J(JSON_TEXT, struct answer_key, public_key, 0),
+    J(JSON_TEXT, struct answer_key, use, 0),
+    J(JSON_TEXT, struct answer_key, trusted_at, 0),
+};
+const struct json_schema answer_key_schema = JSON_SCHEMA(struct answer_key, key_fields);
+
+static const struct json_field event_fields[] = {
+    J(JSON_INT, struct answer_event, seq, JSON_REQUIRED),
+    J(JSON_TEXT, struct answer_event, at, 0),
+    J(JSON_TEXT, struct answer_event, kind, 0),
+    J(JSON_TEXT, struct answer_event, subject, 0),
+    J(JSON_TEXT, struct answer_event, text, 0),
+    J(JSON_TEXT, struct answer_event, principal, 0),
+    J(JSON_RAW, struct answer_event, data, 0),
+};
+const struct json_schema answer_event_schema = JSON_SCHEMA(struct answer_event, event_fields);
+
+static const struct json_field readiness_fields[] = {
+    J(JSON_TEXT, struct answer_readiness, status, 0),
+    J(JSON_STRINGS, struct answer_readiness, reasons, 0),
+};
+const struct json_schema answer_readiness_schema =
+    JSON_SCHEMA(struct answer_readiness, readiness_fields);
+
+bool answer_decode(const struct json_schema *schema, const struct http_answer *answer, void *out,
+                   struct err *e) {
+    return json_decode(schema, text_value(&answer->body), answer->body.length, JSON_IGNORE_UNKNOWN,
+                       out, e) ||
+           err_wrap(e, "the master's answer");
+}
+
+bool answer_decode_list(const struct json_schema *schema, const struct http_answer *answer,
+                        void **items, size_t *count, struct err *e) {
+    return json_decode_list(schema, text_value(&answer->body), answer->body.length, items, count,
+                            e) ||
+           err_wrap(e, "the master's answer");
+}

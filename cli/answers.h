@@ -1,0 +1,201 @@
+/* What the master answers: the parts of its JSON that tables show. -o json passes the whole answer
+ * on instead. Absent strings are NULL. Each schema goes with json_decode or json_decode_list and
+ * their clear functions. */
+#pragma once
+
+#include "lib/json.h"
+
+struct answer_share {
+    char *version;
+    int64_t agents;
+};
+
+struct answer_agent_counts {
+    int64_t pending, up, suspect, lost, revoked;
+};
+
+struct answer_node_counts {
+    int64_t starting, healthy, unhealthy, backoff, stopped, draining;
+};
+
+struct answer_channel {
+    char *name;
+    char *artifact;
+    char *version;
+    char *updated_at;
+    int64_t agents;
+};
+extern const struct json_schema answer_channel_schema;
+
+struct answer_summary {
+    char *version;
+    char *grid_id;
+    char *started_at;
+    int64_t uptime_s;
+    char *http_url;
+    char *bus_address;
+    struct answer_agent_counts agents;
+    struct answer_node_counts nodes;
+    struct answer_share *versions;
+    size_t versions_count;
+    int64_t binaries;
+    int64_t rejected;
+    struct answer_channel *channels;
+    size_t channels_count;
+    int64_t capacity_bytes;
+    int64_t free_bytes;
+    int64_t last_event;
+};
+extern const struct json_schema answer_summary_schema;
+
+struct answer_exit {
+    char *kind;
+    int64_t value;
+    char *at;
+};
+
+struct answer_node {
+    char *id;
+    char *agent_id;
+    char *host;
+    char *state;
+    char *version;
+    int64_t pid;
+    int64_t port;
+    char *started_at;
+    int64_t restarts;
+    char *reasons;
+    struct answer_exit last_exit;
+    int64_t capacity_bytes;
+    int64_t free_bytes;
+};
+extern const struct json_schema answer_node_schema;
+
+struct answer_update {
+    char *state;
+    char *from;
+    char *to;
+    int64_t attempt;
+    char *reason;
+    int64_t done_bytes;
+    int64_t total_bytes;
+};
+
+struct answer_agent {
+    char *id;
+    char *status;
+    char *mode;
+    char *version;
+    char *desired_version;
+    char *desired_reason;
+    struct answer_update update;
+    char *reason;
+    char *platform;
+    char *arch;
+    char *labels;
+    char *assigned_labels;
+    char *channel;
+    char *address;
+    char *agent_version;
+    char *last_seen_at;
+    char *enrolled_at;
+    char *binary_path;
+    int64_t generation;
+    int64_t free_bytes;
+    struct answer_node *nodes;
+    size_t nodes_count;
+};
+extern const struct json_schema answer_agent_schema;
+
+struct answer_why {
+    char *agent;
+    char *desired_version;
+    char *running_version;
+    char *rule;
+    char *text;
+    char *lost; /* lines */
+    char *blocked_by;
+};
+extern const struct json_schema answer_why_schema;
+
+struct answer_binary {
+    char *version;
+    char *platform;
+    char *arch;
+    char *checksum;
+    int64_t size_bytes;
+    char *path;
+    int64_t uploaded_at; /* Unix seconds */
+    char *name;
+    bool is_signed;
+    char *key_id;
+    bool yanked;
+    char *notes;
+};
+extern const struct json_schema answer_binary_schema;
+
+struct answer_rejected {
+    char *file;
+    char *reason;
+    char *code;
+    char *seen_at;
+};
+extern const struct json_schema answer_rejected_schema;
+
+struct answer_validity {
+    bool valid;
+    char *expected_checksum;
+};
+extern const struct json_schema answer_validity_schema;
+
+struct answer_token {
+    char *id;
+    char *kind;
+    char *role;
+    char *labels;
+    int64_t uses_left;
+    char *expires_at;
+    char *created_at;
+    char *created_by;
+};
+extern const struct json_schema answer_token_schema;
+
+struct answer_created_token {
+    char *id;
+    char *secret;
+    char *join;
+};
+extern const struct json_schema answer_created_token_schema;
+
+struct answer_key {
+    char *key_id;
+    char *public_key;
+    char *use;
+    char *trusted_at;
+};
+extern const struct json_schema answer_key_schema;
+
+struct answer_event {
+    int64_t seq;
+    char *at;
+    char *kind;
+    char *subject;
+    char *text;
+    char *principal;
+    char *data; /* JSON */
+};
+extern const struct json_schema answer_event_schema;
+
+struct answer_readiness {
+    char *status;
+    char *reasons; /* lines */
+};
+extern const struct json_schema answer_readiness_schema;
+
+/* Decodes the body of an answer; the error says that it was the master's. */
+struct http_answer;
+MUST_CHECK bool answer_decode(const struct json_schema *schema, const struct http_answer *answer,
+                              void *out, struct err *e);
+MUST_CHECK bool answer_decode_list(const struct json_schema *schema,
+                                   const struct http_answer *answer, void **items, size_t *count,
+                                   struct err *e);

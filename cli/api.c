@@ -1,0 +1,118 @@
+#include "cli/api.h"
+
+#include "lib/encode.h"
+#include "lib/secret.h"
+
+#include <stdio.h>
+#include <string.h>
+
+void api_fini(struct api *a) {
+    secret_wipe(a->at.token, sizeof a->at.token);
+}
+
+bool api_connect(struct api *a, struct err *e) {
+    if (!a->connected) a->connected = discover(a->settings, &a->at, e);
+    return a->connected;
+}
+
+static void explain_unreachable(const struct api *a, struct err *e) {
+    char why[sizeof e->text];
+    snprintf(why, sizeof why, "%s", e->text);
+    err_set(e, ERR_UNREACHABLE, "no master answers at %.100s: %.120s", a->at.url, why);
+    if (strcmp(a->at.url_from, "default") == 0)
+        err_hint(e, "start one with grid-master, or name one with --url or GRID_URL");
+    else
+        err_hint(e, "start it, or name another; this URL is from %.100s", a->at.url_from);
+}
+
+static void explain_unauthenticated(const struct api *a, struct err *e) {
+    if (a->at.token[0] == '\0') {
+        err_set(e, ERR_UNAUTHENTICATED, "the master at %.150s wants a token and none was found",
+                a->at.url);
+        err_hint(e,
+                 "GRID_TOKEN, --token-file FILE, --state DIR of a local master, or gridctl login");
+    } else {
+        err_set(e, ERR_UNAUTHENTICATED, "the master at %.100s refused the token from %.100s",
+                a->at.url, a->at.token_from);
+        err_hint(e, "another token in GRID_TOKEN or --token-file, or gridctl login");
+    }
+}
+
+bool api_call(struct api *a, struct http_call *call, const char *path, struct http_answer *out,
+              struct err *e) {
+    if (!api_connect(a, e)) return false;
+    OWN_TEXT struct text url = TEXT_EMPTY;
+    text_add(&url, a->at.url);
+    text_add(&url, path);
+    call->url = text_value(&url);
+    call->token = a->at.token[0] != '\0' ? a->at.token : NULL;
+    if (call->timeout_ms == 0) call->timeout_ms = a->settings->timeout_ms;
+    bool ok = http_call_ok(call, out, e);
+    call->url = NULL;
+    if (ok) return true;
+    if (out->status == 0 && e->code == ERR_UNREACHABLE) explain_unreachable(a, e);
+    if (out->status == 401) explain_unauthenticated(a, e);
+    return false;
+}
+
+bool api_get(struct api *a, const char *path, struct http_answer *out, struct err *e) {
+    struct http_call call = {.method = "GET"};
+    return api_call(a, &call, path, out, e);
+}
+
+bool api_send(struct api *a, const char *method, const char *path, const char *body,
+              struct http_answer *out, struct err *e) {
+    struct http_call call = {.method = method};
+    if (body != NULL) {
+        call.content_type = "application/json";
+        call.body = body;
+        call.body_length = strlen(body);
+    }
+    return api_call(a, &call, path, out, e);
+}
+
+void api_path_add(struct text *path, const char *segment) {
+    OWN_MEMORY char *copy = text_duplicate(segment);
+    char *slash = strrchr(copy, '/');
+    if (slash != NULL) *slash = '~';
+    text_add(path, "/");
+    encode_url(path, copy);
+}
+
+void api_query_add(struct text *path, const char *name, const char *value) {
+    if (value == NULL || value[0] == '\0') return;
+    text_add(path, strchr(text_value(path), '?') == NULL ? "?" : "&");
+    encode_url(path, name);
+    text_add(path, "=");
+    encode_url(path, value);
+}
+
+void api_query_add_int(struct text *path, const char *name, int64_t value) {
+    char number[24];
+    snprintf(number, sizeof number, "%lld", (long long)value);
+    api_query_add(path, name, number);
+}
+
+static bool add_filter(struct text *path, char *line, struct err *e) {
+    char *equals = strchr(line, '=');
+    if (equals == NULL || equals == line || equals[1] == '\0') {
+        err_set(e, ERR_USAGE, "--filter takes NAME=VALUE, not \"%s\"", line);
+        return err_hint(e, "--filter status=up, or --filter label=rack=b");
+    }
+    *equals = '\0';
+    api_query_add(path, line, equals + 1);
+    return true;
+}
+
+bool api_query_list(struct text *path, const struct settings *s, struct err *e) {
+    OWN_MEMORY char *filters = text_duplicate(s->filters);
+    char *rest = NULL;
+    for (char *line = filters != NULL ? strtok_r(filters, "\n", &rest) : NULL; line != NULL;
+         line = strtok_r(NULL, "\n", &rest))
+        if (!add_filter(path, line, e)) return false;
+    api_query_add(path, "sort", s->sort);
+    if (s->limit < 0)
+        return err_set(e, ERR_USAGE, "--limit takes a number from 1 on, or 0 for all");
+    if (s->limit > 0) api_query_add_int(path, "limit", s->limit);
+    return true;
+}

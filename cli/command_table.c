@@ -1,0 +1,217 @@
+/* Every command of gridctl. A new one is a row here and a handler in the file of its noun. */
+#include "cli/command.h"
+#include "cli/handlers.h"
+
+#include <stddef.h>
+
+/* clang-format off */
+#define FLAG(flag_, field_, help_) \
+    {.flag = (flag_), .type = OPTION_BOOL, OPTION(struct settings, field_), .help = (help_)}
+#define VALUE(type_, flag_, field_, name_, initial_, help_) \
+    {.flag = (flag_), .type = (type_), OPTION(struct settings, field_), .value_name = (name_), .initial = (initial_), .help = (help_)}
+
+#define FILTER VALUE(OPTION_LIST, "filter", filters, "NAME=VALUE", NULL, "only what fits; again for more; label=SELECTOR for agents")
+#define SORT VALUE(OPTION_STRING, "sort", sort, "FIELD", NULL, "order by this field, -FIELD for descending")
+#define LIMIT VALUE(OPTION_INT, "limit", limit, "N", "0", "at most so many, 0 for all")
+#define YES {.flag = "yes", .letter = 'y', .type = OPTION_BOOL, OPTION(struct settings, yes), .help = "do not ask"}
+#define DRY_RUN FLAG("dry-run", dry_run, "say what would be done and do nothing")
+#define LINES VALUE(OPTION_INT, "lines", lines, "N", "200", "so many of the last lines")
+#define NAME VALUE(OPTION_STRING, "name", name, "NAME", NULL, "artifact name instead of the file name's")
+#define VERSION VALUE(OPTION_STRING, "version", artifact_version, "VERSION", NULL, "version instead of the file name's")
+#define PLATFORM VALUE(OPTION_STRING, "platform", platform, "PLATFORM", NULL, "linux, darwin, windows or any instead of the file name's")
+#define ARCH VALUE(OPTION_STRING, "arch", arch, "ARCH", NULL, "x86_64, aarch64, arm, x86 or any instead of the file name's")
+#define SIGNATURE VALUE(OPTION_STRING, "signature", signature, "FILE", NULL, "signature instead of PATH.minisig")
+#define SECRET_KEY VALUE(OPTION_STRING, "key", key, "FILE", NULL, "secret key to sign with; its password from GRID_KEY_PASSWORD or the terminal")
+#define LABEL VALUE(OPTION_LIST, "label", labels, "KEY=VALUE", NULL, "label that the joining machine gets; again for more")
+#define KIND_JOIN {.type = OPTION_STRING, OPTION(struct settings, kind), .initial = "join"}
+
+static const struct option_entry global_options[] = {
+    {.flag = "output", .letter = 'o', .type = OPTION_STRING, OPTION(struct settings, output), .initial = "table",
+     .value_name = "FORMAT", .help = "table, wide, json or name"},
+    {.flag = "url", .environment = {"GRID_URL"}, .type = OPTION_STRING, OPTION(struct settings, url), .value_name = "URL",
+     .help = "the master; else STATE/url, what login kept, http://127.0.0.1:7001"},
+    {.flag = "token-file", .type = OPTION_STRING, OPTION(struct settings, token_file), .value_name = "FILE",
+     .help = "holds the token, - for stdin; else GRID_TOKEN, STATE/admin.token, what login kept"},
+    {.flag = "state", .environment = {"GRID_STATE"}, .type = OPTION_STRING, OPTION(struct settings, state),
+     .value_name = "DIR", .help = "state directory of a local master; else ./grid-state"},
+    VALUE(OPTION_DURATION, "timeout", timeout_ms, "TIME", NULL, "longest time for one answer; 0: 30s, no limit for files"),
+    {.flag = "help", .letter = 'h', .type = OPTION_BOOL, OPTION(struct settings, help), .help = "this page"},
+};
+static const struct option_entry bare_options[] = {
+    FLAG("version", version, "the version of gridctl"),
+};
+
+static const struct option_entry list_options[] = {FILTER, SORT, LIMIT};
+static const struct option_entry plain_change_options[] = {DRY_RUN};
+static const struct option_entry asked_change_options[] = {YES, DRY_RUN};
+static const struct option_entry agent_rm_options[] = {
+    YES, DRY_RUN, FLAG("force", force, "even while it is up"),
+};
+static const struct option_entry agent_label_options[] = {
+    DRY_RUN, VALUE(OPTION_STRING, "channel", channel, "NAME", NULL, "follow this channel from now on"),
+};
+static const struct option_entry join_options[] = {
+    VALUE(OPTION_DURATION, "expires", expires_ms, "TIME", "1h", "how long it may be used"),
+    VALUE(OPTION_INT, "uses", uses, "N", "1", "how many machines may use it"),
+    LABEL, KIND_JOIN,
+};
+static const struct option_entry log_options[] = {LINES};
+static const struct option_entry binary_list_options[] = {
+    FILTER, SORT, LIMIT, FLAG("rejected", rejected, "files of the drop box that were refused, with the reason"),
+};
+static const struct option_entry binary_push_options[] = {
+    NAME, VERSION, PLATFORM, ARCH, SECRET_KEY, SIGNATURE,
+    VALUE(OPTION_STRING, "notes", notes, "TEXT", NULL, "a line about it for people"),
+    DRY_RUN,
+};
+static const struct option_entry binary_verify_options[] = {
+    NAME, VERSION, PLATFORM, ARCH, SIGNATURE,
+    VALUE(OPTION_STRING, "key-file", key_file, "FILE", NULL, "public key (.pub) that must have signed it"),
+};
+static const struct option_entry binary_sign_options[] = {NAME, VERSION, PLATFORM, ARCH, SECRET_KEY};
+static const struct option_entry channel_set_options[] = {
+    DRY_RUN, VALUE(OPTION_STRING, "artifact", artifact, "NAME", NULL, "artifact it points to; else storage-server"),
+};
+static const struct option_entry token_create_options[] = {
+    VALUE(OPTION_STRING, "kind", kind, "KIND", "api", "api, or join for machines"),
+    VALUE(OPTION_STRING, "role", role, "ROLE", "viewer", "of an api token: viewer, operator, publisher or admin"),
+    VALUE(OPTION_DURATION, "expires", expires_ms, "TIME", "1h", "how long it is good, 0 for ever (api only)"),
+    VALUE(OPTION_INT, "uses", uses, "N", "1", "of a join token: how many machines may use it"),
+    LABEL,
+};
+static const struct option_entry event_tail_options[] = {
+    VALUE(OPTION_INT, "since", since, "SEQ", "-1", "what came after this number; -1: the last ones"),
+    {.flag = "follow", .letter = 'f', .type = OPTION_BOOL, OPTION(struct settings, follow), .help = "wait for more until Ctrl-C"},
+    VALUE(OPTION_INT, "limit", limit, "N", "0", "at most so many before following; 0: 20, or all with --since"),
+    VALUE(OPTION_STRING, "kind", kind, "KIND", NULL, "only this kind, such as agent.up"),
+    VALUE(OPTION_STRING, "subject", subject, "NAME", NULL, "only about this agent, node, binary, ..."),
+};
+static const struct option_entry api_options[] = {
+    VALUE(OPTION_LIST, "data", data, "JSON", NULL, "body: JSON, @FILE, or - for stdin"), DRY_RUN,
+};
+
+#define OPTIONS_OF(options_) .options = (options_), .option_count = sizeof(options_) / sizeof((options_)[0])
+
+static const struct command commands[] = {
+    {.noun = "status", .arguments = "", .summary = "the grid at a glance, and what to do next",
+     .formats = COMMAND_TEXT | COMMAND_WIDE | COMMAND_JSON, .run = status_show},
+    {.noun = "doctor", .arguments = "", .summary = "looks for what is wrong and says what to do about it",
+     .details = "Checks address, token, master, versions, clocks, binaries, channels, agents, nodes and space.\n"
+                "Exit code 1 when something failed, 6 when the master cannot be reached.",
+     .formats = COMMAND_TEXT | COMMAND_WIDE | COMMAND_JSON, .run = doctor_run},
+    {.noun = "version", .arguments = "", .summary = "versions of gridctl and, if it answers, the master",
+     .formats = COMMAND_TEXT | COMMAND_WIDE | COMMAND_JSON, .run = version_show},
+    {.noun = "login", .arguments = "", .summary = "checks a token and keeps it for this master",
+     .details = "The token comes from the terminal, stdin, --token-file or GRID_TOKEN, never from the command line. It is kept with\n"
+                "the URL in ~/.config/grid, readable by you only.",
+     .example = "gridctl login --url https://grid.example:7001", .formats = COMMAND_TEXT, .run = login_run},
+    {.noun = "api", .arguments = "METHOD PATH", .summary = "calls a REST route as it is",
+     .example = "gridctl api GET '/api/agents?status=up'", .formats = COMMAND_TEXT | COMMAND_JSON,
+     OPTIONS_OF(api_options), .run = raw_call},
+
+    {.noun = "agent", .verb = "list", .arguments = "", .summary = "machines, what they run and should run",
+     .details = "Filters: status, mode, version, platform, arch, channel, label (a selector: k=v,k!=v,k,!k).\n"
+                "Sorts by id, last_seen_at, version.",
+     .example = "gridctl agent list --filter label=rack=b -o wide", .formats = COMMAND_LIST, OPTIONS_OF(list_options), .run = agent_list},
+    {.noun = "agent", .verb = "show", .arguments = "ID", .summary = "everything about one machine",
+     .formats = COMMAND_SHOW, .run = agent_show},
+    {.noun = "agent", .verb = "why", .arguments = "ID", .summary = "why it runs the version it runs",
+     .formats = COMMAND_TEXT | COMMAND_JSON, .run = agent_why},
+    {.noun = "agent", .verb = "join-command", .arguments = "", .summary = "one command to paste on a machine that shall join",
+     .details = "Makes a join token and prints the command that uses it. -o name prints the join string alone.",
+     .example = "gridctl agent join-command --uses 10 --label rack=b", .formats = COMMAND_SHOW,
+     OPTIONS_OF(join_options), .run = agent_join_command},
+    {.noun = "agent", .verb = "approve", .arguments = "ID...", .summary = "admits machines that wait for it",
+     .formats = COMMAND_SHOW, OPTIONS_OF(plain_change_options), .run = agent_change},
+    {.noun = "agent", .verb = "revoke", .arguments = "ID...", .summary = "refuses machines from now on",
+     .formats = COMMAND_SHOW, OPTIONS_OF(asked_change_options), .run = agent_change},
+    {.noun = "agent", .verb = "label", .arguments = "ID [CHANGE...]", .summary = "sets and removes labels, or the channel",
+     .details = "KEY=VALUE sets a label, KEY- removes it.",
+     .example = "gridctl agent label agent-1 rack=b old-", .formats = COMMAND_SHOW, OPTIONS_OF(agent_label_options), .run = agent_label},
+    {.noun = "agent", .verb = "drain", .arguments = "ID...", .summary = "no new versions there; its nodes keep serving",
+     .formats = COMMAND_SHOW, OPTIONS_OF(plain_change_options), .run = agent_change},
+    {.noun = "agent", .verb = "resume", .arguments = "ID...", .summary = "ends a drain",
+     .formats = COMMAND_SHOW, OPTIONS_OF(plain_change_options), .run = agent_change},
+    {.noun = "agent", .verb = "rm", .arguments = "ID...", .summary = "forgets machines",
+     .formats = COMMAND_SHOW, OPTIONS_OF(agent_rm_options), .run = agent_rm},
+    {.noun = "agent", .verb = "logs", .arguments = "ID", .summary = "the last lines its agent wrote",
+     .formats = COMMAND_TEXT, OPTIONS_OF(log_options), .run = agent_logs},
+
+    {.noun = "node", .verb = "list", .arguments = "", .summary = "storage nodes and their health",
+     .details = "Filters: state, agent, version.", .example = "gridctl node list --filter state=unhealthy",
+     .formats = COMMAND_LIST, OPTIONS_OF(list_options), .run = node_list},
+    {.noun = "node", .verb = "show", .arguments = "ID", .summary = "everything about one node",
+     .example = "gridctl node show agent-1/0", .formats = COMMAND_SHOW, .run = node_show},
+    {.noun = "node", .verb = "restart", .arguments = "ID...", .summary = "stops nodes gently and starts them again",
+     .formats = COMMAND_SHOW, OPTIONS_OF(plain_change_options), .run = node_restart},
+    {.noun = "node", .verb = "logs", .arguments = "ID", .summary = "the last lines it wrote",
+     .formats = COMMAND_TEXT, OPTIONS_OF(log_options), .run = node_logs},
+
+    {.noun = "binary", .verb = "push", .arguments = "FILE", .summary = "publishes a file, going on where a cut upload stopped",
+     .details = "Name, version, platform and arch come from the file name NAME-VERSION-PLATFORM-ARCH or from options.\n"
+                "A FILE.minisig beside it goes along; --key signs on the way.",
+     .example = "gridctl binary push storage-server-1.1.0-linux-x86_64", .formats = COMMAND_SHOW,
+     OPTIONS_OF(binary_push_options), .run = binary_push},
+    {.noun = "binary", .verb = "list", .arguments = "", .summary = "what is published, or what was refused",
+     .details = "Filters: name, version, platform, arch.", .formats = COMMAND_LIST,
+     OPTIONS_OF(binary_list_options), .run = binary_list},
+    {.noun = "binary", .verb = "show", .arguments = "NAME", .summary = "everything about one of them",
+     .example = "gridctl binary show storage-server-1.1.0-linux-x86_64", .formats = COMMAND_SHOW, .run = binary_show},
+    {.noun = "binary", .verb = "verify", .arguments = "FILE", .summary = "compares a local file with the published one",
+     .details = "Compares the SHA-256 with the master's; --key-file checks the signature, too: FILE.minisig, else the master's.",
+     .formats = COMMAND_TEXT | COMMAND_JSON, OPTIONS_OF(binary_verify_options), .run = binary_verify},
+    {.noun = "binary", .verb = "sign", .arguments = "FILE", .summary = "writes FILE.minisig, which binds the name, too",
+     .example = "gridctl binary sign storage-server-1.1.0-linux-x86_64 --key grid.key", .formats = COMMAND_TEXT,
+     OPTIONS_OF(binary_sign_options), .run = binary_sign},
+    {.noun = "binary", .verb = "yank", .arguments = "NAME...", .summary = "never offers them again",
+     .formats = COMMAND_SHOW, OPTIONS_OF(asked_change_options), .run = binary_yank},
+    {.noun = "binary", .verb = "rm", .arguments = "NAME...", .summary = "deletes what no machine holds or wants",
+     .formats = COMMAND_SHOW, OPTIONS_OF(asked_change_options), .run = binary_rm},
+
+    {.noun = "channel", .verb = "list", .arguments = "", .summary = "channels, their versions and followers",
+     .formats = COMMAND_LIST, .run = channel_list},
+    {.noun = "channel", .verb = "set", .arguments = "NAME VERSION", .summary = "points a channel at a version; its agents move at once",
+     .example = "gridctl channel set stable 1.1.0 --dry-run", .formats = COMMAND_SHOW,
+     OPTIONS_OF(channel_set_options), .run = channel_set},
+
+    {.noun = "key", .verb = "generate", .arguments = "[NAME]", .summary = "makes NAME.key (secret) and NAME.pub for signing",
+     .details = "Keys are minisign's; NAME is \"grid\" when not given. Files that exist are never replaced.",
+     .formats = COMMAND_SHOW, .run = key_generate},
+    {.noun = "key", .verb = "show", .arguments = "[FILE]", .summary = "a public key file, or the grid's release key",
+     .example = "gridctl key show > release.pub", .formats = COMMAND_SHOW, .run = key_show},
+    {.noun = "key", .verb = "trust", .arguments = "FILE", .summary = "accepts files signed by this publisher, unsigned ones no more",
+     .formats = COMMAND_SHOW, OPTIONS_OF(plain_change_options), .run = key_trust},
+    {.noun = "key", .verb = "list", .arguments = "", .summary = "keys of the grid and its publishers",
+     .formats = COMMAND_LIST, .run = key_list},
+    {.noun = "key", .verb = "rm", .arguments = "KEY...", .summary = "trusts publishers no more",
+     .formats = COMMAND_SHOW, OPTIONS_OF(asked_change_options), .run = key_rm},
+
+    {.noun = "token", .verb = "create", .arguments = "", .summary = "makes a token; its secret is shown once",
+     .details = "The secret alone goes to stdout.", .example = "GRID_TOKEN=$(gridctl token create --role operator --expires 8h)",
+     .formats = COMMAND_SHOW, OPTIONS_OF(token_create_options), .run = token_create},
+    {.noun = "token", .verb = "list", .arguments = "", .summary = "tokens by id, never their secrets",
+     .formats = COMMAND_LIST, .run = token_list},
+    {.noun = "token", .verb = "revoke", .arguments = "ID...", .summary = "refuses tokens from now on",
+     .formats = COMMAND_SHOW, OPTIONS_OF(asked_change_options), .run = token_revoke},
+
+    {.noun = "event", .verb = "tail", .arguments = "", .summary = "what happened, and with --follow what happens",
+     .details = "-o json prints one object a line.", .example = "gridctl event tail --follow --subject agent-1",
+     .formats = COMMAND_LIST, OPTIONS_OF(event_tail_options), .run = event_tail},
+
+    {.noun = "backup", .verb = "create", .arguments = "[FILE]", .summary = "everything the master knows, in one file",
+     .details = "The file is an SQLite archive (sqlite3 -A lists it). It holds secret keys.", .formats = COMMAND_TEXT | COMMAND_NAMES, .run = backup_create},
+    {.noun = "backup", .verb = "restore", .arguments = "FILE", .summary = "makes the state directory of a stopped master from a backup",
+     .details = "--state names the directory, which must be new or empty. Every file is checked before any is put in place.",
+     .example = "gridctl backup restore grid-backup.sqlar --state ./grid-state", .formats = COMMAND_TEXT,
+     OPTIONS_OF(plain_change_options), .run = backup_restore},
+};
+/* clang-format on */
+
+const struct command_table command_table = {
+    .commands = commands,
+    .count = sizeof commands / sizeof commands[0],
+    .global = global_options,
+    .global_count = sizeof global_options / sizeof global_options[0],
+    .bare = bare_options,
+    .bare_count = sizeof bare_options / sizeof bare_options[0],
+};

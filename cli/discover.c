@@ -1,0 +1,170 @@
+#include "cli/discover.h"
+
+#include "cli/terminal.h"
+#include "lib/file.h"
+#include "lib/join.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define DEFAULT_URL "http://127.0.0.1:7001"
+#define DEFAULT_STATE "./grid-state"
+
+static bool copy(char *out, size_t size, const char *text, const char *what, struct err *e) {
+    return text_copy(out, size, text) || err_set(e, ERR_USAGE, "the %s is too long", what);
+}
+
+bool discover_url(const char *text, char out[SETTINGS_URL_SIZE], struct err *e) {
+    const char *scheme = strstr(text, "://");
+    if (scheme == NULL) {
+        if (snprintf(out, SETTINGS_URL_SIZE, "http://%s", text) >= SETTINGS_URL_SIZE)
+            return err_set(e, ERR_USAGE, "the URL is too long");
+    } else if (!copy(out, SETTINGS_URL_SIZE, text, "URL", e)) {
+        return false;
+    }
+    size_t authority = strncmp(out, "http://", 7) == 0    ? 7
+                       : strncmp(out, "https://", 8) == 0 ? 8
+                                                          : 0;
+    if (authority == 0)
+        return err_set(e, ERR_USAGE, "\"%s\" is not an http:// or https:// URL", text);
+    if (strcspn(out + authority, "@") < strcspn(out + authority, "/")) {
+        err_set(e, ERR_USAGE, "a URL must not hold a user name or password");
+        return err_hint(e, "put the token into GRID_TOKEN or --token-file");
+    }
+    if (strpbrk(out, "?# \t\r\n\"\\") != NULL || out[authority] == '\0' || out[authority] == '/')
+        return err_set(e, ERR_USAGE, "\"%s\" is not the URL of a master, like %s", text,
+                       DEFAULT_URL);
+    for (size_t length = strlen(out); length > 0 && out[length - 1] == '/'; length--)
+        out[length - 1] = '\0';
+    return true;
+}
+
+bool discover_is_local(const char *url) {
+    const char *host = strstr(url, "://");
+    host = host != NULL ? host + 3 : url;
+    char name[JOIN_HOST_SIZE];
+    bool bracket = *host == '[';
+    size_t length = bracket ? strcspn(++host, "]") : strcspn(host, ":/");
+    if (length == 0 || length >= sizeof name) return false;
+    memcpy(name, host, length);
+    name[length] = '\0';
+    return join_is_loopback(name);
+}
+
+bool discover_token_text(const char *text, char out[DISCOVER_TOKEN_SIZE], struct err *e) {
+    text += strspn(text, " \t\r\n");
+    size_t length = strlen(text);
+    while (length > 0 && strchr(" \t\r\n", text[length - 1]) != NULL) length--;
+    if (length == 0) return err_set(e, ERR_INVALID, "the token is empty");
+    if (length >= DISCOVER_TOKEN_SIZE) return err_set(e, ERR_INVALID, "the token is too long");
+    for (size_t i = 0; i < length; i++)
+        if (text[i] <= ' ' || text[i] == 0x7f)
+            return err_set(e, ERR_INVALID, "the token holds spaces or control characters");
+    memcpy(out, text, length);
+    out[length] = '\0';
+    return true;
+}
+
+bool discover_config_directory(char out[PATH_MAX]) {
+    const char *base = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
+    if (base != NULL && base[0] == '/') return snprintf(out, PATH_MAX, "%s/grid", base) < PATH_MAX;
+    return home != NULL && home[0] != '\0' &&
+           snprintf(out, PATH_MAX, "%s/.config/grid", home) < PATH_MAX;
+}
+
+/* The first line of DIRECTORY/NAME; false when there is no such file. Other failures are errors. */
+static bool read_line(const char *directory, const char *name, char *line, size_t size,
+                      char from[DISCOVER_FROM_SIZE], struct err *e) {
+    OWN_TEXT struct text content = TEXT_EMPTY;
+    char path[PATH_MAX];
+    e->code = ERR_NONE;
+    if (!file_join(path, sizeof path, directory, name, e)) return false;
+    if (!file_read(path, 64 * 1024, &content, e)) {
+        if (e->code == ERR_NOT_FOUND) e->code = ERR_NONE;
+        return false;
+    }
+    size_t length = strcspn(text_value(&content), "\r\n");
+    if (length == 0 || length >= size)
+        return err_set(e, ERR_INVALID, "%s holds no usable line", path);
+    memcpy(line, content.data, length);
+    line[length] = '\0';
+    snprintf(from, DISCOVER_FROM_SIZE, "%s", path);
+    return true;
+}
+
+static const char *state_directory(const struct settings *s) {
+    return s->state[0] != '\0' ? s->state : DEFAULT_STATE;
+}
+
+static bool find_url(const struct settings *s, struct discovery *out, struct err *e) {
+    char line[SETTINGS_URL_SIZE], config[PATH_MAX];
+    if (s->url[0] != '\0') {
+        snprintf(out->url_from, sizeof out->url_from, "--url or GRID_URL");
+        return discover_url(s->url, out->url, e);
+    }
+    if (read_line(state_directory(s), "url", line, sizeof line, out->url_from, e))
+        return discover_url(line, out->url, e);
+    if (e->code != ERR_NONE) return false;
+    if (discover_config_directory(config) &&
+        read_line(config, "url", line, sizeof line, out->url_from, e))
+        return discover_url(line, out->url, e);
+    if (e->code != ERR_NONE) return false;
+    snprintf(out->url_from, sizeof out->url_from, "default");
+    return discover_url(DEFAULT_URL, out->url, e);
+}
+
+static bool named_token(const struct settings *s, struct discovery *out, struct err *e) {
+    char line[DISCOVER_TOKEN_SIZE];
+    snprintf(out->token_from, sizeof out->token_from, "%s", s->token_file);
+    if (strcmp(s->token_file, "-") == 0) {
+        snprintf(out->token_from, sizeof out->token_from, "stdin");
+        if (!terminal_secret("token", line, sizeof line, e)) return false;
+        return discover_token_text(line, out->token, e);
+    }
+    OWN_TEXT struct text content = TEXT_EMPTY;
+    if (!file_read(s->token_file, 64 * 1024, &content, e)) return err_wrap(e, "token file");
+    return discover_token_text(text_value(&content), out->token, e) ||
+           err_wrap(e, "%s", s->token_file);
+}
+
+/* Whether a token kept beside a "url" file in directory is for the master at url; unsaid when there
+ * is no such file. */
+static bool belongs(const char *directory, const char *url, bool unsaid) {
+    char line[SETTINGS_URL_SIZE], own[SETTINGS_URL_SIZE], from[DISCOVER_FROM_SIZE];
+    struct err ignored;
+    if (!read_line(directory, "url", line, sizeof line, from, &ignored)) return unsaid;
+    return discover_url(line, own, &ignored) && strcmp(own, url) == 0;
+}
+
+static bool find_token(const struct settings *s, struct discovery *out, struct err *e) {
+    char line[DISCOVER_TOKEN_SIZE], config[PATH_MAX];
+    const char *environment = getenv("GRID_TOKEN");
+    if (s->token_file[0] != '\0') return named_token(s, out, e);
+    if (environment != NULL && environment[0] != '\0') {
+        snprintf(out->token_from, sizeof out->token_from, "GRID_TOKEN");
+        return discover_token_text(environment, out->token, e) || err_wrap(e, "GRID_TOKEN");
+    }
+    const char *state = state_directory(s);
+    bool local = discover_is_local(out->url);
+    if (local || belongs(state, out->url, false)) {
+        if (read_line(state, "admin.token", line, sizeof line, out->token_from, e))
+            return discover_token_text(line, out->token, e) || err_wrap(e, "%s", out->token_from);
+        if (e->code == ERR_DENIED)
+            e->code = ERR_NONE; /* somebody else's master: reading needs no token */
+        if (e->code != ERR_NONE) return false;
+    }
+    if (discover_config_directory(config) && belongs(config, out->url, local)) {
+        if (read_line(config, "token", line, sizeof line, out->token_from, e))
+            return discover_token_text(line, out->token, e) || err_wrap(e, "%s", out->token_from);
+        if (e->code != ERR_NONE) return false;
+    }
+    out->token_from[0] = '\0';
+    return true;
+}
+
+bool discover(const struct settings *s, struct discovery *out, struct err *e) {
+    struct err local;
+    *out = (struct discovery){0};
+    if (e == NULL) e = &local;
+    return find_url(s, out, e) && find_token(s, out, e);
+}

@@ -1,0 +1,33 @@
+/* Which master is meant and which token to show it. A token found beside a state directory or
+ * remembered by login is shown only to the master it belongs to. */
+#pragma once
+
+#include "cli/settings.h"
+#include "lib/err.h"
+
+#define DISCOVER_TOKEN_SIZE 512
+#define DISCOVER_FROM_SIZE (PATH_MAX + 32)
+
+struct discovery {
+    char url[SETTINGS_URL_SIZE];       /* without a final '/' */
+    char url_from[DISCOVER_FROM_SIZE]; /* "--url or GRID_URL", a file, "default" */
+    char token[DISCOVER_TOKEN_SIZE];   /* "" when there is none */
+    char token_from[DISCOVER_FROM_SIZE];
+};
+
+/* Reads settings, environment and files. ERR_INVALID, ERR_IO when what was named cannot be used. */
+MUST_CHECK bool discover(const struct settings *s, struct discovery *out, struct err *e);
+
+/* "http://host:7001/" or "host:7001" -> "http://host:7001". ERR_USAGE for other schemes, secrets,
+ * queries. Pure. */
+MUST_CHECK bool discover_url(const char *text, char out[SETTINGS_URL_SIZE], struct err *e);
+
+/* Whether the URL's host is this machine. Pure. */
+bool discover_is_local(const char *url);
+
+/* Drops white space around; ERR_INVALID when what is left is empty or could not stand in a header.
+ * Never echoes it. Pure. */
+MUST_CHECK bool discover_token_text(const char *text, char out[DISCOVER_TOKEN_SIZE], struct err *e);
+
+/* $XDG_CONFIG_HOME/grid or ~/.config/grid; false when neither is known. */
+MUST_CHECK bool discover_config_directory(char out[PATH_MAX]);

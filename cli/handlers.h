@@ -1,0 +1,16 @@
+/* Handlers of all commands; each lives in the file of its noun. See struct command. */
+#pragma once
+
+#include "cli/command.h"
+
+command_handler agent_list, agent_show, agent_why, agent_label, agent_logs, agent_rm, agent_change,
+    agent_join_command;
+command_handler node_list, node_show, node_restart, node_logs;
+command_handler binary_list, binary_show, binary_push, binary_verify, binary_sign, binary_yank,
+    binary_rm;
+command_handler channel_list, channel_set;
+command_handler key_list, key_show, key_generate, key_trust, key_rm;
+command_handler token_list, token_create, token_revoke;
+command_handler event_tail;
+command_handler backup_create, backup_restore;
+command_handler status_show, doctor_run, version_show, login_run, raw_call;

@@ -1,0 +1,58 @@
+/* Values of every option of gridctl, whichever command takes it: one struct, so that one option
+ * table serves them all. */
+#pragma once
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define SETTINGS_WORD_SIZE 64
+#define SETTINGS_URL_SIZE 512
+
+struct settings {
+    /* every command */
+    char output[SETTINGS_WORD_SIZE];
+    char url[SETTINGS_URL_SIZE];
+    char token_file[PATH_MAX];
+    char state[PATH_MAX];
+    int64_t timeout_ms; /* 0: each call's own default */
+    bool help;
+    bool version;
+
+    /* lists */
+    char *filters; /* "key=value" lines */
+    char sort[SETTINGS_WORD_SIZE];
+    int64_t limit; /* 0: all */
+    bool rejected;
+
+    /* changes */
+    bool yes;
+    bool dry_run;
+    bool force;
+
+    /* artifacts and keys */
+    char name[SETTINGS_WORD_SIZE];
+    char artifact_version[SETTINGS_WORD_SIZE];
+    char platform[SETTINGS_WORD_SIZE];
+    char arch[SETTINGS_WORD_SIZE];
+    char notes[1024];
+    char key[PATH_MAX];       /* secret key file */
+    char key_file[PATH_MAX];  /* public key file */
+    char signature[PATH_MAX]; /* .minisig file */
+    char artifact[SETTINGS_WORD_SIZE];
+    char channel[SETTINGS_WORD_SIZE];
+
+    /* tokens */
+    char kind[SETTINGS_WORD_SIZE];
+    char role[SETTINGS_WORD_SIZE];
+    int64_t expires_ms;
+    int64_t uses;
+    char *labels; /* "key=value" lines */
+
+    /* events, logs, requests */
+    int64_t since; /* -1: the last ones */
+    bool follow;
+    char subject[256];
+    int64_t lines;
+    char *data; /* request body, or @FILE, or - */
+};
