@@ -3,6 +3,7 @@
 #pragma once
 
 #include "lib/artifact.h"
+#include "lib/text.h"
 #include "master/intake.h"
 
 #include <limits.h>

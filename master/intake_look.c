@@ -1,4 +1,3 @@
-
 #include "master/intake_internal.h"
 
 #include <dirent.h>
