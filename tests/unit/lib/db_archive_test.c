@@ -219,7 +219,6 @@ static void damaged_archive_is_refused(void **state) {
     expect_refused(f->archive, ERR_CORRUPT);
 }
 
-/* --- the stock tool reads ours, and we refuse of its archives what a restore must not meet --- */
 static void run(const struct fixture *f, const char *command, struct text *out) {
     OWN_TEXT struct text line = TEXT_EMPTY;
     char piece[256];

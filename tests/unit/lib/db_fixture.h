@@ -94,7 +94,6 @@ static inline int fixture_teardown(void **state) {
     return cleared ? 0 : -1;
 }
 
-/* --- operations --- */
 struct item {
     const char *name;
     int64_t amount;

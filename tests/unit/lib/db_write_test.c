@@ -66,7 +66,6 @@ static void await_count(atomic_int *counter, int at_least, const char *what) {
         if (clock_monotonic_ms() > end) fail_msg("waited too long until %s", what);
 }
 
-/* --- one group: the first operation holds the writer until the others wait for it --- */
 struct group {
     struct db *db;
     atomic_int gate_reached;
@@ -219,7 +218,6 @@ static void failed_write_is_reported(void **state) {
     assert_int_equal(items_in(f->db), 1);
 }
 
-/* --- many threads --- */
 struct traffic {
     struct db *db;
     int number;
@@ -264,7 +262,6 @@ static void sixteen_threads_see_only_whole_operations(void **state) {
     assert_int_equal(failures, 0);
 }
 
-/* --- more readers at once than the pool has connections --- */
 static atomic_int reading;
 
 static bool read_slowly(struct db_connection *c, void *argument, struct err *e) {
@@ -290,7 +287,6 @@ static void more_readers_than_connections_take_turns(void **state) {
     }
 }
 
-/* --- somebody else holds the database's write lock --- */
 static bool add_when_other_sleeps(struct db_connection *c, void *argument, struct err *e) {
     await_count(&sleeps, 1, "the other database waits for this one");
     return add_item(c, argument, e);
@@ -326,7 +322,6 @@ static void write_waits_while_another_connection_writes(void **state) {
     assert_int_equal(items_in(f->db), 3);
 }
 
-/* --- kill -9 --- */
 struct client {
     struct db *db;
     int pipe;
@@ -380,7 +375,6 @@ static void killed_process_loses_nothing_acknowledged(void **state) {
             fail_msg("%s was acknowledged and is gone: %s", names[i], e.text);
 }
 
-/* --- the end --- */
 static void queued_work_is_finished_after_stop(void **state) {
     struct fixture *f = *state;
     struct group g = {.db = f->db};

@@ -1,0 +1,611 @@
+/* Chunks on a real directory. The functions of libc that flush and write are defined here, so that
+ * they can be made to fail. */
+#include "storage-server/chunks.h"
+#include "storage-server/conditions.h"
+#include "storage-server/measures.h"
+
+#include "lib/file.h"
+#include "lib/hash.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include <cmocka.h>
+
+#define THREADS 16
+
+static atomic_int flush_error; /* errno of every fdatasync while it is not 0 */
+static atomic_int directory_error;
+static atomic_int write_error;
+static atomic_int read_error;
+
+int fdatasync(int fd) {
+    if (flush_error == 0) return (int)syscall(SYS_fdatasync, fd);
+    errno = flush_error;
+    return -1;
+}
+
+int fsync(int fd) {
+    if (directory_error == 0) return (int)syscall(SYS_fsync, fd);
+    errno = directory_error;
+    return -1;
+}
+
+ssize_t pwrite(int fd, const void *bytes, size_t length, off_t offset) {
+    if (write_error == 0) return syscall(SYS_pwrite64, fd, bytes, length, offset);
+    errno = write_error;
+    return -1;
+}
+
+ssize_t pread(int fd, void *bytes, size_t length, off_t offset) {
+    if (read_error == 0) return syscall(SYS_pread64, fd, bytes, length, offset);
+    errno = read_error;
+    return -1;
+}
+
+struct fixture {
+    char directory[64];
+    struct chunks *chunks;
+};
+
+static int setup(void **state) {
+    struct fixture *f = memory_zeroed(1, sizeof *f);
+    struct err e;
+    flush_error = directory_error = write_error = read_error = 0;
+    (void)snprintf(f->directory, sizeof f->directory, "/tmp/grid-chunks-test.XXXXXX");
+    if (mkdtemp(f->directory) == NULL || !chunks_open(&f->chunks, f->directory, 0, &e)) return -1;
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state) {
+    struct fixture *f = *state;
+    struct err e;
+    flush_error = directory_error = write_error = read_error = 0;
+    chunks_close(f->chunks);
+    bool cleared = file_clear_directory(f->directory, &e) && rmdir(f->directory) == 0;
+    free(f);
+    return cleared ? 0 : -1;
+}
+
+static void reopen(struct fixture *f, int64_t reserve_bytes) {
+    struct err e;
+    chunks_close(TAKE(f->chunks));
+    assert_true(chunks_open(&f->chunks, f->directory, reserve_bytes, &e));
+}
+
+static void fill(char *bytes, size_t length, unsigned seed) {
+    for (size_t i = 0; i < length; i++) bytes[i] = (char)(i * 7 + i / 253 + seed);
+}
+
+static bool put(struct fixture *f, const char *id, const char *bytes, size_t length, bool *created,
+                struct err *e) {
+    OWN(chunk_writer) struct chunk_writer *w = NULL;
+    struct chunk_header header = {.data_shards = 1, .length = (int64_t)length};
+    assert_true(text_copy(header.id, sizeof header.id, id));
+    if (!chunk_writer_begin(&w, f->chunks, &header, e)) return false;
+    for (size_t done = 0; done < length;) { /* odd pieces, as a network gives them */
+        size_t piece = length - done < 10007 ? length - done : 10007;
+        if (!chunk_writer_add(w, bytes + done, piece, e)) return false;
+        done += piece;
+    }
+    assert_true(chunk_writer_crc(w) == crc32c(0, bytes, length));
+    return chunk_writer_commit(w, created, e);
+}
+
+static void must_put(struct fixture *f, const char *id, const char *bytes, size_t length) {
+    bool created = false;
+    struct err e;
+    if (!put(f, id, bytes, length, &created, &e)) fail_msg("%s", e.text);
+    assert_true(created);
+}
+
+static bool get(struct fixture *f, const char *id, char *out, size_t size, size_t *length,
+                struct err *e) {
+    OWN(chunk_reader) struct chunk_reader *r = NULL;
+    if (!chunk_reader_open(&r, f->chunks, id, CHUNK_FOR_CLIENT, e)) return false;
+    *length = (size_t)chunk_reader_header(r)->length;
+    assert_true(*length <= size);
+    for (size_t done = 0; done < *length;) {
+        const void *bytes = NULL;
+        size_t got = 0;
+        if (!chunk_reader_next(r, (int64_t)done, &bytes, &got, e)) return false;
+        memcpy(out + done, bytes, got);
+        done += got;
+    }
+    return true;
+}
+
+static void expect(struct fixture *f, const char *id, const char *bytes, size_t length) {
+    OWN_MEMORY char *out = memory_zeroed(1, length + 1);
+    size_t got = 0;
+    struct err e;
+    if (!get(f, id, out, length, &got, &e)) fail_msg("%s", e.text);
+    assert_int_equal(got, length);
+    assert_memory_equal(out, bytes, length);
+}
+
+static void expect_gone(struct fixture *f, const char *id) {
+    struct chunk_reader *r = NULL;
+    struct err e;
+    assert_false(chunk_reader_open(&r, f->chunks, id, CHUNK_FOR_CLIENT, &e));
+    assert_int_equal(e.code, ERR_NOT_FOUND);
+}
+
+static int files_in(const struct fixture *f, const char *part) {
+    char path[96];
+    int count = 0;
+    (void)snprintf(path, sizeof path, "%s/%s", f->directory, part);
+    DIR *directory = opendir(path);
+    assert_non_null(directory);
+    for (struct dirent *entry = readdir(directory); entry != NULL; entry = readdir(directory))
+        count += entry->d_name[0] != '.';
+    closedir(directory);
+    return count;
+}
+
+static void chunk_path(const struct fixture *f, const char *id, char out[160]) {
+    (void)snprintf(out, 160, "%s/data/%02x/%s.0", f->directory, chunk_directory(id), id);
+}
+
+static void flip_bit(const struct fixture *f, const char *id, off_t at) {
+    char path[160];
+    unsigned char byte = 0;
+    chunk_path(f, id, path);
+    OWN_FD int fd = open(path, O_RDWR);
+    assert_int_equal(pread(fd, &byte, 1, at), 1);
+    byte ^= 0x10;
+    assert_int_equal(pwrite(fd, &byte, 1, at), 1);
+}
+
+static void chunks_of_all_sizes_come_back(void **state) {
+    static const size_t sizes[] = {0, 1, 65535, 65536, 65537, 300000};
+    struct fixture *f = *state;
+    OWN_MEMORY char *bytes = memory_zeroed(1, 300000);
+    fill(bytes, 300000, 1);
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        char id[16];
+        (void)snprintf(id, sizeof id, "size-%zu", sizes[i]);
+        must_put(f, id, bytes, sizes[i]);
+        expect(f, id, bytes, sizes[i]);
+    }
+    assert_int_equal(chunks_count(f->chunks), 6);
+    assert_int_equal(files_in(f, "tmp"), 0);
+    reopen(f, 0);
+    assert_int_equal(chunks_count(f->chunks), 6);
+    expect(f, "size-300000", bytes, 300000);
+}
+
+static void reading_may_begin_anywhere(void **state) {
+    struct fixture *f = *state;
+    OWN(chunk_reader) struct chunk_reader *r = NULL;
+    OWN_MEMORY char *bytes = memory_zeroed(1, 200000);
+    const void *got = NULL;
+    size_t length = 0;
+    struct err e;
+    fill(bytes, 200000, 2);
+    must_put(f, "a", bytes, 200000);
+    assert_true(chunk_reader_open(&r, f->chunks, "a", CHUNK_FOR_CLIENT, &e));
+    assert_true(chunk_reader_next(r, 70000, &got, &length, &e));
+    assert_int_equal(length, 131072 - 70000);
+    assert_memory_equal(got, bytes + 70000, length);
+    assert_true(chunk_reader_next(r, 199999, &got, &length, &e));
+    assert_int_equal(length, 1);
+    assert_memory_equal(got, bytes + 199999, 1);
+}
+
+static void same_bytes_again_are_no_new_chunk(void **state) {
+    struct fixture *f = *state;
+    bool created = true;
+    struct err e;
+    must_put(f, "a", "words", 5);
+    assert_true(put(f, "a", "words", 5, &created, &e));
+    assert_false(created);
+    assert_int_equal(chunks_count(f->chunks), 1);
+    assert_int_equal(files_in(f, "tmp"), 0);
+}
+
+static void other_bytes_under_an_id_are_refused(void **state) {
+    struct fixture *f = *state;
+    bool created = false;
+    struct err e;
+    must_put(f, "a", "words", 5);
+    assert_false(put(f, "a", "wards", 5, &created, &e));
+    assert_int_equal(e.code, ERR_CONFLICT);
+    assert_false(put(f, "a", "word", 4, &created, &e));
+    assert_int_equal(e.code, ERR_CONFLICT);
+    expect(f, "a", "words", 5);
+    assert_int_equal(files_in(f, "tmp"), 0);
+}
+
+static void unfinished_chunk_is_never_seen(void **state) {
+    struct fixture *f = *state;
+    struct chunk_writer *w = NULL;
+    struct chunk_header header = {.id = "a", .data_shards = 1, .length = 100};
+    struct err e;
+    assert_true(chunk_writer_begin(&w, f->chunks, &header, &e));
+    assert_true(chunk_writer_add(w, "half", 4, &e));
+    expect_gone(f, "a");
+    assert_int_equal(files_in(f, "tmp"), 1);
+    chunk_writer_close(w);
+    expect_gone(f, "a");
+    assert_int_equal(files_in(f, "tmp"), 0);
+}
+
+static void leftovers_are_cleared_at_start(void **state) {
+    struct fixture *f = *state;
+    char path[96];
+    struct err e;
+    (void)snprintf(path, sizeof path, "%s/tmp/put-7", f->directory);
+    assert_true(file_write_durable(path, "half", 4, 0600, &e));
+    reopen(f, 0);
+    assert_int_equal(files_in(f, "tmp"), 0);
+}
+
+static void more_bytes_than_announced_are_refused(void **state) {
+    struct fixture *f = *state;
+    OWN(chunk_writer) struct chunk_writer *w = NULL;
+    struct chunk_header header = {.id = "a", .data_shards = 1, .length = 3};
+    struct err e;
+    assert_true(chunk_writer_begin(&w, f->chunks, &header, &e));
+    assert_false(chunk_writer_add(w, "four", 4, &e));
+    assert_int_equal(e.code, ERR_INVALID);
+}
+
+static void removed_chunk_is_gone(void **state) {
+    struct fixture *f = *state;
+    struct err e;
+    must_put(f, "a", "words", 5);
+    assert_true(chunks_remove(f->chunks, "a", &e));
+    expect_gone(f, "a");
+    assert_int_equal(chunks_count(f->chunks), 0);
+    assert_false(chunks_remove(f->chunks, "a", &e));
+    assert_int_equal(e.code, ERR_NOT_FOUND);
+    must_put(f, "a", "other", 5);
+    expect(f, "a", "other", 5);
+}
+
+/* One bit anywhere in the file: header, id, checksums, first and last byte of the data. */
+static void flipped_bit_is_never_read(void **state) {
+    static const off_t places[] = {0, 8, 17, 57, 61, 64, 127, 128, 135, 136, 65536, 136 + 99999};
+    struct fixture *f = *state;
+    OWN_MEMORY char *bytes = memory_zeroed(2, 100000);
+    size_t got = 0;
+    struct err e;
+    fill(bytes, 100000, 3);
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        char id[16];
+        (void)snprintf(id, sizeof id, "bad-%zu", i);
+        must_put(f, id, bytes, 100000);
+        flip_bit(f, id, places[i]);
+        if (get(f, id, bytes + 100000, 100000, &got, &e))
+            fail_msg("bit at %lld went through", (long long)places[i]);
+        assert_int_equal(e.code, ERR_CORRUPT);
+        expect_gone(f, id); /* put aside: the next reader asks elsewhere at once */
+        assert_int_equal(files_in(f, "quarantine"), i + 1);
+    }
+    assert_int_equal(chunks_count(f->chunks), 0);
+    assert_int_equal(chunks_conditions(f->chunks), 0);
+}
+
+static void cut_file_is_never_read(void **state) {
+    struct fixture *f = *state;
+    char path[160];
+    char out[8];
+    size_t got = 0;
+    struct err e;
+    static const off_t sizes[] = {0, 64, 128, 132, 136};
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        must_put(f, "a", "words", 5);
+        chunk_path(f, "a", path);
+        assert_int_equal(truncate(path, sizes[i]), 0);
+        assert_false(get(f, "a", out, sizeof out, &got, &e));
+        assert_int_equal(e.code, ERR_CORRUPT);
+    }
+}
+
+static void file_of_another_chunk_is_never_read(void **state) {
+    struct fixture *f = *state;
+    char from[160];
+    char to[160];
+    char out[8];
+    size_t got = 0;
+    struct err e;
+    must_put(f, "a", "words", 5);
+    chunk_path(f, "a", from);
+    chunk_path(f, "b", to);
+    assert_int_equal(rename(from, to), 0);
+    assert_false(get(f, "b", out, sizeof out, &got, &e));
+    assert_int_equal(e.code, ERR_CORRUPT);
+}
+
+static void damaged_chunk_is_healed_by_writing_it_again(void **state) {
+    struct fixture *f = *state;
+    must_put(f, "a", "words", 5);
+    flip_bit(f, "a", 134);
+    must_put(f, "a", "words", 5); /* not a conflict, not "there already" */
+    expect(f, "a", "words", 5);
+    assert_int_equal(files_in(f, "quarantine"), 1);
+    assert_int_equal(chunks_count(f->chunks), 1);
+}
+
+static void late_reader_does_not_put_the_healed_chunk_aside(void **state) {
+    struct fixture *f = *state;
+    OWN(chunk_reader) struct chunk_reader *late = NULL;
+    const void *bytes = NULL;
+    size_t length = 0;
+    struct err e;
+    must_put(f, "a", "words", 5);
+    assert_true(chunk_reader_open(&late, f->chunks, "a", CHUNK_FOR_CLIENT, &e));
+    flip_bit(f, "a", 134);
+    must_put(f, "a", "words", 5);
+    assert_false(chunk_reader_next(late, 0, &bytes, &length, &e));
+    assert_int_equal(e.code, ERR_CORRUPT);
+    expect(f, "a", "words", 5);
+    assert_int_equal(files_in(f, "quarantine"), 1);
+}
+
+/* The same checksums as in format.c, over a file that claims version 2. */
+static void file_of_a_newer_format_is_left_alone(void **state) {
+    struct fixture *f = *state;
+    unsigned char header[CHUNK_HEADER_BYTES];
+    char path[160];
+    char out[8];
+    size_t got = 0;
+    struct err e;
+    must_put(f, "a", "words", 5);
+    chunk_path(f, "a", path);
+    OWN_FD int fd = open(path, O_RDWR);
+    assert_int_equal(pread(fd, header, sizeof header, 0), sizeof header);
+    header[8] = 2;
+    chunk_put_u32(header + 60, crc32c(crc32c(0, header, 60), header + 64, 64));
+    assert_int_equal(pwrite(fd, header, sizeof header, 0), sizeof header);
+    assert_false(get(f, "a", out, sizeof out, &got, &e));
+    assert_int_equal(e.code, ERR_CONFLICT);
+    assert_int_equal(access(path, F_OK), 0);
+}
+
+static void expect_refused(struct fixture *f, enum err_code code) {
+    bool created = false;
+    struct err e;
+    assert_false(put(f, "refused", "words", 5, &created, &e));
+    assert_int_equal(e.code, code);
+    assert_int_equal(files_in(f, "tmp"), 0);
+}
+
+static void failed_flush_ends_writing_for_good(void **state) {
+    struct fixture *f = *state;
+    struct err e;
+    must_put(f, "a", "words", 5);
+    flush_error = EIO;
+    expect_refused(f, ERR_IO);
+    flush_error = 0;
+    assert_int_equal(chunks_conditions(f->chunks), CONDITION_WRITE_ERROR);
+    expect_gone(f, "refused");
+    chunks_probe(f->chunks); /* no probe brings it back: a second flush would lie */
+    expect_refused(f, ERR_UNAVAILABLE);
+    assert_false(chunks_remove(f->chunks, "a", &e));
+    assert_int_equal(e.code, ERR_UNAVAILABLE);
+    expect(f, "a", "words", 5);
+    reopen(f, 0);
+    must_put(f, "b", "words", 5);
+}
+
+/* Even "no space" from a flush: some file systems find out that late, and what they dropped is
+ * unknown. */
+static void failed_flush_for_want_of_space_ends_writing_too(void **state) {
+    struct fixture *f = *state;
+    flush_error = ENOSPC;
+    expect_refused(f, ERR_IO);
+    assert_int_equal(chunks_conditions(f->chunks), CONDITION_WRITE_ERROR);
+}
+
+static void failed_flush_of_the_directory_ends_writing(void **state) {
+    struct fixture *f = *state;
+    directory_error = EIO;
+    expect_refused(f, ERR_IO);
+    assert_int_equal(chunks_conditions(f->chunks), CONDITION_WRITE_ERROR);
+}
+
+static void failed_write_ends_writing(void **state) {
+    struct fixture *f = *state;
+    write_error = EIO;
+    expect_refused(f, ERR_IO);
+    assert_int_equal(chunks_conditions(f->chunks), CONDITION_WRITE_ERROR);
+}
+
+static void full_disk_ends_writing_until_there_is_space(void **state) {
+    struct fixture *f = *state;
+    struct err e;
+    must_put(f, "a", "words", 5);
+    write_error = ENOSPC;
+    expect_refused(f, ERR_NO_SPACE);
+    chunks_probe(f->chunks);
+    assert_int_equal(chunks_conditions(f->chunks), CONDITION_DISK_FULL);
+    write_error = 0;
+    expect_refused(f, ERR_NO_SPACE); /* until a probe has seen space again */
+    expect(f, "a", "words", 5);
+    assert_true(chunks_remove(f->chunks, "a", &e)); /* deleting is how space comes back */
+    chunks_probe(f->chunks);
+    assert_int_equal(chunks_conditions(f->chunks), 0);
+    assert_int_equal(files_in(f, "tmp"), 0);
+    must_put(f, "b", "words", 5);
+}
+
+static void reserve_is_kept(void **state) {
+    struct fixture *f = *state;
+    int64_t capacity_bytes = 0;
+    int64_t free_bytes = -1;
+    struct err e;
+    reopen(f, INT64_MAX / 2);
+    assert_true(chunks_space(f->chunks, &capacity_bytes, &free_bytes, &e));
+    assert_true(capacity_bytes > 0);
+    assert_int_equal(free_bytes, 0);
+    expect_refused(f, ERR_NO_SPACE);
+    assert_int_equal(chunks_conditions(f->chunks), CONDITION_DISK_FULL);
+    reopen(f, INT64_MAX / 2);
+    chunks_probe(f->chunks); /* nobody had to be refused for this to show */
+    assert_int_equal(chunks_conditions(f->chunks), CONDITION_DISK_FULL);
+}
+
+static void failed_read_is_not_taken_for_damage(void **state) {
+    struct fixture *f = *state;
+    char out[8];
+    size_t got = 0;
+    struct err e;
+    must_put(f, "a", "words", 5);
+    read_error = EIO;
+    assert_false(get(f, "a", out, sizeof out, &got, &e));
+    read_error = 0;
+    assert_int_equal(e.code, ERR_IO);
+    assert_int_equal(chunks_conditions(f->chunks), CONDITION_READ_ERROR);
+    expect(f, "a", "words", 5);
+}
+
+static void oversize_chunk_is_refused(void **state) {
+    struct fixture *f = *state;
+    struct chunk_writer *w = NULL;
+    struct chunk_header header = {.id = "a", .data_shards = 1, .length = CHUNK_MAX_BYTES + 1};
+    struct err e;
+    assert_false(chunk_writer_begin(&w, f->chunks, &header, &e));
+    assert_int_equal(e.code, ERR_TOO_LARGE);
+}
+
+static void lists_go_on_where_they_stopped(void **state) {
+    struct fixture *f = *state;
+    OWN_MEMORY struct chunk_entry *entries = NULL;
+    char last[CHUNK_ID_SIZE] = "";
+    char ids[512][16];
+    unsigned directory = chunk_directory("x-0");
+    size_t stored = 0;
+    size_t count = 0;
+    struct err e;
+    for (int i = 0; stored < 5; i++) { /* five that share a directory */
+        (void)snprintf(ids[stored], sizeof ids[0], "x-%d", i);
+        if (chunk_directory(ids[stored]) != directory) continue;
+        must_put(f, ids[stored++], "words", 5);
+    }
+    assert_true(chunks_tally(f->chunks, directory, "x-", &count, &e));
+    assert_int_equal(count, 5);
+    assert_true(chunks_tally(f->chunks, directory, "y", &count, &e));
+    assert_int_equal(count, 0);
+    for (size_t seen = 0; seen < 5; seen += count) {
+        free(TAKE(entries));
+        assert_true(chunks_list(f->chunks, directory, "x-", last, 2, &entries, &count, &e));
+        assert_in_range(count, 1, 2);
+        for (size_t i = 0; i < count; i++) {
+            assert_true(strcmp(entries[i].id, last) > 0);
+            assert_int_equal(entries[i].size_bytes, 5);
+            assert_true(text_copy(last, sizeof last, entries[i].id));
+        }
+    }
+}
+
+static void foreign_files_are_not_listed(void **state) {
+    struct fixture *f = *state;
+    OWN_MEMORY struct chunk_entry *entries = NULL;
+    size_t count = 1;
+    char path[160];
+    struct err e;
+    chunk_path(f, "a", path);
+    (void)strcpy(strrchr(path, '/'), "/notes.txt");
+    assert_true(file_write_durable(path, "words", 5, 0600, &e));
+    assert_true(
+        chunks_list(f->chunks, chunk_directory("a"), "", "", SIZE_MAX, &entries, &count, &e));
+    assert_int_equal(count, 0);
+    reopen(f, 0);
+    assert_int_equal(chunks_count(f->chunks), 0);
+    assert_int_equal(access(path, F_OK), 0);
+}
+
+/* All write one id, half of them other bytes: one content wins, and everybody is told the truth. */
+struct rival {
+    struct fixture *f;
+    char bytes[100000];
+    bool ok;
+    bool created;
+    struct err e;
+};
+
+static void *run_rival(void *argument) {
+    struct rival *rival = argument;
+    rival->ok =
+        put(rival->f, "contested", rival->bytes, sizeof rival->bytes, &rival->created, &rival->e);
+    return NULL;
+}
+
+static void rivals_for_an_id_all_learn_the_truth(void **state) {
+    struct fixture *f = *state;
+    OWN_MEMORY struct rival *rivals = memory_zeroed(THREADS, sizeof *rivals);
+    pthread_t threads[THREADS];
+    const struct rival *winner = NULL;
+    for (int i = 0; i < THREADS; i++) {
+        rivals[i].f = f;
+        fill(rivals[i].bytes, sizeof rivals[i].bytes, (unsigned)i % 2);
+        pthread_create(&threads[i], NULL, run_rival, &rivals[i]);
+    }
+    for (int i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
+    for (int i = 0; i < THREADS; i++) {
+        if (!rivals[i].ok || !rivals[i].created) continue;
+        assert_null(winner);
+        winner = &rivals[i];
+    }
+    assert_non_null(winner);
+    for (int i = 0; i < THREADS; i++) {
+        bool same = memcmp(rivals[i].bytes, winner->bytes, sizeof winner->bytes) == 0;
+        assert_int_equal(rivals[i].ok, same);
+        if (!same) assert_int_equal(rivals[i].e.code, ERR_CONFLICT);
+    }
+    expect(f, "contested", winner->bytes, sizeof winner->bytes);
+    assert_int_equal(chunks_count(f->chunks), 1);
+}
+
+static int end(void **state) {
+    (void)state;
+    measures_fini();
+    return 0;
+}
+
+#define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(chunks_of_all_sizes_come_back),
+        TEST(reading_may_begin_anywhere),
+        TEST(same_bytes_again_are_no_new_chunk),
+        TEST(other_bytes_under_an_id_are_refused),
+        TEST(unfinished_chunk_is_never_seen),
+        TEST(leftovers_are_cleared_at_start),
+        TEST(more_bytes_than_announced_are_refused),
+        TEST(removed_chunk_is_gone),
+        TEST(flipped_bit_is_never_read),
+        TEST(cut_file_is_never_read),
+        TEST(file_of_another_chunk_is_never_read),
+        TEST(damaged_chunk_is_healed_by_writing_it_again),
+        TEST(late_reader_does_not_put_the_healed_chunk_aside),
+        TEST(file_of_a_newer_format_is_left_alone),
+        TEST(failed_flush_ends_writing_for_good),
+        TEST(failed_flush_for_want_of_space_ends_writing_too),
+        TEST(failed_flush_of_the_directory_ends_writing),
+        TEST(failed_write_ends_writing),
+        TEST(full_disk_ends_writing_until_there_is_space),
+        TEST(reserve_is_kept),
+        TEST(failed_read_is_not_taken_for_damage),
+        TEST(oversize_chunk_is_refused),
+        TEST(lists_go_on_where_they_stopped),
+        TEST(foreign_files_are_not_listed),
+        TEST(rivals_for_an_id_all_learn_the_truth),
+    };
+    return cmocka_run_group_tests_name("chunks", tests, NULL, end);
+}
