@@ -90,8 +90,7 @@ static void changed_channel_raises_the_generation_and_tells_its_agents_only(void
     assert_ok(agents_set_channel(f->agents, "a-2", "beta", "test", &error));
     int64_t before = view(f, "a-1").generation;
     f->told[0] = '\0';
-    assert_ok(channels_set(f->db, f->catalog, "stable", "storage-server", "2.0.0", "test", &channel,
-                           &error));
+    assert_ok(channels_set(f->db, "stable", "storage-server", "2.0.0", "test", &channel, &error));
     assert_ok(agents_refresh(f->agents, &error));
     assert_string_equal(f->told, "a-1 ");
     assert_int_equal(view(f, "a-1").generation, before + 1);
