@@ -6,7 +6,7 @@
 #include <string.h>
 
 #define LIMIT_MAX 100000
-#define CURSOR_BYTES (2 * WIRE_NODE_ID_SIZE)
+#define CURSOR_BYTES (2 * LISTING_TEXT_SIZE)
 
 void listing_add(struct listing *l, const char *key, const char *id) {
     l->items = memory_resize(l->items, l->count + 1, sizeof *l->items);

@@ -2,12 +2,14 @@
  * in X-Total-Count. Handlers first collect what matches, then encode only the page. */
 #pragma once
 
+#include "lib/artifact.h"
 #include "lib/http_server.h"
-#include "lib/wire.h"
+
+#define LISTING_TEXT_SIZE ARTIFACT_FILE_SIZE /* the longest name of anything listed */
 
 struct listing_item {
-    char key[WIRE_NODE_ID_SIZE]; /* sort key as text */
-    char id[WIRE_NODE_ID_SIZE];  /* breaks ties, and names the item */
+    char key[LISTING_TEXT_SIZE]; /* sort key as text */
+    char id[LISTING_TEXT_SIZE];  /* breaks ties, and names the item */
 };
 
 struct listing {
