@@ -100,7 +100,7 @@ static char *find_version(char *name_and_version) {
     char *likely = NULL;
     char *dash = name_and_version;
     for (; (dash = strchr(dash, '-')) != NULL; dash++) {
-        if (is_digit(dash[1]) && semver_valid(dash + 1)) return dash + 1;
+        if (semver_valid(dash + 1)) return dash + 1;
         bool prefixed = dash[1] == 'v' && is_digit(dash[2]);
         if (likely == NULL && (is_digit(dash[1]) || prefixed)) likely = dash + 1;
     }

@@ -68,6 +68,8 @@ static void wrong_file_names_are_refused_with_the_part_at_fault(void **state) {
     } cases[] = {
         {"storage-server-1.0-linux-x86_64",
          "storage-server-1.0-linux-x86_64: version 1.0 is not MAJOR.MINOR.PATCH[-pre][+build]"                 },
+        {"s-1.0-2-linux-any",
+         "s-1.0-2-linux-any: version 1.0-2 is not MAJOR.MINOR.PATCH[-pre][+build]"                             },
         {"s-v1.0.0-linux-any",              "s-v1.0.0-linux-any: version v1.0.0 is written 1.0.0, without v"   },
         {"s-01.0.0-linux-any",
          "s-01.0.0-linux-any: version 01.0.0 is not MAJOR.MINOR.PATCH[-pre][+build]"                           },

@@ -242,6 +242,23 @@ static void copy_stops_beyond_the_limit(void **state) {
     assert_string_equal(hex, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
 }
 
+/* The limit holds for the sum of many reads. */
+static void copy_adds_up_against_the_limit(void **state) {
+    (void)state;
+    OWN_FD int source = open_new(TEMPORARY("source"));
+    OWN_FD int target = open_new(TEMPORARY("target"));
+    char hex[SHA256_HEX_SIZE];
+    struct err e;
+    int64_t size = 0;
+    assert_int_equal(ftruncate(source, 500000), 0);
+    assert_false(file_copy_hashed(source, target, 499999, hex, &size, &e));
+    assert_int_equal(e.code, ERR_TOO_LARGE);
+    assert_true(lseek(target, 0, SEEK_END) < 500000);
+    assert_int_equal(lseek(source, 0, SEEK_SET), 0);
+    assert_true(file_copy_hashed(source, target, 500000, hex, &size, &e));
+    assert_int_equal(size, 500000);
+}
+
 static void copy_reports_a_full_disk(void **state) {
     (void)state;
     put(TEMPORARY("source"), "abcd");
@@ -349,6 +366,7 @@ int main(void) {
         IN_TEMPORARY(copy_hashes_from_the_position_to_the_end),
         IN_TEMPORARY(copy_takes_short_reads),
         IN_TEMPORARY(copy_stops_beyond_the_limit),
+        IN_TEMPORARY(copy_adds_up_against_the_limit),
         IN_TEMPORARY(copy_reports_a_full_disk),
         IN_TEMPORARY(publish_renames_and_keeps_the_descriptor),
         IN_TEMPORARY(remove_takes_files_and_is_content_without),

@@ -111,6 +111,8 @@ static void hex_valid_takes_64_lower_case_digits(void **state) {
     strcpy(hex, million_a);
     strcat(hex, "0");
     assert_false(sha256_hex_valid(hex));
+    hex[64] = 'x';
+    assert_false(sha256_hex_valid(hex));
     strcpy(hex, million_a);
     hex[0] = 'C';
     assert_false(sha256_hex_valid(hex));

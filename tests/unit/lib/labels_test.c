@@ -236,6 +236,17 @@ static void wrong_selectors_are_refused(void **state) {
     }
 }
 
+static void a_selector_error_names_the_term(void **state) {
+    (void)state;
+    struct err e;
+    assert_false(labels_selector_check("a,,b", &e));
+    assert_string_equal(e.text, "selector: there is nothing between two commas");
+    assert_false(labels_selector_check("a,b c=d", &e));
+    assert_non_null(strstr(e.text, "label key b c holds characters other than"));
+    assert_false(labels_selector_check("a,!", &e));
+    assert_string_equal(e.text, "selector: a label has an empty key");
+}
+
 /* Setting keys one by one, in any order, gives what parsing them all gives. */
 static void order_of_setting_does_not_matter(void **state) {
     (void)state;
@@ -276,6 +287,7 @@ int main(void) {
         cmocka_unit_test(labels_are_found_and_walked),
         cmocka_unit_test(selectors_select),
         cmocka_unit_test(wrong_selectors_are_refused),
+        cmocka_unit_test(a_selector_error_names_the_term),
         cmocka_unit_test(order_of_setting_does_not_matter),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

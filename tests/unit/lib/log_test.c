@@ -3,6 +3,8 @@
 #include "lib/clock.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -146,6 +148,10 @@ static void every_conversion_prints_as_printf_does(void **state) {
     log_info("x", "a=%.2f b=%5.1f%% c=%-6d| d=%.*s e=%*d f=%+d", 1.005, 99.5, 7, 3, "abcdef", 4, 42,
              1);
     ASSERT_LINE("INFO grid-test x a=1.00 b=\" 99.5%\" c=\"7     |\" d=abc e=\"  42\" f=+1");
+    char longest[64];
+    snprintf(longest, sizeof longest, "INFO grid-test x a=%ld b=%lu", LONG_MIN, ULONG_MAX);
+    log_info("x", "a=%ld b=%lu", LONG_MIN, ULONG_MAX);
+    ASSERT_LINE(longest);
     char pointer[64];
     snprintf(pointer, sizeof pointer, "INFO grid-test x p=%p", (void *)state);
     log_info("x", "p=%p", (void *)state);
@@ -188,6 +194,11 @@ static void logging_leaves_errno_alone(void **state) {
     log_info("x", "a=%d", 1);
     assert_int_equal(errno, ENOTDIR);
     ASSERT_LINE("INFO grid-test x a=1");
+    OWN_FD int unwritable = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    assert_true(dup2(unwritable, STDERR_FILENO) >= 0);
+    errno = ENOTDIR;
+    log_info("x", "a=%d", 1);
+    assert_int_equal(errno, ENOTDIR);
 }
 
 static void *write_lines(void *name) {
@@ -206,13 +217,11 @@ static void lines_of_threads_stay_whole(void **state) {
         ssize_t length = recv(((struct capture *)*state)->messages, line, sizeof line - 1, 0);
         assert_true(length > 0);
         line[length] = '\0';
-        char name[4];
-        int number;
-        assert_int_equal(
-            sscanf(line + 25, "INFO grid-test thread name=%3s number=%d end=yes\n", name, &number),
-            2);
-        int who = name[0] == 'o' ? 0 : name[0] == 't' ? 1 : 2;
-        assert_int_equal(number, next[who]++);
+        char expected[128];
+        int who = strstr(line, "name=one") != NULL ? 0 : strstr(line, "name=two") != NULL ? 1 : 2;
+        snprintf(expected, sizeof expected, "INFO grid-test thread name=%s number=%d end=yes\n",
+                 names[who], next[who]++);
+        assert_string_equal(line + 25, expected);
     }
     for (int i = 0; i < 3; i++) pthread_join(threads[i], NULL);
 }
