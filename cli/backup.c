@@ -14,6 +14,8 @@
 #include <string.h>
 #include <time.h>
 
+#define MAKING_TIMEOUT_MS 900000 /* the master makes the whole file before its first byte */
+
 static void default_name(char out[64]) {
     time_t now = (time_t)(clock_wall_ms() / 1000);
     struct tm utc;
@@ -44,6 +46,7 @@ static bool receive(struct invocation *call, int fd, int64_t *bytes, struct err 
     OWN_HTTP_ANSWER struct http_answer answer = {0};
     struct progress progress;
     struct http_call post = {.method = "POST",
+                             .stall_timeout_ms = MAKING_TIMEOUT_MS,
                              .answer_fd = fd,
                              .progress = progress_step,
                              .progress_argument = &progress};

@@ -14,6 +14,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define ADMISSION_TIMEOUT_MS 60000 /* behind the last byte the master flushes, hashes and signs */
+
 struct upload {
     struct invocation *call;
     const struct binary_file *file;
@@ -82,6 +84,7 @@ static bool send_from(struct upload *u, int64_t offset, struct http_answer *answ
                             .content_type = "application/octet-stream",
                             .body_fd = u->file->fd,
                             .body_fd_length = size - offset,
+                            .stall_timeout_ms = ADMISSION_TIMEOUT_MS,
                             .progress = progress_step,
                             .progress_argument = &u->progress};
     if (u->deadline_ms != 0) put.timeout_ms = u->deadline_ms - clock_monotonic_ms();

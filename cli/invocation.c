@@ -99,7 +99,7 @@ void invocation_failure(const struct err *e, const struct command *c, struct tex
     output_clean(e->text[0] != '\0' ? e->text : err_code_title(e->code), false, &style, out);
     text_add(out, "\n");
     if (hint.length == 0) return;
-    text_add(out, "Try: ");
+    if (strncmp(text_value(&hint), "did you mean", 12) != 0) text_add(out, "Next: ");
     output_clean(text_value(&hint), false, &style, out);
     text_add(out, "\n");
 }

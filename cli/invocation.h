@@ -39,7 +39,7 @@ typedef bool invocation_one(struct invocation *call, const char *argument, struc
 MUST_CHECK bool invocation_each(struct invocation *call, char *const *arguments, int count,
                                 invocation_one *one, struct err *e);
 
-/* "gridctl: agent "x" not found" and "Try: ..." on stderr. */
+/* "gridctl: agent "x" not found" and "Next: ..." on stderr. */
 void invocation_report(const struct err *e, const struct command *command);
 
 /* The same as text; c may be NULL. Pure. */

@@ -48,7 +48,7 @@ static void node_row(const void *item, int64_t now_ms, struct output_table *t) {
     output_cell(t, n->version);
     output_cell_format(t, "%lld", (long long)n->port);
     output_cell_format(t, "%lld", (long long)n->pid);
-    output_cell(t, format_age(format_or(n->started_at, ""), now_ms, words));
+    output_cell(t, n->pid > 0 ? format_age(format_or(n->started_at, ""), now_ms, words) : NULL);
     output_cell_format(t, "%lld", (long long)n->restarts);
     output_cell(t, n->capacity_bytes > 0 ? format_bytes(n->free_bytes, words) : "");
     output_cell(t, n->capacity_bytes > 0 ? format_bytes(n->capacity_bytes, words) : "");
@@ -85,7 +85,7 @@ static void describe(const struct answer_node *n, const struct output_style *sty
     output_field(&t, "Host", n->host);
     if (n->port > 0) output_field_format(&t, "Port", "%lld", (long long)n->port);
     if (n->pid > 0) output_field_format(&t, "Pid", "%lld", (long long)n->pid);
-    output_field(&t, "Started", format_time(format_or(n->started_at, ""), words));
+    if (n->pid > 0) output_field(&t, "Started", format_time(format_or(n->started_at, ""), words));
     output_field_format(&t, "Restarts", "%lld", (long long)n->restarts);
     output_field(&t, "Last exit", describe_exit(&n->last_exit, clock_wall_ms(), words));
     if (n->capacity_bytes > 0) {

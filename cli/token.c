@@ -57,7 +57,7 @@ static bool create(struct invocation *call, struct http_answer *answer,
            answer_decode(&answer_created_token_schema, answer, out, e);
 }
 
-/* "once", "3 times" */
+/* "one machine may use it, within 1 h", "role viewer, it never expires" */
 static void describe_limits(const struct settings *s, struct text *out) {
     char words[FORMAT_SIZE];
     if (strcmp(s->kind, "join") == 0 && s->uses > 1)
@@ -82,8 +82,9 @@ bool token_create(struct invocation *call, struct err *e) {
     describe_limits(call->settings, &limits);
     invocation_note(call, "token %s: %s; this is the only time it is shown:", token.id,
                     text_value(&limits));
-    bool done = call->format == OUTPUT_JSON ? listing_json(&answer, e)
-                                            : listing_line(e, "%s", format_or(token.secret, ""));
+    bool done = call->format == OUTPUT_JSON
+                    ? listing_json(&answer, e)
+                    : listing_line(e, "%s", format_or(token.join, format_or(token.secret, "")));
     json_clear(&answer_created_token_schema, &token);
     return done;
 }

@@ -15,14 +15,16 @@ static void assert_report(const struct err *e, const struct command *c, const ch
 static void an_error_ends_with_what_to_try(void **state) {
     (void)state;
     assert_report(&(struct err){.code = ERR_NOT_FOUND, .text = "agent \"x\" not found"}, &command,
-                  "gridctl: agent \"x\" not found\nTry: gridctl agent list\n");
+                  "gridctl: agent \"x\" not found\nNext: gridctl agent list\n");
     assert_report(
         &(struct err){.code = ERR_NOT_FOUND, .text = "gone", .hint = "the master's own hint"},
-        &command, "gridctl: gone\nTry: the master's own hint\n");
+        &command, "gridctl: gone\nNext: the master's own hint\n");
     assert_report(&(struct err){.code = ERR_USAGE, .text = "agent show needs ID"}, &command,
-                  "gridctl: agent show needs ID\nTry: gridctl agent show --help\n");
+                  "gridctl: agent show needs ID\nNext: gridctl agent show --help\n");
     assert_report(&(struct err){.code = ERR_TIMEOUT, .text = "slow"}, NULL,
-                  "gridctl: slow\nTry: a longer --timeout, such as 2m\n");
+                  "gridctl: slow\nNext: a longer --timeout, such as 2m\n");
+    assert_report(&(struct err){.code = ERR_USAGE, .text = "no x", .hint = "did you mean y?"},
+                  &command, "gridctl: no x\ndid you mean y?\n");
     assert_report(&(struct err){.code = ERR_CONFLICT, .text = "taken"}, &command,
                   "gridctl: taken\n");
 }
