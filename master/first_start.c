@@ -41,13 +41,20 @@ bool first_start_done(struct db *db, const char *grid_id, struct err *e) {
     return db_write(db, write_id, id, e);
 }
 
+/* As a person in another directory can type it. */
+static void absolute(const char *path, char out[PATH_MAX]) {
+    if (realpath(path, out) == NULL) snprintf(out, PATH_MAX, "%s", path);
+}
+
 void first_start_help(const struct master *m) {
-    const char *state = m->settings->state;
+    char state[PATH_MAX], binaries[PATH_MAX];
+    absolute(m->settings->state, state);
+    absolute(m->settings->binaries, binaries);
     printf("\nA new grid was made in %s. Its keys and the admin token are on this machine.\n"
            "Next, in another terminal:\n"
            "  export GRID_STATE=%s\n"
            "  gridctl status\n"
            "  cp storage-server-1.0.0-linux-x86_64 %s/    # publish a build\n"
-           "  gridctl agent join-command                  # add a machine\n",
-           state, state, m->settings->binaries);
+           "  gridctl agent join-command    # add a machine\n",
+           state, state, binaries);
 }
