@@ -15,10 +15,21 @@ bool api_connect(struct api *a, struct err *e) {
     return a->connected;
 }
 
-static void explain_unreachable(const struct api *a, struct err *e) {
-    char why[sizeof e->text];
-    snprintf(why, sizeof why, "%s", e->text);
-    err_set(e, ERR_UNREACHABLE, "no master answers at %.100s: %.120s", a->at.url, why);
+/* The client's words without the URL in front; "" when they only say that there was no connection.
+ */
+static const char *network_reason(const char *words, const char *url) {
+    size_t length = strlen(url);
+    if (strncmp(words, url, length) == 0 && strncmp(words + length, ": ", 2) == 0)
+        words += length + 2;
+    return strstr(words, "Failed to connect") == words ? "" : words;
+}
+
+static void explain_unreachable(const struct api *a, const char *url, struct err *e) {
+    char words[sizeof e->text];
+    snprintf(words, sizeof words, "%s", e->text);
+    const char *why = network_reason(words, url);
+    err_set(e, ERR_UNREACHABLE, "no master answers at %.100s%s%.120s", a->at.url,
+            why[0] != '\0' ? ": " : "", why);
     if (strcmp(a->at.url_from, "default") == 0)
         err_hint(e, "start one with grid-master, or name one with --url or GRID_URL");
     else
@@ -50,7 +61,7 @@ bool api_call(struct api *a, struct http_call *call, const char *path, struct ht
     bool ok = http_call_ok(call, out, e);
     call->url = NULL;
     if (ok) return true;
-    if (out->status == 0 && e->code == ERR_UNREACHABLE) explain_unreachable(a, e);
+    if (out->status == 0 && e->code == ERR_UNREACHABLE) explain_unreachable(a, text_value(&url), e);
     if (out->status == 401) explain_unauthenticated(a, e);
     return false;
 }

@@ -156,7 +156,7 @@ static bool check_arity(const struct command *c, int count, char **arguments, st
     else
         err_set(e, ERR_USAGE, "%s takes only %s, but \"%s\" was given too", text_value(&name),
                 c->arguments, arguments[maximum]);
-    if (c->example != NULL) return err_hint(e, "%s", c->example);
+    if (c->example != NULL && count < minimum) return err_hint(e, "%s", c->example);
     return err_hint(e, "gridctl %s --help", text_value(&name));
 }
 

@@ -57,6 +57,7 @@ static void ages_look_back_and_forward(void **state) {
     assert_string_equal(format_age("2026-01-31T11:59:59.500Z", now, out), "now");
     assert_string_equal(format_age("2026-01-31T11:59:48Z", now, out), "12 s ago");
     assert_string_equal(format_age("2026-01-31T14:00:00Z", now, out), "in 2 h");
+    assert_string_equal(format_age("2026-01-31T12:00:00.200Z", now, out), "in 1 s");
     assert_string_equal(format_age("", now, out), "never");
     assert_string_equal(format_age("yesterday", now, out), "?");
 }

@@ -109,6 +109,7 @@ static void refuse(const char *words, enum err_code code) {
 static void refuses_damage_and_strangers(void **state) {
     (void)state;
     static const char *const stranger[] = {"grid.db", "../evil", NULL};
+    static const char *const extra[] = {"grid.db", "admin.token", NULL};
     static const char *const no_database[] = {"keys/release.key", NULL};
     make_archive(whole, ABC "  grid.db\n" ABC "  keys/release.key\n");
     refuse("that MANIFEST does not name", ERR_CORRUPT);
@@ -122,6 +123,9 @@ static void refuses_damage_and_strangers(void **state) {
     assert_nothing_came();
     make_archive(stranger, ABC "  grid.db\n" ABC "  ../evil\n");
     refuse("../evil", ERR_INVALID);
+    assert_nothing_came();
+    make_archive(extra, ABC "  grid.db\n");
+    refuse("admin.token", ERR_INVALID);
     assert_nothing_came();
     make_archive(no_database, ABC "  keys/release.key\n");
     refuse("no database", ERR_CORRUPT);
