@@ -57,7 +57,7 @@ static bool read_cursor(struct http_request *r, struct listing_item *out, struct
         if (newline != NULL) {
             *newline = '\0';
             if (text_copy(out->key, sizeof out->key, words) &&
-                text_copy(out->id, sizeof out->id, newline + 1))
+                text_copy(out->id, sizeof out->id, newline + 1) && out->id[0] != '\0')
                 return true;
         }
     }
