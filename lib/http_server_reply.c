@@ -181,10 +181,6 @@ static void reply_problem(struct http_request *r, int status, const char *code, 
     if ((status == 429 || status == 503) && !http_has_reply_header(r, "Retry-After"))
         http_reply_header(r, "Retry-After", status == 429 ? "1" : "5");
     if (status == 401) http_reply_header(r, "WWW-Authenticate", "Bearer");
-    if (status >= 500)
-        log_error("http.failed", "request_id=%s method=%s route=%s status=%d code=%s text=%s",
-                  r->id, http_method(r), r->route != NULL ? r->route->pattern : "none", status,
-                  code, detail);
     reply(r, status, "application/problem+json", body.data, body.length);
 }
 
@@ -192,6 +188,10 @@ void http_reply_err(struct http_request *r, const struct err *e) {
     int status = err_http_status(e->code);
     if (e->code == ERR_TIMEOUT && r->body.failed) status = 408; /* it was the client who was late */
     if (e->code == ERR_NONE) status = 500;
+    if (status >= 500)
+        log_error("http.failed", "request_id=%s method=%s route=%s status=%d code=%s text=%s",
+                  r->id, http_method(r), r->route != NULL ? r->route->pattern : "none", status,
+                  err_code_name(e->code), e->text);
     reply_problem(r, status, err_code_name(e->code), err_code_title(e->code), e->text, e->hint);
 }
 

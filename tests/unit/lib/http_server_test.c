@@ -1,0 +1,955 @@
+#include "tests/unit/lib/http_fixture.h"
+
+#include "lib/clock.h"
+#include "lib/json.h"
+
+/* What handlers saw; a test reads it after it has the answer. */
+static struct {
+    atomic_int handled;
+    atomic_int finished;
+    char method[16];
+    char route[64];
+    int status;
+    int64_t sent_bytes;
+    pthread_mutex_t lock; /* guards the fields above but the first two, and released */
+    pthread_cond_t change;
+    bool released;
+} seen = {.lock = PTHREAD_MUTEX_INITIALIZER, .change = PTHREAD_COND_INITIALIZER};
+
+static void note_finished(void *context, const char *method, const char *route, int status,
+                          double seconds, int64_t sent_bytes) {
+    (void)context;
+    (void)seconds;
+    pthread_mutex_lock(&seen.lock);
+    snprintf(seen.method, sizeof seen.method, "%s", method);
+    snprintf(seen.route, sizeof seen.route, "%s", route);
+    seen.status = status;
+    seen.sent_bytes = sent_bytes;
+    atomic_fetch_add(&seen.finished, 1);
+    pthread_cond_broadcast(&seen.change);
+    pthread_mutex_unlock(&seen.lock);
+}
+
+static void wait_finished(int wanted) {
+    struct timespec deadline;
+    clock_gettime(CLOCK_REALTIME, &deadline);
+    deadline.tv_sec += PATIENCE_S;
+    int failed = 0;
+    pthread_mutex_lock(&seen.lock);
+    while (atomic_load(&seen.finished) < wanted && failed == 0)
+        failed = pthread_cond_timedwait(&seen.change, &seen.lock, &deadline);
+    pthread_mutex_unlock(&seen.lock);
+    assert_int_equal(failed, 0);
+}
+
+static void hello(struct http_request *r) {
+    static const char json[] = "{\"hello\":\"world\"}";
+    http_reply_json(r, 200, json, sizeof json - 1);
+}
+
+static void item(struct http_request *r) {
+    const char *id = http_param(r, "id");
+    http_reply_text(r, 200, "text/plain", id, strlen(id));
+}
+
+static void tagged(struct http_request *r) {
+    http_reply_json_etag(r, "{\"a\":1}", 7);
+}
+
+/* Tells everything that accessors say. */
+static void mirror(struct http_request *r) {
+    static const char *const allowed[] = {"name", "limit", NULL};
+    OWN_TEXT struct text out = TEXT_EMPTY;
+    struct err e;
+    int64_t limit = 0;
+    if (!http_query_only(r, allowed, &e) || !http_query_int(r, "limit", 1, 100, 7, &limit, &e)) {
+        http_reply_err(r, &e);
+        return;
+    }
+    const char *name = http_query(r, "name");
+    const char *accept = http_header(r, "accept");
+    text_add_format(&out, "%s|%s|%s|%s|%" PRId64 "|%s|%s", http_method(r), http_path(r),
+                    http_address(r), name != NULL ? name : "-", limit,
+                    accept != NULL ? accept : "-", http_principal(r));
+    http_reply_text(r, 200, "text/plain", out.data, out.length);
+}
+
+static void echo(struct http_request *r) {
+    OWN_TEXT struct text body = TEXT_EMPTY;
+    struct err e;
+    atomic_fetch_add(&seen.handled, 1);
+    if (!http_body(r, &body, &e))
+        http_reply_err(r, &e);
+    else
+        http_reply_text(r, 200, "application/octet-stream", text_value(&body), body.length);
+}
+
+static void count(struct http_request *r) {
+    char piece[65536];
+    char words[32];
+    int64_t total = 0;
+    size_t length = 0;
+    struct err e;
+    do {
+        if (!http_body_read(r, piece, sizeof piece, &length, &e)) {
+            http_reply_err(r, &e);
+            return;
+        }
+        total += (int64_t)length;
+    } while (length > 0);
+    snprintf(words, sizeof words, "%" PRId64, total);
+    http_reply_text(r, 200, "text/plain", words, strlen(words));
+}
+
+static void ignore_body(struct http_request *r) {
+    http_reply_empty(r, 204);
+}
+
+static void fail_with(struct http_request *r) {
+    struct err e;
+    err_set(&e, err_code_by_name(http_param(r, "code")), "it \"failed\"\nhere");
+    err_hint(&e, "try again");
+    http_reply_err(r, &e);
+}
+
+static void decorated(struct http_request *r) {
+    http_reply_header(r, "Location", "/x\r\nSet-Cookie: stolen=1");
+    http_reply_header(r, "Cache-Control", "public, max-age=60");
+    http_reply_empty(r, 201);
+}
+
+static void stream(struct http_request *r) {
+    char piece[65536];
+    memset(piece, 'x', sizeof piece);
+    int64_t total = strtoll(http_param(r, "bytes"), NULL, 10);
+    bool counted = strcmp(http_param(r, "kind"), "counted") == 0;
+    if (!http_stream_begin(r, 200, "application/octet-stream", counted ? total : -1)) return;
+    for (int64_t left = total; left > 0;) {
+        size_t length = (uint64_t)left < sizeof piece ? (size_t)left : sizeof piece;
+        if (!http_stream_write(r, piece, length)) return;
+        left -= (int64_t)length;
+    }
+    http_stream_end(r);
+}
+
+static void broken_stream(struct http_request *r) {
+    bool counted = strcmp(http_param(r, "kind"), "counted") == 0;
+    if (http_stream_begin(r, 200, "text/plain", counted ? 10 : -1) &&
+        http_stream_write(r, "half", 4))
+        atomic_fetch_add(&seen.handled, 1);
+}
+
+static void hold(struct http_request *r) {
+    atomic_fetch_add(&seen.handled, 1);
+    pthread_mutex_lock(&seen.lock);
+    pthread_cond_broadcast(&seen.change);
+    while (!seen.released) pthread_cond_wait(&seen.change, &seen.lock);
+    pthread_mutex_unlock(&seen.lock);
+    http_reply_text(r, 200, "text/plain", "held", 4);
+}
+
+static bool authorize(struct http_request *r, enum http_role role, struct err *e) {
+    const char *token = http_bearer(r);
+    if (token == NULL) return role == HTTP_PUBLIC || err_set(e, ERR_UNAUTHENTICATED, "no token");
+    if (strcmp(token, "operator") != 0) return err_set(e, ERR_UNAUTHENTICATED, "unknown token");
+    http_set_principal(r, "token:op", HTTP_OPERATOR);
+    return role <= HTTP_OPERATOR || err_set(e, ERR_DENIED, "needs %s", http_role_name(role));
+}
+
+static const struct http_route routes[] = {
+    {"GET",    "/hello",               HTTP_PUBLIC,   hello,         0,       0,   NULL},
+    {"GET",    "/items/:id",           HTTP_PUBLIC,   item,          0,       0,   NULL},
+    {"GET",    "/tagged",              HTTP_PUBLIC,   tagged,        0,       0,   NULL},
+    {"GET",    "/mirror/*rest",        HTTP_PUBLIC,   mirror,        0,       0,   NULL},
+    {"POST",   "/echo",                HTTP_PUBLIC,   echo,          100000,  0,   NULL},
+    {"POST",   "/impatient",           HTTP_PUBLIC,   echo,          100,     150, NULL},
+    {"PUT",    "/count",               HTTP_PUBLIC,   count,         1 << 30, 0,   NULL},
+    {"POST",   "/ignore",              HTTP_PUBLIC,   ignore_body,   1 << 30, 0,   NULL},
+    {"DELETE", "/echo",                HTTP_PUBLIC,   ignore_body,   0,       0,   NULL},
+    {"GET",    "/fail/:code",          HTTP_PUBLIC,   fail_with,     0,       0,   NULL},
+    {"GET",    "/decorated",           HTTP_PUBLIC,   decorated,     0,       0,   NULL},
+    {"GET",    "/stream/:kind/:bytes", HTTP_PUBLIC,   stream,        0,       0,   NULL},
+    {"GET",    "/broken/:kind",        HTTP_PUBLIC,   broken_stream, 0,       0,   NULL},
+    {"GET",    "/hold",                HTTP_PUBLIC,   hold,          0,       0,   NULL},
+    {"GET",    "/operators",           HTTP_OPERATOR, hello,         0,       0,   NULL},
+    {"GET",    "/admins",              HTTP_ADMIN,    hello,         0,       0,   NULL},
+};
+#define ROUTES .routes = routes, .route_count = sizeof routes / sizeof routes[0]
+
+static struct served shared;
+
+static int begin(void **state) {
+    (void)state;
+    shared = serve_with(
+        (struct http_server_options){ROUTES, .authorize = authorize, .finished = note_finished});
+    return 0;
+}
+
+static int end(void **state) {
+    (void)state;
+    http_server_stop(shared.server);
+    return 0;
+}
+
+static bool holds(const struct reply *r, const char *words) {
+    return strstr(text_value(&r->body), words) != NULL;
+}
+
+static void get_is_answered_with_safe_headers(void **state) {
+    (void)state;
+    OWN_REPLY struct reply r;
+    exchange(shared.port, "GET /hello", "", &r);
+    assert_int_equal(r.status, 200);
+    assert_string_equal(r.body.data, "{\"hello\":\"world\"}");
+    assert_string_equal(reply_header(&r, "Content-Type"), "application/json");
+    assert_string_equal(reply_header(&r, "X-Content-Type-Options"), "nosniff");
+    assert_string_equal(reply_header(&r, "Cache-Control"), "no-store");
+    assert_non_null(reply_header(&r, "Date"));
+    assert_null(reply_header(&r, "Connection"));
+    assert_null(reply_header(&r, "Expires"));
+    assert_null(reply_header(&r, "Pragma"));
+    assert_null(reply_header(&r, "Server"));
+}
+
+static void head_is_get_without_the_body(void **state) {
+    (void)state;
+    OWN_REPLY struct reply r;
+    int fd = dial(shared.port);
+    send_words(
+        fd, "HEAD /hello HTTP/1.1\r\nHost: a\r\n\r\nGET /items/next HTTP/1.1\r\nHost: a\r\n\r\n");
+    receive_reply(fd, false, &r);
+    assert_int_equal(r.status, 200);
+    assert_string_equal(reply_header(&r, "Content-Length"), "17");
+    OWN_REPLY struct reply next;
+    receive_reply(fd, true, &next);
+    assert_string_equal(next.body.data, "next");
+    close(fd);
+}
+
+static void request_ids_are_kept_when_sane(void **state) {
+    (void)state;
+    OWN_REPLY struct reply kept;
+    exchange(shared.port, "GET /hello", "X-Request-Id: a.B-1_2\r\n", &kept);
+    assert_string_equal(reply_header(&kept, "X-Request-Id"), "a.B-1_2");
+    OWN_REPLY struct reply made;
+    exchange(shared.port, "GET /hello", "X-Request-Id: <script>\r\n", &made);
+    assert_null(strchr(reply_header(&made, "X-Request-Id"), '<'));
+    OWN_REPLY struct reply again;
+    exchange(shared.port, "GET /hello", "", &again);
+    assert_string_not_equal(reply_header(&made, "X-Request-Id"),
+                            reply_header(&again, "X-Request-Id"));
+}
+
+static void unknown_paths_and_methods_are_told_apart(void **state) {
+    (void)state;
+    static const char *const missing[] = {"GET /nothing", "GET /helloX", "GET /hello/", "PUT /hell",
+                                          "GET /"};
+    for (size_t i = 0; i < sizeof missing / sizeof missing[0]; i++) {
+        OWN_REPLY struct reply r;
+        exchange(shared.port, missing[i], "", &r);
+        assert_int_equal(r.status, 404);
+        assert_string_equal(reply_header(&r, "Content-Type"), "application/problem+json");
+        assert_true(holds(&r, "\"code\":\"not_found\""));
+    }
+    OWN_REPLY struct reply r;
+    exchange(shared.port, "PATCH /echo", "", &r);
+    assert_int_equal(r.status, 405);
+    assert_string_equal(reply_header(&r, "Allow"), "POST, DELETE");
+    assert_true(holds(&r, "\"code\":\"method_not_allowed\""));
+    assert_true(holds(&r, "\"hint\":\"it takes POST, DELETE\""));
+}
+
+static void problems_hold_every_member(void **state) {
+    (void)state;
+    OWN_REPLY struct reply r;
+    exchange(shared.port, "GET /fail/conflict", "X-Request-Id: id-1\r\n", &r);
+    struct err e;
+    assert_int_equal(r.status, 409);
+    if (!json_check(r.body.data, r.body.length - 1, &e)) fail_msg("%s", e.text);
+    assert_string_equal(
+        r.body.data, "{\"type\":\"urn:grid:error:conflict\",\"title\":\"Conflict\",\"status\":409,"
+                     "\"detail\":\"it \\\"failed\\\"\\nhere\",\"code\":\"conflict\","
+                     "\"hint\":\"try again\",\"request_id\":\"id-1\"}\n");
+}
+
+static void some_problems_say_when_or_how_to_come_back(void **state) {
+    (void)state;
+    OWN_REPLY struct reply limited;
+    exchange(shared.port, "GET /fail/rate_limited", "", &limited);
+    assert_int_equal(limited.status, 429);
+    assert_string_equal(reply_header(&limited, "Retry-After"), "1");
+    OWN_REPLY struct reply away;
+    exchange(shared.port, "GET /fail/unavailable", "", &away);
+    assert_int_equal(away.status, 503);
+    assert_string_equal(reply_header(&away, "Retry-After"), "5");
+    OWN_REPLY struct reply full;
+    exchange(shared.port, "GET /fail/no_space", "", &full);
+    assert_int_equal(full.status, 507);
+    OWN_REPLY struct reply who;
+    exchange(shared.port, "GET /operators", "", &who);
+    assert_int_equal(who.status, 401);
+    assert_string_equal(reply_header(&who, "WWW-Authenticate"), "Bearer");
+}
+
+static void tokens_decide_by_role(void **state) {
+    (void)state;
+    static const struct {
+        const char *start;
+        const char *headers;
+        int status;
+    } cases[] = {
+        {"GET /operators",                   "Authorization: Bearer operator\r\n",   200},
+        {"GET /operators",                   "authorization: bearer   operator\r\n", 200},
+        {"GET /operators",                   "X-API-Key: operator\r\n",              200},
+        {"GET /operators",                   "Authorization: Basic operator\r\n",    401},
+        {"GET /operators",                   "Authorization: Bearer operato\r\n",    401},
+        {"GET /operators",                   "Authorization: Bearer\r\n",            401},
+        {"GET /operators",                   "",                                     401},
+        {"GET /admins",                      "Authorization: Bearer operator\r\n",   403},
+        {"GET /hello",                       "Authorization: Bearer wrong\r\n",      401},
+        {"GET /hello",                       "Authorization: Bearer operator\r\n",   200},
+        {"GET /operators?token=operator",    "",                                     400},
+        {"GET /hello?access_token=operator", "",                                     400},
+        {"GET /hello?x=1&API_KEY=operator",  "",                                     400},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        OWN_REPLY struct reply r;
+        exchange(shared.port, cases[i].start, cases[i].headers, &r);
+        if (r.status != cases[i].status)
+            fail_msg("%s %s: %d", cases[i].start, cases[i].headers, r.status);
+        if (r.status == 400) assert_true(holds(&r, "\"hint\":\"send it in a header"));
+    }
+}
+
+static void without_tokens_only_public_routes_answer(void **state) {
+    (void)state;
+    struct served s = serve_with((struct http_server_options){ROUTES});
+    OWN_REPLY struct reply open;
+    exchange(s.port, "GET /hello", "Authorization: Bearer operator\r\n", &open);
+    assert_int_equal(open.status, 200);
+    OWN_REPLY struct reply closed;
+    exchange(s.port, "GET /operators", "Authorization: Bearer operator\r\n", &closed);
+    assert_int_equal(closed.status, 403);
+    http_server_stop(s.server);
+}
+
+static void accessors_tell_what_came(void **state) {
+    (void)state;
+    OWN_REPLY struct reply r;
+    exchange(shared.port, "GET /mirror/a%20b/c?name=x%26y&limit=9",
+             "Accept:  text/plain  \r\nX-API-Key: operator\r\n", &r);
+    assert_string_equal(r.body.data, "GET|/mirror/a b/c|127.0.0.1|x&y|9|text/plain|token:op");
+    OWN_REPLY struct reply plain;
+    exchange(shared.port, "GET /mirror/", "", &plain);
+    assert_string_equal(plain.body.data, "GET|/mirror/|127.0.0.1|-|7|-|anonymous");
+}
+
+static void query_parameters_are_checked(void **state) {
+    (void)state;
+    static const struct {
+        const char *start;
+        const char *words;
+    } cases[] = {
+        {"GET /mirror/?nam=x",                      "nam: no such query parameter"                },
+        {"GET /mirror/?nam=x",                      "\"hint\":\"allowed: name, limit\""           },
+        {"GET /mirror/?limit=0",                    "limit: 0 is not a whole number from 1 to 100"},
+        {"GET /mirror/?limit=101",                  "101"                                         },
+        {"GET /mirror/?limit=",                     "limit"                                       },
+        {"GET /mirror/?limit=1x",                   "1x"                                          },
+        {"GET /mirror/?limit=%201",                 "limit"                                       },
+        {"GET /mirror/?limit=+1",                   "limit"                                       },
+        {"GET /mirror/?limit=99999999999999999999", "99999999999999999999"                        },
+        {"GET /mirror/?name=a&name=b",              "name: the query parameter is given twice"    },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        OWN_REPLY struct reply r;
+        exchange(shared.port, cases[i].start, "", &r);
+        if (r.status != 400 || !holds(&r, cases[i].words))
+            fail_msg("%s: %d %s", cases[i].start, r.status, r.body.data);
+    }
+}
+
+static void encoded_parameters_reach_the_handler_decoded(void **state) {
+    (void)state;
+    OWN_REPLY struct reply r;
+    exchange(shared.port, "GET /items/agent-1%2F0", "", &r);
+    assert_string_equal(r.body.data, "agent-1/0");
+}
+
+static void header_values_cannot_begin_new_lines(void **state) {
+    (void)state;
+    OWN_REPLY struct reply r;
+    exchange(shared.port, "GET /decorated", "", &r);
+    assert_int_equal(r.status, 201);
+    assert_null(reply_header(&r, "Set-Cookie"));
+    assert_string_equal(reply_header(&r, "Location"), "/x  Set-Cookie: stolen=1");
+    assert_string_equal(reply_header(&r, "Cache-Control"), "public, max-age=60");
+    assert_string_equal(reply_header(&r, "Content-Length"), "0");
+}
+
+static void json_with_an_etag_is_not_sent_twice(void **state) {
+    (void)state;
+    OWN_REPLY struct reply first;
+    exchange(shared.port, "GET /tagged", "", &first);
+    const char *etag = reply_header(&first, "ETag");
+    assert_non_null(etag);
+    assert_int_equal(etag[0], '"');
+    assert_string_equal(reply_header(&first, "Cache-Control"), "no-cache");
+    char headers[128];
+    snprintf(headers, sizeof headers, "If-None-Match: W/\"x\", W/%s\r\n", etag);
+    OWN_REPLY struct reply second;
+    exchange(shared.port, "GET /tagged", headers, &second);
+    assert_int_equal(second.status, 304);
+    assert_string_equal(reply_header(&second, "ETag"), etag);
+    assert_null(reply_header(&second, "Content-Length"));
+    OWN_REPLY struct reply other;
+    exchange(shared.port, "GET /tagged", "If-None-Match: \"other\"\r\n", &other);
+    assert_int_equal(other.status, 200);
+}
+
+static void connections_are_kept_and_pipelined(void **state) {
+    (void)state;
+    int fd = dial(shared.port);
+    for (int i = 0; i < 3; i++)
+        send_words(fd, "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc"
+                       "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: "
+                       "chunked\r\n\r\n2\r\nde\r\n1\r\nf\r\n0\r\n\r\n"
+                       "GET /items/x HTTP/1.1\r\nHost: a\r\n\r\n");
+    static const char *const bodies[] = {"abc", "def", "x"};
+    for (int i = 0; i < 9; i++) {
+        OWN_REPLY struct reply r;
+        receive_reply(fd, true, &r);
+        assert_int_equal(r.status, 200);
+        assert_string_equal(r.body.data, bodies[i % 3]);
+    }
+    close(fd);
+}
+
+static void connections_end_when_the_client_says_so(void **state) {
+    (void)state;
+    static const struct {
+        const char *request;
+        const char *connection;
+    } cases[] = {
+        {"GET /hello HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", "close"},
+        {"GET /hello HTTP/1.0\r\n\r\n",                                 "close"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        OWN_REPLY struct reply r;
+        int fd = dial(shared.port);
+        send_words(fd, cases[i].request);
+        receive_reply(fd, true, &r);
+        assert_int_equal(r.status, 200);
+        assert_string_equal(reply_header(&r, "Connection"), cases[i].connection);
+        assert_true(ended(fd));
+        close(fd);
+    }
+    OWN_REPLY struct reply kept;
+    exchange_words(shared.port, "GET /hello HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", &kept);
+    assert_string_equal(reply_header(&kept, "Connection"), "keep-alive");
+}
+
+static void post(int port, const char *path, size_t length, struct reply *r) {
+    OWN_TEXT struct text request = TEXT_EMPTY;
+    text_add_format(&request, "POST %s HTTP/1.1\r\nHost: a\r\nContent-Length: %zu\r\n\r\n", path,
+                    length);
+    for (size_t i = 0; i < length; i++) text_add_bytes(&request, "0123456789" + i % 10, 1);
+    exchange_bytes(port, request.data, request.length, r);
+}
+
+static void bodies_of_every_size_come_back(void **state) {
+    (void)state;
+    static const size_t sizes[] = {0, 1, 100, 8191, 8192, 8193, 16384, 20000, 99999, 100000};
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        OWN_REPLY struct reply r;
+        post(shared.port, "/echo", sizes[i], &r);
+        assert_int_equal(r.status, 200);
+        assert_int_equal(r.body.length, sizes[i]);
+        if (sizes[i] > 0)
+            assert_int_equal(r.body.data[sizes[i] - 1], "0123456789"[(sizes[i] - 1) % 10]);
+    }
+}
+
+static void a_body_above_the_cap_is_refused_before_it_is_sent(void **state) {
+    (void)state;
+    OWN_REPLY struct reply r;
+    int before = atomic_load(&seen.handled);
+    int fd = dial(shared.port);
+    send_words(
+        fd,
+        "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 100001\r\nExpect: 100-continue\r\n\r\n");
+    receive_reply(fd, true, &r);
+    assert_int_equal(r.status, 413);
+    assert_true(holds(&r, "100001 bytes is more than the 100000"));
+    assert_string_equal(reply_header(&r, "Connection"), "close");
+    close(fd);
+    assert_int_equal(atomic_load(&seen.handled), before);
+}
+
+static void whoever_sends_too_much_still_reads_why(void **state) {
+    (void)state;
+    static char megabyte[1 << 20];
+    int fd = dial(shared.port);
+    send_words(fd, "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 8388608\r\n\r\n");
+    for (int i = 0; i < 8; i++) send_bytes(fd, megabyte, sizeof megabyte);
+    OWN_REPLY struct reply r;
+    receive_reply(fd, true, &r);
+    assert_int_equal(r.status, 413);
+    assert_false(r.cut);
+    close(fd);
+}
+
+static void a_chunked_body_above_the_cap_is_cut(void **state) {
+    (void)state;
+    static char piece[0x8000];
+    int fd = dial(shared.port);
+    send_words(fd, "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+    for (int i = 0; i < 4; i++) {
+        send_words(fd, "8000\r\n");
+        send_bytes(fd, piece, sizeof piece);
+        send_words(fd, "\r\n");
+    }
+    send_words(fd, "0\r\n\r\n");
+    OWN_REPLY struct reply r;
+    receive_reply(fd, true, &r);
+    assert_int_equal(r.status, 413);
+    close(fd);
+}
+
+static void a_body_where_none_is_taken_is_refused(void **state) {
+    (void)state;
+    OWN_REPLY struct reply counted;
+    exchange_words(shared.port, "DELETE /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx",
+                   &counted);
+    assert_int_equal(counted.status, 413);
+    OWN_REPLY struct reply chunked;
+    exchange(shared.port, "GET /hello", "Transfer-Encoding: chunked\r\n", &chunked);
+    assert_int_equal(chunked.status, 413);
+    OWN_REPLY struct reply none;
+    exchange(shared.port, "DELETE /echo", "Content-Length: 0\r\n", &none);
+    assert_int_equal(none.status, 204);
+}
+
+static void a_body_cut_short_is_told(void **state) {
+    (void)state;
+    static const char *const requests[] = {
+        "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc",
+        "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabc",
+    };
+    for (size_t i = 0; i < 2; i++) {
+        int fd = dial(shared.port);
+        send_words(fd, requests[i]);
+        shutdown(fd, SHUT_WR);
+        OWN_REPLY struct reply r;
+        receive_reply(fd, true, &r);
+        assert_int_equal(r.status, 400);
+        assert_true(holds(&r, "the body ended"));
+        assert_true(ended(fd));
+        close(fd);
+    }
+}
+
+static void a_body_that_does_not_come_is_given_up(void **state) {
+    (void)state;
+    int fd = dial(shared.port);
+    send_words(fd, "POST /impatient HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc");
+    OWN_REPLY struct reply r;
+    receive_reply(fd, true, &r);
+    assert_int_equal(r.status, 408);
+    assert_true(holds(&r, "\"code\":\"timeout\""));
+    assert_true(ended(fd));
+    close(fd);
+}
+
+/* The deadline is for the whole body: a byte now and then does not renew it. */
+static void a_body_that_drips_is_given_up(void **state) {
+    (void)state;
+    int fd = dial(shared.port);
+    struct timeval pause = {.tv_usec = 20000};
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &pause, sizeof pause);
+    send_words(fd, "POST /impatient HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n");
+    char byte = '\0';
+    int drops = 0;
+    for (; drops < 100 && recv(fd, &byte, 1, 0) < 1; drops++) send_words(fd, "x");
+    assert_in_range(drops, 1, 99);
+    assert_int_equal(byte, 'H');
+    close(fd);
+}
+
+static void clients_that_wait_are_told_to_continue(void **state) {
+    (void)state;
+    int fd = dial(shared.port);
+    char interim[26] = "";
+    send_words(
+        fd, "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n");
+    for (size_t i = 0; i < 25; i++) assert_int_equal(receive_some(fd, interim + i, 1), 1);
+    assert_string_equal(interim, "HTTP/1.1 100 Continue\r\n\r\n");
+    send_words(fd, "abcGET /items/next HTTP/1.1\r\nHost: a\r\n\r\n");
+    OWN_REPLY struct reply r;
+    receive_reply(fd, true, &r);
+    assert_string_equal(r.body.data, "abc");
+    OWN_REPLY struct reply next;
+    receive_reply(fd, true, &next);
+    assert_string_equal(next.body.data, "next");
+    close(fd);
+}
+
+static void a_client_that_did_not_wait_is_not_told(void **state) {
+    (void)state;
+    OWN_REPLY struct reply r;
+    exchange_words(
+        shared.port,
+        "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\nabc",
+        &r);
+    assert_int_equal(r.status, 200);
+    assert_string_equal(r.body.data, "abc");
+}
+
+static void a_body_nobody_reads_does_not_become_a_request(void **state) {
+    (void)state;
+    int fd = dial(shared.port);
+    static const char inner[] = "GET /items/smuggled HTTP/1.1\r\nHost: a\r\n\r\n";
+    char request[256];
+    snprintf(request, sizeof request,
+             "POST /ignore HTTP/1.1\r\nHost: a\r\nContent-Length: %zu\r\n\r\n%sGET /items/next "
+             "HTTP/1.1\r\nHost: a\r\n\r\n",
+             sizeof inner - 1, inner);
+    send_words(fd, request);
+    OWN_REPLY struct reply r;
+    receive_reply(fd, true, &r);
+    assert_int_equal(r.status, 204);
+    OWN_REPLY struct reply next;
+    receive_reply(fd, true, &next);
+    assert_string_equal(next.body.data, "next");
+    close(fd);
+    fd = dial(shared.port);
+    send_words(fd, "POST /ignore HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\nGET "
+                   "/items/smuggled HTTP/1.1\r\nHost: a\r\n\r\n");
+    OWN_REPLY struct reply closed;
+    receive_reply(fd, true, &closed);
+    assert_int_equal(closed.status, 204);
+    assert_string_equal(reply_header(&closed, "Connection"), "close");
+    shutdown(fd, SHUT_WR);
+    assert_true(ended(fd));
+    close(fd);
+}
+
+static int64_t resident_kib(void) {
+    char line[128];
+    int64_t kib = -1;
+    FILE *file = fopen("/proc/self/status", "re");
+    while (file != NULL && fgets(line, sizeof line, file) != NULL)
+        if (sscanf(line, "VmHWM: %" SCNd64, &kib) == 1) break;
+    if (file != NULL) fclose(file);
+    return kib;
+}
+
+static void large_bodies_stream_through_little_memory(void **state) {
+    (void)state;
+    static char piece[1 << 16];
+    const int64_t total = 100 << 20;
+    int64_t before_kib = resident_kib();
+    int fd = dial(shared.port);
+    char head[128];
+    snprintf(head, sizeof head,
+             "PUT /count HTTP/1.1\r\nHost: a\r\nContent-Length: %" PRId64 "\r\n\r\n", total);
+    send_words(fd, head);
+    for (int64_t sent = 0; sent < total; sent += (int64_t)sizeof piece)
+        send_bytes(fd, piece, sizeof piece);
+    OWN_REPLY struct reply r;
+    receive_reply(fd, true, &r);
+    assert_string_equal(r.body.data, "104857600");
+    send_words(fd, "GET /stream/chunked/104857600 HTTP/1.1\r\nHost: a\r\n\r\nGET /items/next "
+                   "HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    int64_t received = 0;
+    char tail[64] = "";
+    for (size_t got = 1; got > 0; received += (int64_t)got) {
+        got = receive_some(fd, piece, sizeof piece);
+        if (got >= 4) memcpy(tail, piece + got - 4, 4);
+    }
+    close(fd);
+    assert_string_equal(tail, "next");
+    assert_true(received > total && received < total + (1 << 20));
+    assert_true(resident_kib() - before_kib < 30 * 1024);
+}
+
+static void streams_are_framed(void **state) {
+    (void)state;
+    OWN_REPLY struct reply chunked;
+    exchange(shared.port, "GET /stream/chunked/100000", "", &chunked);
+    assert_int_equal(chunked.body.length, 100000);
+    OWN_REPLY struct reply counted;
+    exchange(shared.port, "GET /stream/counted/100000", "", &counted);
+    assert_string_equal(reply_header(&counted, "Content-Length"), "100000");
+    assert_int_equal(counted.body.length, 100000);
+    OWN_REPLY struct reply head;
+    exchange(shared.port, "HEAD /stream/counted/100000", "", &head);
+    assert_string_equal(reply_header(&head, "Content-Length"), "100000");
+    OWN_REPLY struct reply old;
+    exchange_words(shared.port, "GET /stream/chunked/1000 HTTP/1.0\r\n\r\n", &old);
+    assert_null(reply_header(&old, "Transfer-Encoding"));
+    assert_int_equal(old.body.length, 1000);
+}
+
+static void a_stream_not_ended_is_seen_as_cut(void **state) {
+    (void)state;
+    OWN_REPLY struct reply chunked;
+    exchange(shared.port, "GET /broken/chunked", "", &chunked);
+    assert_true(chunked.cut);
+    OWN_REPLY struct reply counted;
+    exchange(shared.port, "GET /broken/counted", "", &counted);
+    assert_true(counted.cut);
+    assert_string_equal(counted.body.data, "half");
+}
+
+static void every_answer_is_reported(void **state) {
+    (void)state;
+    int before = atomic_load(&seen.finished);
+    OWN_REPLY struct reply r;
+    exchange(shared.port, "GET /items/1", "", &r);
+    wait_finished(before + 1);
+    assert_string_equal(seen.method, "GET");
+    assert_string_equal(seen.route, "/items/:id");
+    assert_int_equal(seen.status, 200);
+    assert_int_equal(seen.sent_bytes, (int64_t)(strlen(r.head) + r.body.length));
+    before = atomic_load(&seen.finished);
+    OWN_REPLY struct reply bad;
+    exchange_words(shared.port, "BREW /pot HTTP/1.1\r\nHost: a\r\n\r\n", &bad);
+    wait_finished(before + 1);
+    assert_string_equal(seen.method, "none");
+    assert_string_equal(seen.route, "none");
+    assert_int_equal(seen.status, 400);
+}
+
+static void an_address_has_so_many_connections(void **state) {
+    (void)state;
+    struct served s =
+        serve_with((struct http_server_options){ROUTES, .max_connections_per_address = 2});
+    int first = dial(s.port);
+    int second = dial(s.port);
+    OWN_REPLY struct reply r;
+    for (int i = 0; i < 2; i++) {
+        OWN_REPLY struct reply taken;
+        send_words(i == 0 ? first : second, "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
+        receive_reply(i == 0 ? first : second, true, &taken);
+        assert_int_equal(taken.status, 200);
+    }
+    int third = dial(s.port);
+    receive_reply(third, true, &r);
+    assert_int_equal(r.status, 429);
+    assert_non_null(reply_header(&r, "Retry-After"));
+    assert_true(ended(third));
+    close(third);
+    shutdown(second, SHUT_RDWR);
+    close(second);
+    /* The server learns of the end in its own time. */
+    int64_t deadline_ms = clock_monotonic_ms() + PATIENCE_S * 1000;
+    int status = 429;
+    while (status != 200 && clock_monotonic_ms() < deadline_ms) {
+        OWN_REPLY struct reply again;
+        exchange(s.port, "GET /hello", "", &again);
+        status = again.status;
+    }
+    assert_int_equal(status, 200);
+    close(first);
+    http_server_stop(s.server);
+}
+
+static void slow_heads_are_given_up(void **state) {
+    (void)state;
+    struct served s = serve_with((struct http_server_options){ROUTES, .header_timeout_ms = 150});
+    int fd = dial(s.port);
+    send_words(fd, "GET /hello HTTP/1.1\r\nHo");
+    OWN_REPLY struct reply r;
+    receive_reply(fd, true, &r);
+    assert_int_equal(r.status, 408);
+    assert_true(ended(fd));
+    close(fd);
+    int silent = dial(s.port);
+    assert_true(ended(silent));
+    close(silent);
+    http_server_stop(s.server);
+}
+
+static void idle_connections_end(void **state) {
+    (void)state;
+    struct served s = serve_with((struct http_server_options){ROUTES, .keep_alive_ms = 100});
+    int fd = dial(s.port);
+    send_words(fd, "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
+    OWN_REPLY struct reply r;
+    receive_reply(fd, true, &r);
+    assert_int_equal(r.status, 200);
+    assert_true(ended(fd));
+    close(fd);
+    http_server_stop(s.server);
+}
+
+static void slow_clients_leave_room_for_others(void **state) {
+    (void)state;
+    enum { SLOW = 100 };
+    struct served s = serve_with((struct http_server_options){ROUTES, .workers = SLOW + 10});
+    int slow[SLOW];
+    for (int i = 0; i < SLOW; i++) {
+        slow[i] = dial(s.port);
+        send_words(slow[i], "GET /hello HTTP/1.1\r\n");
+    }
+    OWN_REPLY struct reply r;
+    exchange(s.port, "GET /hello", "", &r);
+    assert_int_equal(r.status, 200);
+    for (int i = 0; i < SLOW; i++) close(slow[i]);
+    http_server_stop(s.server);
+}
+
+static void draining_ends_connections_with_their_answer(void **state) {
+    (void)state;
+    struct served s = serve_with((struct http_server_options){ROUTES});
+    int fd = dial(s.port);
+    send_words(fd, "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
+    OWN_REPLY struct reply before;
+    receive_reply(fd, true, &before);
+    assert_null(reply_header(&before, "Connection"));
+    http_server_drain(s.server);
+    send_words(fd, "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
+    OWN_REPLY struct reply after;
+    receive_reply(fd, true, &after);
+    assert_int_equal(after.status, 200);
+    assert_string_equal(reply_header(&after, "Connection"), "close");
+    assert_true(ended(fd));
+    close(fd);
+    OWN_REPLY struct reply other;
+    exchange(s.port, "GET /hello", "", &other);
+    assert_int_equal(other.status, 200);
+    http_server_stop(s.server);
+}
+
+static void *stop_server(void *server) {
+    http_server_stop(server);
+    return NULL;
+}
+
+static void stopping_waits_for_the_handler(void **state) {
+    (void)state;
+    struct served s = serve_with((struct http_server_options){ROUTES});
+    seen.released = false;
+    int before = atomic_load(&seen.handled);
+    int idle = dial(s.port);
+    send_words(idle, "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
+    OWN_REPLY struct reply warm;
+    receive_reply(idle, true, &warm);
+    int fd = dial(s.port);
+    send_words(fd, "GET /hold HTTP/1.1\r\nHost: a\r\n\r\n");
+    pthread_mutex_lock(&seen.lock);
+    while (atomic_load(&seen.handled) == before) pthread_cond_wait(&seen.change, &seen.lock);
+    pthread_mutex_unlock(&seen.lock);
+    pthread_t stopper;
+    assert_int_equal(pthread_create(&stopper, NULL, stop_server, s.server), 0);
+    assert_true(ended(idle)); /* it has begun to stop */
+    close(idle);
+    pthread_mutex_lock(&seen.lock);
+    seen.released = true;
+    pthread_cond_broadcast(&seen.change);
+    pthread_mutex_unlock(&seen.lock);
+    OWN_REPLY struct reply r;
+    receive_reply(fd, true, &r);
+    assert_int_equal(r.status, 200);
+    assert_string_equal(r.body.data, "held");
+    assert_string_equal(reply_header(&r, "Connection"), "close");
+    close(fd);
+    pthread_join(stopper, NULL);
+}
+
+static void stopping_cuts_who_never_ends(void **state) {
+    (void)state;
+    struct served s = serve_with((struct http_server_options){ROUTES, .stop_timeout_ms = 100});
+    int reader = dial(s.port); /* takes nothing of what is streamed to it */
+    send_words(reader, "GET /stream/chunked/1000000000 HTTP/1.1\r\nHost: a\r\n\r\n");
+    char byte;
+    assert_int_equal(receive_some(reader, &byte, 1), 1);
+    int writer = dial(s.port); /* never sends the body it announced */
+    send_words(
+        writer,
+        "PUT /count HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\nExpect: 100-continue\r\n\r\n");
+    assert_int_equal(receive_some(writer, &byte, 1), 1);
+    http_server_stop(s.server);
+    close(reader);
+    close(writer);
+}
+
+static void wrong_addresses_and_ports_are_named(void **state) {
+    (void)state;
+    struct http_server *s = NULL;
+    struct err e = {0};
+    struct http_server_options options = {
+        .address = "127.0.0.1", .port = shared.port, .workers = 2, ROUTES};
+    assert_false(http_server_start(&s, &options, &e));
+    assert_int_equal(e.code, ERR_CONFLICT);
+    assert_non_null(strstr(e.text, "in use"));
+    assert_string_not_equal(e.hint, "");
+    options.address = "no-address";
+    assert_false(http_server_start(&s, &options, &e));
+    assert_int_equal(e.code, ERR_INVALID);
+    assert_non_null(strstr(e.text, "no-address"));
+    options.address = "192.0.2.1"; /* RFC 5737: nobody's */
+    assert_false(http_server_start(&s, &options, &e));
+    assert_non_null(strstr(e.text, "192.0.2.1"));
+    options = (struct http_server_options){.port = 70000, .workers = 2, ROUTES};
+    assert_false(http_server_start(&s, &options, &e));
+    assert_int_equal(e.code, ERR_INVALID);
+    assert_null(s);
+}
+
+static void servers_start_and_stop_again(void **state) {
+    (void)state;
+    for (int i = 0; i < 20; i++) {
+        struct served s = serve_with((struct http_server_options){ROUTES, .workers = 4});
+        OWN_REPLY struct reply r;
+        exchange(s.port, "GET /hello", "", &r);
+        assert_int_equal(r.status, 200);
+        http_server_stop(s.server);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(get_is_answered_with_safe_headers),
+        cmocka_unit_test(head_is_get_without_the_body),
+        cmocka_unit_test(request_ids_are_kept_when_sane),
+        cmocka_unit_test(unknown_paths_and_methods_are_told_apart),
+        cmocka_unit_test(problems_hold_every_member),
+        cmocka_unit_test(some_problems_say_when_or_how_to_come_back),
+        cmocka_unit_test(tokens_decide_by_role),
+        cmocka_unit_test(without_tokens_only_public_routes_answer),
+        cmocka_unit_test(accessors_tell_what_came),
+        cmocka_unit_test(query_parameters_are_checked),
+        cmocka_unit_test(encoded_parameters_reach_the_handler_decoded),
+        cmocka_unit_test(header_values_cannot_begin_new_lines),
+        cmocka_unit_test(json_with_an_etag_is_not_sent_twice),
+        cmocka_unit_test(connections_are_kept_and_pipelined),
+        cmocka_unit_test(connections_end_when_the_client_says_so),
+        cmocka_unit_test(bodies_of_every_size_come_back),
+        cmocka_unit_test(a_body_above_the_cap_is_refused_before_it_is_sent),
+        cmocka_unit_test(whoever_sends_too_much_still_reads_why),
+        cmocka_unit_test(a_chunked_body_above_the_cap_is_cut),
+        cmocka_unit_test(a_body_where_none_is_taken_is_refused),
+        cmocka_unit_test(a_body_cut_short_is_told),
+        cmocka_unit_test(a_body_that_does_not_come_is_given_up),
+        cmocka_unit_test(a_body_that_drips_is_given_up),
+        cmocka_unit_test(clients_that_wait_are_told_to_continue),
+        cmocka_unit_test(a_client_that_did_not_wait_is_not_told),
+        cmocka_unit_test(a_body_nobody_reads_does_not_become_a_request),
+        cmocka_unit_test(large_bodies_stream_through_little_memory),
+        cmocka_unit_test(streams_are_framed),
+        cmocka_unit_test(a_stream_not_ended_is_seen_as_cut),
+        cmocka_unit_test(every_answer_is_reported),
+        cmocka_unit_test(an_address_has_so_many_connections),
+        cmocka_unit_test(slow_heads_are_given_up),
+        cmocka_unit_test(idle_connections_end),
+        cmocka_unit_test(slow_clients_leave_room_for_others),
+        cmocka_unit_test(draining_ends_connections_with_their_answer),
+        cmocka_unit_test(stopping_waits_for_the_handler),
+        cmocka_unit_test(stopping_cuts_who_never_ends),
+        cmocka_unit_test(wrong_addresses_and_ports_are_named),
+        cmocka_unit_test(servers_start_and_stop_again),
+    };
+    return cmocka_run_group_tests(tests, begin, end);
+}
