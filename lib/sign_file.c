@@ -216,7 +216,7 @@ bool sign_signature_key_id(const char *signature, char out[SIGN_KEY_ID_HEX_SIZE]
 
 /* A name that would break the comment's line or its fields cannot be bound. */
 static bool name_bindable(const char *name) {
-    size_t length = strnlen(name, SIGN_FILE_NAME_SIZE);
+    size_t length = strlen(name);
     if (length == 0 || length >= SIGN_FILE_NAME_SIZE) return false;
     for (size_t i = 0; i < length; i++) {
         if ((unsigned char)name[i] < ' ' || name[i] == 0x7f) return false;
