@@ -93,8 +93,7 @@ static void restore_echo(void) {
 static ssize_t read_line(char *out, size_t size) {
     size_t length = 0;
     char byte;
-    ssize_t got;
-    while ((got = read(STDIN_FILENO, &byte, 1)) == 1 && byte != '\n') {
+    while (read(STDIN_FILENO, &byte, 1) == 1 && byte != '\n') {
         if (length + 1 >= size) return -1;
         out[length++] = byte;
     }
