@@ -17,8 +17,7 @@ static void set_condition(struct chunks *c, unsigned condition, const char *even
 }
 
 static bool is_no_space(int errno_value) {
-    return errno_value == ENOSPC || errno_value == EDQUOT ||
-           errno_value == EFBIG; /* EFBIG: a limit of this process */
+    return errno_value == ENOSPC || errno_value == EDQUOT;
 }
 
 /* Of this process or machine, not of the disk. */
@@ -56,6 +55,9 @@ bool chunks_write_failed(struct chunks *c, int errno_value, int64_t total_bytes,
                          struct err *e) {
     if (is_shortage(errno_value)) return shortage(errno_value, id, e);
     if (is_no_space(errno_value)) return now_full(c, total_bytes, id, errno_value, e);
+    if (errno_value == EFBIG)
+        return err_set(e, ERR_NO_SPACE,
+                       "chunk %s is larger than this process may write (ulimit -f)", id);
     metric_add(&measure_io_errors, 1, "write", NULL);
     set_condition(c, CONDITION_WRITE_ERROR, "disk.write_failed", id, errno_value);
     return err_set(e, ERR_IO, "chunk %s could not be written: %s", id,

@@ -32,16 +32,23 @@ static void directory_close(DIR **directory) {
     if (*directory != NULL) closedir(*directory);
 }
 
+/* A stream over the directory, from its begin; NULL with errno set. */
+static DIR *open_names(const struct chunks *c, unsigned directory) {
+    int fd = openat(c->data_fds[directory], ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *names = fd >= 0 ? fdopendir(fd) : NULL;
+    int errno_value = errno;
+    if (names == NULL && fd >= 0) close(fd);
+    errno = errno_value;
+    return names;
+}
+
 static bool read_names(struct chunks *c, unsigned directory, const char *prefix, const char *after,
                        struct found *found, struct err *e) {
     char where[3];
     char id[CHUNK_ID_SIZE];
+    __attribute__((cleanup(directory_close))) DIR *names = open_names(c, directory);
     chunk_directory_name(directory, where);
-    OWN_FD int fd = openat(c->data_fds[directory], ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0) return chunks_open_failed(c, errno, where, e);
-    __attribute__((cleanup(directory_close))) DIR *names = fdopendir(fd);
     if (names == NULL) return chunks_open_failed(c, errno, where, e);
-    fd = -1; /* closed with names */
     errno = 0;
     for (struct dirent *entry = readdir(names); entry != NULL; entry = readdir(names))
         if (is_wanted(entry->d_name, directory, prefix, after, id)) found_add(found, id);
