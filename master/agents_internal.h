@@ -73,6 +73,9 @@ void agents_add_event(struct agents *a, const char *kind, const char *subject, c
                       ...) PRINTF_LIKE(4, 5);
 void agent_update_labels(struct agent_view *view);
 
+/* As agents_refresh, for what only this agent's choice depends on. */
+MUST_CHECK bool agents_refresh_one(struct agents *a, const char *id, struct err *e);
+
 /* Deletes the row and writes the event. */
 MUST_CHECK bool agent_row_delete(struct agents *a, const char *id, const char *principal,
                                  struct err *e);

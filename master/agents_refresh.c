@@ -7,11 +7,12 @@
 #include <string.h>
 
 struct refresh {
+    const char *id; /* NULL: all agents */
     struct channel *channels;
     size_t channel_count;
     struct binary *binaries;
     size_t binary_count;
-    struct agent_row *rows; /* all, as read */
+    struct agent_row *rows; /* as read */
     size_t count;
     bool *changed;
 };
@@ -59,7 +60,7 @@ static bool refresh_rows(struct db_connection *c, void *argument, struct err *e)
     struct refresh *r = argument;
     if (!channels_read(c, &r->channels, &r->channel_count, e) ||
         !catalog_read(c, NULL, NULL, NULL, NULL, &r->binaries, &r->binary_count, e) ||
-        !agent_rows_read(c, NULL, keep_row, r, e))
+        !agent_rows_read(c, r->id, keep_row, r, e))
         return false;
     r->changed = memory_zeroed(r->count + 1, sizeof *r->changed);
     for (size_t i = 0; i < r->count; i++)
@@ -89,8 +90,8 @@ static void take_rows(struct agents *a, struct refresh *r) {
     }
 }
 
-bool agents_refresh(struct agents *a, struct err *e) {
-    struct refresh r = {0};
+static bool refresh(struct agents *a, const char *id, struct err *e) {
+    struct refresh r = {.id = id};
     bool done = db_write(a->options.db, refresh_rows, &r, e);
     if (done) take_rows(a, &r);
     for (size_t i = 0; i < r.count; i++) agent_row_clear(&r.rows[i]);
@@ -99,4 +100,12 @@ bool agents_refresh(struct agents *a, struct err *e) {
     free(r.channels);
     free(r.binaries);
     return done || err_wrap(e, "refresh desired versions");
+}
+
+bool agents_refresh(struct agents *a, struct err *e) {
+    return refresh(a, NULL, e);
+}
+
+bool agents_refresh_one(struct agents *a, const char *id, struct err *e) {
+    return refresh(a, id, e);
 }

@@ -179,7 +179,7 @@ bool agents_set_channel(struct agents *a, const char *id, const char *channel,
                         const char *principal, struct err *e) {
     struct row_change r = {
         .id = id, .principal = principal, .change = change_channel, .value = channel};
-    return channel_name_check(channel, e) && change_row(a, &r, e) && agents_refresh(a, e);
+    return channel_name_check(channel, e) && change_row(a, &r, e) && agents_refresh_one(a, id, e);
 }
 
 static bool change_mode(struct db_connection *c, struct row_change *r, struct err *e) {
@@ -206,7 +206,7 @@ static bool change_admission(struct db_connection *c, struct row_change *r, stru
 bool agents_approve(struct agents *a, const char *id, const char *principal, struct err *e) {
     struct row_change r = {
         .id = id, .principal = principal, .change = change_admission, .value = "admitted"};
-    return change_row(a, &r, e) && agents_refresh(a, e);
+    return change_row(a, &r, e) && agents_refresh_one(a, id, e);
 }
 
 bool agents_revoke(struct agents *a, const char *id, const char *principal, struct err *e) {
@@ -329,7 +329,7 @@ bool agents_enroll(struct agents *a, const struct agent_enrollment *enrollment,
         events_announce(a->options.events);
     }
     agent_row_clear(&n.row);
-    return enrolled && agents_refresh(a, e);
+    return enrolled && agents_refresh_one(a, enrollment->id, e);
 }
 
 struct removal {
