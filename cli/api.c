@@ -61,7 +61,8 @@ bool api_call(struct api *a, struct http_call *call, const char *path, struct ht
     bool ok = http_call_ok(call, out, e);
     call->url = NULL;
     if (ok) return true;
-    if (out->status == 0 && e->code == ERR_UNREACHABLE) explain_unreachable(a, text_value(&url), e);
+    if (out->status < 400 && e->code == ERR_UNREACHABLE)
+        explain_unreachable(a, text_value(&url), e);
     if (out->status == 401) explain_unauthenticated(a, e);
     return false;
 }

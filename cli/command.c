@@ -38,10 +38,10 @@ static const struct option_entry *global_option(const struct command_table *t, c
     return NULL;
 }
 
-void command_words(const struct command_table *t, int argc, char **argv, int words[2]) {
+void command_words(const struct command_table *t, int argc, char **argv, int words[3]) {
     int found = 0;
-    words[0] = words[1] = 0;
-    for (int i = 1; i < argc && found < 2; i++) {
+    words[0] = words[1] = words[2] = 0;
+    for (int i = 1; i < argc && found < 3; i++) {
         if (strcmp(argv[i], "--") == 0) return;
         if (argv[i][0] != '-' || argv[i][1] == '\0') {
             words[found++] = i;

@@ -41,9 +41,9 @@ struct command_table {
 };
 extern const struct command_table command_table;
 
-/* Indexes of the first two words of the line that are neither options nor values of global options;
- * 0 for none. */
-void command_words(const struct command_table *t, int argc, char **argv, int words[2]);
+/* Indexes of the first three words of the line that are neither options nor values of global
+ * options; 0 for none. */
+void command_words(const struct command_table *t, int argc, char **argv, int words[3]);
 
 /* The command that noun and verb name. ERR_USAGE says what exists and suggests what was meant; verb
  * may be NULL. */

@@ -149,8 +149,8 @@ static bool check_ready(struct invocation *call, struct doctor *d) {
         return true;
     }
     doctor_add(d, "fail", "master", e.hint, "%s", e.text);
-    if (answer.status == 0) call->exit_code = err_exit_code(e.code);
-    return answer.status != 0;
+    if (answer.status < 400) call->exit_code = err_exit_code(e.code);
+    return answer.status >= 400;
 }
 
 static void check_grid(struct invocation *call, struct doctor *d) {

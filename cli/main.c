@@ -21,7 +21,7 @@ static int emit(const struct text *words) {
 }
 
 /* The line without the command's own words. */
-static char **without_words(int *argc, char **argv, const int words[2], bool verb) {
+static char **without_words(int *argc, char **argv, const int words[3], bool verb) {
     char **left = memory_zeroed((size_t)*argc + 1, sizeof *left);
     int count = 0;
     for (int i = 0; i < *argc; i++)
@@ -62,7 +62,7 @@ static int help(const struct command *c, const struct settings *settings) {
     return emit(&page);
 }
 
-static int run_command(const struct command *c, int argc, char **argv, const int words[2]) {
+static int run_command(const struct command *c, int argc, char **argv, const int words[3]) {
     struct err e = {0};
     struct settings settings = {0};
     int first = 0;
@@ -126,7 +126,7 @@ static int run_help(const char *noun, const char *verb) {
 int main(int argc, char **argv) {
     struct err e = {0};
     const struct command *c = NULL;
-    int words[2];
+    int words[3];
     terminal_setup();
     http_client_setup();
     sign_setup();
@@ -134,8 +134,7 @@ int main(int argc, char **argv) {
     const char *noun = words[0] > 0 ? argv[words[0]] : NULL,
                *verb = words[1] > 0 ? argv[words[1]] : NULL;
     if (noun == NULL) return run_bare(argc, argv);
-    if (strcmp(noun, "help") == 0)
-        return run_help(verb, verb != NULL && words[1] + 1 < argc ? argv[words[1] + 1] : NULL);
+    if (strcmp(noun, "help") == 0) return run_help(verb, words[2] > 0 ? argv[words[2]] : NULL);
     if (verb == NULL && help_wanted(argc, argv) && command_is_group(&command_table, noun))
         return run_help(noun, NULL);
     if (!command_find(&command_table, noun, verb, &c, &e)) return fail(&e, NULL);

@@ -11,7 +11,7 @@
 #define ASKED_LONGEST_S 120
 
 bool retry_worthwhile(enum err_code code, int status) {
-    if (status == 0) return code == ERR_UNREACHABLE || code == ERR_TIMEOUT;
+    if (status < 400) return code == ERR_UNREACHABLE || code == ERR_TIMEOUT;
     return status == 408 || status == 429 || status == 502 || status == 503 || status == 504;
 }
 

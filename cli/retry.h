@@ -12,8 +12,8 @@ struct retry {
 #define RETRY_BEGIN                                                                                \
     { .attempts = 0 }
 
-/* Whether a failure may be over soon: the network, an overloaded or restarting master. status is
- * the answer's, 0 for none. Pure. */
+/* Whether a failure may be over soon: the network, an overloaded or restarting master. A status
+ * below 400 means that the call itself failed, maybe behind an interim or in a cut answer. Pure. */
 bool retry_worthwhile(enum err_code code, int status);
 
 /* Milliseconds until the next attempt, at least what the master asked for; -1 when it was tried

@@ -7,7 +7,7 @@
 
 static void finds_words_among_options(void **state) {
     (void)state;
-    int words[2];
+    int words[3];
     char *plain[] = {"gridctl", "agent", "list", NULL};
     command_words(&command_table, 3, plain, words);
     assert_int_equal(words[0], 1);
@@ -27,7 +27,7 @@ static void finds_words_among_options(void **state) {
 
 static void stops_looking_for_words_behind_two_dashes(void **state) {
     (void)state;
-    int words[2];
+    int words[3];
     char *line[] = {"gridctl", "status", "--", "list", NULL};
     command_words(&command_table, 4, line, words);
     assert_int_equal(words[0], 1);

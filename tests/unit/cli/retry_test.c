@@ -27,6 +27,7 @@ static void tries_again_only_what_may_pass(void **state) {
     assert_true(retry_worthwhile(ERR_TIMEOUT, 0));
     assert_true(retry_worthwhile(ERR_RATE_LIMITED, 429));
     assert_true(retry_worthwhile(ERR_UNAVAILABLE, 503));
+    assert_true(retry_worthwhile(ERR_UNREACHABLE, 100)); /* cut after "100 Continue" */
     assert_false(retry_worthwhile(ERR_NO_SPACE, 507));
     assert_false(retry_worthwhile(ERR_UNTRUSTED, 422));
     assert_false(retry_worthwhile(ERR_CONFLICT, 409));
