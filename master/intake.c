@@ -192,8 +192,9 @@ void intake_rejected(struct intake *i, struct rejected **out, size_t *count) {
 
 /* The directory may be another one than at the last scan: watching is begun again each time, which
  * changes nothing for the same one. */
-static int open_directory(struct intake *i) {
+static int open_directory(struct intake *i, struct err *e) {
     int fd = open(i->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) err_errno(e, errno, "open the drop box");
     if (fd < 0 || i->inotify < 0) return fd;
     int watch = inotify_add_watch(i->inotify, i->directory, WATCHED);
     if (watch < 0)
@@ -224,9 +225,8 @@ bool intake_scan(struct intake *i, int64_t now_ms) {
     OWN_TEXT struct text hints = TEXT_EMPTY;
     struct drops drops;
     struct err e;
-    OWN_FD int directory = open_directory(i);
+    OWN_FD int directory = open_directory(i, &e);
     intake_read_hints(i, &hints);
-    if (directory < 0) err_errno(&e, errno, "open the drop box");
     bool readable =
         directory >= 0 && intake_look(directory, &i->drops, text_value(&hints), now_ms, &drops, &e);
     tell_directory(i, readable, &e);
