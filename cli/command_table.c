@@ -105,6 +105,8 @@ static const struct command commands[] = {
      .details = "The token comes from the terminal, stdin, --token-file or GRID_TOKEN, never from the command line. It is kept with\n"
                 "the URL in ~/.config/grid, readable by you only.",
      .example = "gridctl login --url https://grid.example:7001", .formats = COMMAND_TEXT, .run = login_run},
+    {.noun = "completion", .arguments = "SHELL", .summary = "a script that completes lines of bash or zsh",
+     .example = "source <(gridctl completion bash)", .formats = COMMAND_TEXT, .run = completion_print},
     {.noun = "api", .arguments = "METHOD PATH", .summary = "calls a REST route as it is",
      .example = "gridctl api GET '/api/agents?status=up'", .formats = COMMAND_TEXT | COMMAND_JSON,
      OPTIONS_OF(api_options), .run = raw_call},

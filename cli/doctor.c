@@ -53,6 +53,21 @@ static void examine_master(struct doctor *d, const struct answer_summary *s,
         doctor_add(d, "ok", "clock", "", "the master's clock agrees with this machine's");
 }
 
+static void examine_channels(struct doctor *d, const struct answer_summary *s) {
+    OWN_TEXT struct text list = TEXT_EMPTY;
+    for (size_t i = 0; i < s->channels_count; i++) {
+        const char *version = format_or(s->channels[i].version, "");
+        if (version[0] == '\0') continue;
+        text_add_format(&list, "%s%s %s", list.length > 0 ? ", " : "",
+                        format_or(s->channels[i].name, "?"), version);
+    }
+    if (list.length > 0)
+        doctor_add(d, "ok", "channel", "", "%s", list.data);
+    else
+        doctor_add(d, "warn", "channel", "gridctl channel set stable VERSION",
+                   "no channel points to a version");
+}
+
 static void examine_binaries(struct doctor *d, const struct answer_summary *s) {
     char words[FORMAT_SIZE];
     if (s->binaries == 0)
@@ -62,14 +77,7 @@ static void examine_binaries(struct doctor *d, const struct answer_summary *s) {
     if (s->rejected > 0)
         doctor_add(d, "warn", "drop box", "gridctl binary list --rejected", "%s refused",
                    format_count(s->rejected, "file", words));
-    for (size_t i = 0; i < s->channels_count; i++)
-        if (format_or(s->channels[i].version, "")[0] != '\0') {
-            doctor_add(d, "ok", "channel", "", "%s points to %s",
-                       format_or(s->channels[i].name, "?"), s->channels[i].version);
-            return;
-        }
-    doctor_add(d, "warn", "channel", "gridctl channel set stable VERSION",
-               "no channel points to a version");
+    examine_channels(d, s);
 }
 
 static void examine_agents(struct doctor *d, const struct answer_agent_counts *a) {

@@ -13,4 +13,4 @@ command_handler key_list, key_show, key_generate, key_trust, key_rm;
 command_handler token_list, token_create, token_revoke;
 command_handler event_tail;
 command_handler backup_create, backup_restore;
-command_handler status_show, doctor_run, version_show, login_run, raw_call;
+command_handler status_show, doctor_run, version_show, login_run, raw_call, completion_print;

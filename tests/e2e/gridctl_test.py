@@ -163,6 +163,24 @@ class GridctlTest(unittest.TestCase):
         self.assertEqual(result.returncode, 1)
         self.assertIn("No space left", result.stderr)
 
+    def complete(self, *words):
+        """What bash offers behind these words (the last one is being typed)."""
+        line = 'source <("$0" completion bash); COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _gridctl; printf "%s\\n" "${COMPREPLY[@]}"'
+        env = dict(os.environ, PATH=os.path.dirname(program("gridctl")) + ":" + os.environ["PATH"], GRID_TOKEN=self.grid.token,
+                   GRID_URL=self.grid.master.url)
+        result = subprocess.run(["bash", "-c", line, program("gridctl"), "gridctl", *words], env=env, capture_output=True, text=True)
+        self.assertEqual(result.stderr, "")
+        return result.stdout.split()
+
+    def test_bash_completes_nouns_verbs_options_and_names(self):
+        self.assertEqual(self.complete("ag"), ["agent"])
+        self.assertIn("join-command", self.complete("agent", ""))
+        self.assertEqual(self.complete("agent", "join-command", "--us"), ["--uses"])
+        self.assertEqual(self.complete("status", "--tok"), ["--token-file"])
+        token_id = self.run_ok("token", "create").strip()[3:].split(".")[0]
+        self.assertEqual(self.complete("token", "revoke", token_id[:8]), [token_id])
+        self.run_bad(2, "bash or zsh", "completion", "fish")
+
     # --- looking ---
 
     def test_status_and_doctor_say_what_comes_next(self):

@@ -41,6 +41,7 @@ static void a_healthy_grid_has_only_good_findings(void **state) {
     doctor_examine(&d, &s, "0.1.0", now_ms());
     assert_true(d.count > 4);
     for (size_t i = 0; i < d.count; i++) assert_string_equal(d.findings[i].state, "ok");
+    assert_string_equal(finding_of(&d, "channel", "ok")->found, "stable 1.0.0");
     assert_false(doctor_failed(&d));
 }
 
