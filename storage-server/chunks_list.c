@@ -49,9 +49,12 @@ static bool read_names(struct chunks *c, unsigned directory, const char *prefix,
     __attribute__((cleanup(directory_close))) DIR *names = open_names(c, directory);
     chunk_directory_name(directory, where);
     if (names == NULL) return chunks_open_failed(c, errno, where, e);
-    errno = 0;
-    for (struct dirent *entry = readdir(names); entry != NULL; entry = readdir(names))
+    for (;;) {
+        errno = 0;
+        const struct dirent *entry = readdir(names);
+        if (entry == NULL) break;
         if (is_wanted(entry->d_name, directory, prefix, after, id)) found_add(found, id);
+    }
     return errno == 0 || chunks_read_failed(c, errno, where, e);
 }
 

@@ -497,7 +497,8 @@ class Lifecycle(StorageServerTest):
                      'grid_storage_condition{reason="disk_full"} 0',
                      f'grid_build_info{{version="{node.health()["version"]}"}} 1']:
             self.assertIn(line + "\n", page)
-        self.assertIn('grid_http_request_duration_seconds_count{route="/v1/chunks/:id",status="2xx"} 1\n', page)
+        answered = 'grid_http_request_duration_seconds_count{route="/v1/chunks/:id",status="2xx"}'
+        wait_for("the request is counted, which comes after its answer", lambda: node.metric(answered) == 1)
 
     def test_running_requests_finish_before_it_stops(self):
         node = self.start()
