@@ -5,12 +5,17 @@
 
 #include <string.h>
 
-static const char head[] = "_gridctl() {\n"
-                           "    local words=() candidates='' current=${COMP_WORDS[COMP_CWORD]} i\n"
-                           "    for ((i = 1; i < COMP_CWORD; i++)); do\n"
-                           "        [[ ${COMP_WORDS[i]} == -* ]] || words+=(\"${COMP_WORDS[i]}\")\n"
-                           "    done\n"
-                           "    case \"${words[0]} ${words[1]}\" in\n";
+/* compgen expands its words as the shell does: nothing but plain names may come from a master. */
+static const char head[] =
+    "_gridctl_names() {\n"
+    "    gridctl \"$1\" list -o name 2>/dev/null | grep -xE '[A-Za-z0-9._/+-]+'\n"
+    "}\n"
+    "_gridctl() {\n"
+    "    local words=() candidates='' current=${COMP_WORDS[COMP_CWORD]} i\n"
+    "    for ((i = 1; i < COMP_CWORD; i++)); do\n"
+    "        [[ ${COMP_WORDS[i]} == -* ]] || words+=(\"${COMP_WORDS[i]}\")\n"
+    "    done\n"
+    "    case \"${words[0]} ${words[1]}\" in\n";
 static const char tail[] = "    esac\n"
                            "    COMPREPLY=($(compgen -W \"$candidates\" -- \"$current\"))\n"
                            "}\n"
