@@ -8,8 +8,11 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/file.h>
+#include <time.h>
 
 #define NOTE_MAX_BYTES 4096
+#define ATTEMPTS 10
+#define ATTEMPT_PAUSE_MS 50
 
 static const struct json_field fields[] = {
     J(JSON_INT, struct lock_note, pid, 0),        J(JSON_INT, struct lock_note, start_time, 0),
@@ -87,12 +90,23 @@ static bool held_by_other(const char *directory, int fd, struct err *e) {
     return err_hint(e, "stop that process, or give this one a --data of its own");
 }
 
+/* Whoever looks whether the directory is in use holds the lock for a moment itself: that is no
+ * holder. */
+static int lock_patiently(int fd) {
+    int result = flock(fd, LOCK_EX | LOCK_NB);
+    for (int i = 1; i < ATTEMPTS && result != 0 && errno == EWOULDBLOCK; i++) {
+        nanosleep(&(struct timespec){.tv_nsec = ATTEMPT_PAUSE_MS * 1000000L}, NULL);
+        result = flock(fd, LOCK_EX | LOCK_NB);
+    }
+    return result;
+}
+
 bool lock_take(const char *directory, const struct lock_note *note, int *fd, struct err *e) {
     char path[4096];
     if (!file_join(path, sizeof path, directory, "lock", e)) return false;
     OWN_FD int lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (lock < 0) return err_errno(e, errno, "open %s", path);
-    if (flock(lock, LOCK_EX | LOCK_NB) != 0)
+    if (lock_patiently(lock) != 0)
         return errno == EWOULDBLOCK ? held_by_other(directory, lock, e)
                                     : err_errno(e, errno, "lock %s", path);
     if (!lock_update(lock, note, e)) return err_wrap(e, "%s", path);

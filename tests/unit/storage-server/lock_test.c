@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 
 #include <cmocka.h>
 
@@ -16,6 +17,17 @@ struct fixture {
     char directory[64];
     char path[96];
 };
+
+/* An agent that looks whether a node runs takes the lock for a moment: it lets go while lock_take
+ * pauses. */
+static int looking = -1;
+
+int nanosleep(const struct timespec *time, struct timespec *rest) {
+    (void)time;
+    (void)rest;
+    if (looking >= 0) close(TAKE_FD(looking));
+    return 0;
+}
 
 static int setup(void **state) {
     struct fixture *f = memory_zeroed(1, sizeof *f);
@@ -106,6 +118,17 @@ static void second_holder_is_told_who_the_first_is(void **state) {
     close(second);
 }
 
+static void somebody_who_only_looks_is_no_holder(void **state) {
+    const struct fixture *f = *state;
+    struct lock_note note = {.pid = 1};
+    struct err e;
+    OWN_FD int fd = -1;
+    looking = open(f->path, O_RDWR | O_CREAT, 0600);
+    assert_int_equal(flock(looking, LOCK_SH | LOCK_NB), 0);
+    assert_true(lock_take(f->directory, &note, &fd, &e));
+    assert_int_equal(looking, -1);
+}
+
 static void holder_without_a_note_is_still_a_holder(void **state) {
     const struct fixture *f = *state;
     struct lock_note note = {.pid = 1};
@@ -142,6 +165,7 @@ int main(void) {
         cmocka_unit_test(note_tells_what_is_true_of_this_process),
         cmocka_unit_test(overlong_id_is_refused),
         TEST(second_holder_is_told_who_the_first_is),
+        TEST(somebody_who_only_looks_is_no_holder),
         TEST(holder_without_a_note_is_still_a_holder),
         TEST(shorter_note_leaves_nothing_of_the_longer_one),
     };
