@@ -1,0 +1,574 @@
+"""Binaries over HTTP: publishing, asking, downloading, withdrawing; the drop box; channels, keys, backups. A real
+master, no agents."""
+import base64, hashlib, json, os, shutil, socket, sqlite3, struct, subprocess, tempfile, unittest, urllib.parse
+
+from grid import Grid, PATIENCE_S, program, wait_for
+
+NAME = "storage-server-1.0.0-linux-x86_64"
+ROUTE = "/api/binaries/%s/linux/x86_64"
+
+
+def script(words):
+    return b"#!/bin/sh\necho " + words.encode() + b"\n"
+
+
+def elf(machine, size=64):
+    """An ELF executable's header for this machine, and zeros behind it."""
+    header = b"\x7fELF\x02\x01\x01" + b"\0" * 9 + struct.pack("<HHI", 2, machine, 1)
+    return header.ljust(size, b"\0")
+
+
+def sha256(content):
+    return hashlib.sha256(content).hexdigest()
+
+
+class Test(unittest.TestCase):
+    arguments = ()
+
+    def setUp(self):
+        self.grid = Grid(self, self.arguments)
+
+    def put(self, content, version="1.0.0", query="", name="storage-server", **options):
+        return self.grid.request("PUT", ROUTE % version + "?name=" + name + query, content, **options)
+
+    def publish(self, version="1.0.0", words=None):
+        content = script(words or version)
+        self.assertEqual(self.put(content, version).status, 201)
+        return content
+
+    def get(self, path, **options):
+        return self.grid.request("GET", path, token=options.pop("token", None), **options)
+
+    def problem(self, answer, status, code):
+        self.assertEqual(answer.status, status, answer.body)
+        self.assertEqual(answer.headers["Content-Type"], "application/problem+json")
+        self.assertEqual(answer.json()["code"], code, answer.body)
+        return answer.json()
+
+    def role(self, role):
+        return self.grid.api("POST", "/api/tokens", {"kind": "api", "role": role})["secret"]
+
+    def raw(self, head, body=b""):
+        """A connection of our own, for what no decent client sends."""
+        host, port = self.grid.master.url.removeprefix("http://").rsplit(":", 1)
+        connection = socket.create_connection((host, int(port)), timeout=PATIENCE_S)
+        connection.sendall(head.encode() + body)
+        return connection
+
+    def status_of(self, head, body=b""):
+        with self.raw(head, body) as connection:
+            return int(connection.makefile("rb").readline().split()[1])
+
+
+class Asking(Test):
+    def test_a_binary_is_shown_with_all_its_fields(self):
+        content = self.publish()
+        shown = self.get(ROUTE % "1.0.0").json()
+        release = self.get("/api/keys/release").body.decode()
+        self.assertEqual(list(shown)[:7], ["version", "platform", "arch", "checksum", "size_bytes", "path", "uploaded_at"])
+        self.assertEqual(shown | {"uploaded_at": 0}, {
+            "version": "1.0.0", "platform": "linux", "arch": "x86_64", "checksum": sha256(content),
+            "size_bytes": len(content), "path": NAME, "uploaded_at": 0, "name": "storage-server", "signed": True,
+            "key_id": release.splitlines()[0].split()[-1], "yanked": False, "notes": ""})
+        self.assertEqual(self.get("/api/binaries").json(), [shown])
+
+    def test_aliases_of_platform_and_arch_are_taken(self):
+        self.publish()
+        self.assertEqual(self.get("/api/binaries/1.0.0/Linux/amd64").json()["arch"], "x86_64")
+        self.problem(self.get("/api/binaries/1.0.0/linux/sparc"), 400, "invalid")
+        self.problem(self.get("/api/binaries/1.0/linux/x86_64"), 400, "invalid")
+        self.problem(self.get("/api/binaries/9.9.9/linux/x86_64"), 404, "not_found")
+
+    def test_latest_is_by_version_and_without_prereleases(self):
+        for version in ("1.9.0", "1.10.0", "2.0.0-rc.1"):
+            self.publish(version)
+        self.assertEqual(self.get("/api/binaries/latest/linux/x86_64").json()["version"], "1.10.0")
+        self.assertEqual(self.get("/api/binaries/latest/linux/x86_64?pre=1").json()["version"], "2.0.0-rc.1")
+        self.problem(self.get("/api/binaries/latest/darwin/arm64"), 404, "not_found")
+
+    def test_lists_are_filtered_sorted_and_cut_into_pages(self):
+        for version in ("1.0.0", "1.10.0", "1.9.0", "2.0.0"):
+            self.publish(version)
+        def versions(answer):
+            return [b["version"] for b in answer.json()]
+        self.assertEqual(versions(self.get("/api/binaries")), ["1.0.0", "1.9.0", "1.10.0", "2.0.0"])
+        self.assertEqual(versions(self.get("/api/binaries?sort=-version")), ["2.0.0", "1.10.0", "1.9.0", "1.0.0"])
+        self.assertEqual(versions(self.get("/api/binaries?version=1.9.0&platform=linux&arch=amd64")), ["1.9.0"])
+        self.assertEqual(versions(self.get("/api/binaries?name=other")), [])
+        self.assertIn("name, version, uploaded_at", self.problem(self.get("/api/binaries?sort=x"), 400, "invalid")["detail"])
+        self.assertIn("platform", self.problem(self.get("/api/binaries?colour=red"), 400, "invalid")["hint"])
+        seen, path = [], "/api/binaries?limit=3"
+        while path:
+            page = self.get(path)
+            seen += versions(page)
+            self.assertEqual(page.headers["X-Total-Count"], "4")
+            link = page.headers["Link"]
+            path = link.split(">")[0].lstrip("<") if link else None
+        self.assertEqual(seen, ["1.0.0", "1.9.0", "1.10.0", "2.0.0"])
+
+    def test_a_checksum_is_verified(self):
+        content = self.publish()
+        def verify(checksum):
+            return self.grid.request("POST", ROUTE % "1.0.0" + "/verify", {"checksum": checksum}, token=None)
+        self.assertEqual(verify(sha256(content)).json(), {"valid": True, "expected_checksum": sha256(content)})
+        self.assertEqual(verify(sha256(content).upper()).json()["valid"], True)
+        self.assertEqual(verify("0" * 64).json(), {"valid": False, "expected_checksum": sha256(content)})
+        self.problem(verify("abc"), 400, "invalid")
+
+    def test_answers_are_remembered_by_etag(self):
+        self.publish()
+        first = self.get("/api/binaries")
+        again = self.get("/api/binaries", headers={"If-None-Match": first.headers["ETag"]})
+        self.assertEqual((again.status, again.body), (304, b""))
+
+
+class Downloading(Test):
+    def test_the_bytes_come_with_digest_and_for_ever(self):
+        content = self.publish()
+        answer = self.get("/binaries/" + NAME)
+        self.assertEqual(answer.body, content)
+        self.assertEqual(answer.headers["ETag"], '"%s"' % sha256(content))
+        self.assertEqual(answer.headers["Cache-Control"], "public, max-age=31536000, immutable")
+        digest = base64.b64encode(hashlib.sha256(content).digest()).decode()
+        self.assertEqual(answer.headers["Repr-Digest"], "sha-256=:%s:" % digest)
+        head = self.grid.request("HEAD", "/binaries/" + NAME, token=None)
+        self.assertEqual((head.body, head.headers["Content-Length"]), (b"", str(len(content))))
+
+    def test_ranges_and_conditions(self):
+        content = self.publish()
+        path, etag = "/binaries/" + NAME, '"%s"' % sha256(content)
+        part = self.get(path, headers={"Range": "bytes=5-"})
+        self.assertEqual((part.status, part.body), (206, content[5:]))
+        self.assertEqual(part.headers["Content-Range"], "bytes 5-%d/%d" % (len(content) - 1, len(content)))
+        part = self.get(path, headers={"Range": "bytes=5-8", "If-Range": etag})
+        self.assertEqual((part.status, part.body), (206, content[5:9]))
+        whole = self.get(path, headers={"Range": "bytes=5-8", "If-Range": '"other"'})
+        self.assertEqual((whole.status, whole.body), (200, content))
+        self.assertEqual(self.get(path, headers={"If-None-Match": etag}).status, 304)
+        self.assertEqual(self.get(path, headers={"Range": "bytes=%d-" % len(content)}).status, 416)
+        self.assertEqual(self.get(path, headers={"Range": "bytes=0-1,3-4"}).body, content)
+
+    def test_checksum_and_signature_suit_the_usual_tools(self):
+        self.publish()
+        with tempfile.TemporaryDirectory() as directory:
+            def save(name, path):
+                with open(os.path.join(directory, name), "wb") as file:
+                    file.write(self.get(path).body)
+            save(NAME, "/binaries/" + NAME)
+            save("sums", "/binaries/" + NAME + ".sha256")
+            save(NAME + ".minisig", "/binaries/" + NAME + ".minisig")
+            save("release.pub", "/api/keys/release")
+            subprocess.run(["sha256sum", "-c", "sums"], cwd=directory, check=True, capture_output=True)
+            with open(os.path.join(directory, NAME + ".minisig")) as file:
+                self.assertIn("\tfile:%s\t" % NAME, file.read())
+            if shutil.which("minisign"):
+                subprocess.run(["minisign", "-V", "-m", NAME, "-p", "release.pub"], cwd=directory, check=True,
+                               capture_output=True)
+
+    def test_only_names_of_binaries_lead_to_files(self):
+        self.publish()
+        host = self.grid.master.url.removeprefix("http://")
+        for path in ("/binaries/../grid.db", "/binaries/%2e%2e/grid.db", "/binaries/%2e%2e%2fgrid.db",
+                     "/binaries/%252e%252e/grid.db", "/binaries/..%5cgrid.db", "/binaries//" + NAME, "/binaries/" + NAME + "%00",
+                     "/binaries/" + NAME + "/", "/binaries/", "/binaries/.", "/binaries/" + "a" * 3000, "/binariesX/" + NAME,
+                     "/api/binariesX", "/binaries/" + NAME + ".part", "/binaries/admin.token", "/binaries/" + NAME + ".pieces"):
+            status = self.status_of("GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n" % (path, host))
+            self.assertIn(status, (400, 404, 414), path)
+        self.assertEqual(self.get("/binaries/" + NAME).status, 200)
+
+
+class Publishing(Test):
+    def test_a_name_keeps_its_bytes(self):
+        content = script("one")
+        first = self.put(content, query="&notes=first%20light")
+        self.assertEqual(first.status, 201)
+        self.assertEqual(first.headers["Location"], ROUTE % "1.0.0" + "?name=storage-server")
+        self.assertEqual(first.json()["notes"], "first light")
+        again = self.put(content)
+        self.assertEqual((again.status, again.json()), (200, first.json()))
+        detail = self.problem(self.put(script("two")), 409, "conflict")["detail"]
+        self.assertIn(sha256(content), detail)
+        self.assertIn(sha256(script("two")), detail)
+        self.assertEqual(self.get("/binaries/" + NAME).body, content)
+        kinds = [e["kind"] for e in self.grid.events()]
+        self.assertEqual(kinds.count("binary.published"), 1)
+        self.assertEqual(kinds.count("channel.set"), 1)
+
+    def test_the_path_in_the_answer_is_where_the_bytes_are(self):
+        answer = self.put(script("x"), "1.0.0+build.5")
+        self.assertEqual(answer.status, 201)
+        path = urllib.parse.quote(answer.json()["path"])
+        self.assertEqual(self.get("/binaries/" + path).body, script("x"))
+        self.assertEqual(self.get(answer.headers["Location"]).json(), answer.json())
+
+    def test_what_the_machine_would_not_run_is_refused(self):
+        self.assertIn("aarch64", self.problem(self.put(elf(183)), 422, "untrusted")["detail"])
+        self.problem(self.put(elf(62)[:30]), 422, "untrusted")
+        self.problem(self.put(b""), 400, "invalid")
+        self.assertEqual(self.put(elf(62)).status, 201)
+
+    def test_a_promised_digest_is_held_to(self):
+        self.problem(self.put(script("one"), query="&sha256=" + "0" * 64), 422, "untrusted")
+        self.problem(self.put(script("one"), query="&sha256=abc"), 400, "invalid")
+        self.assertEqual(self.get(ROUTE % "1.0.0").status, 404)
+        self.assertEqual(self.put(script("one"), query="&sha256=" + sha256(script("one")).upper()).status, 201)
+        self.problem(self.put(script("two"), query="&sha256=" + sha256(script("two"))), 409, "conflict")
+
+    def test_roles_are_kept_apart(self):
+        self.publish("2.0.0")
+        wanted = {("PUT", ROUTE % "1.0.0" + "?name=storage-server"): "publisher",
+                  ("POST", ROUTE % "2.0.0" + "/yank?name=storage-server"): "publisher",
+                  ("DELETE", ROUTE % "2.0.0" + "?name=storage-server"): "publisher",
+                  ("PUT", "/api/channels/beta"): "operator", ("GET", "/api/channels"): "viewer",
+                  ("GET", "/api/binaries/rejected"): "viewer", ("GET", "/api/keys"): "admin",
+                  ("POST", "/api/keys"): "admin", ("POST", "/api/backup"): "admin"}
+        roles = ["viewer", "operator", "publisher", "admin"]
+        tokens = {role: self.role(role) for role in roles}
+        for (method, path), needed in wanted.items():
+            self.problem(self.grid.request(method, path, token=None), 401, "unauthenticated")
+            for role in roles[:roles.index(needed)]:
+                self.problem(self.grid.request(method, path, token=tokens[role]), 403, "denied")
+        head = self.grid.request("HEAD", ROUTE % "1.0.0" + "?sha256=" + "0" * 64, token=tokens["viewer"])
+        self.assertEqual(head.status, 403)
+        self.assertEqual(self.put(script("x"), token=tokens["publisher"]).status, 201)
+
+    def test_a_withdrawal_names_what_it_withdraws(self):
+        self.publish("1.0.0")
+        self.publish("1.1.0")
+        self.problem(self.grid.request("POST", ROUTE % "1.1.0" + "/yank"), 400, "invalid")
+        self.problem(self.grid.request("DELETE", ROUTE % "1.1.0"), 400, "invalid")
+        yanked = self.grid.api("POST", ROUTE % "1.1.0" + "/yank?name=storage-server")
+        self.assertTrue(yanked["yanked"])
+        self.assertEqual(self.get("/api/binaries/latest/linux/x86_64").json()["version"], "1.0.0")
+        self.assertEqual(self.get("/binaries/" + yanked["path"]).body, script("1.1.0"))
+        self.problem(self.grid.request("PUT", "/api/channels/beta", {"version": "1.1.0"}), 409, "conflict")
+
+    def test_what_is_deleted_is_gone_but_for_its_name(self):
+        self.publish("1.0.0")
+        self.publish("1.1.0")
+        path = ROUTE % "1.1.0" + "?name=storage-server"
+        self.assertEqual(self.grid.request("DELETE", path).status, 204)
+        file = "/binaries/storage-server-1.1.0-linux-x86_64"
+        for gone in (ROUTE % "1.1.0", file, file + ".minisig", file + ".sha256"):
+            self.problem(self.get(gone), 404, "not_found")
+        self.problem(self.grid.request("DELETE", path), 404, "not_found")
+        self.problem(self.put(script("other"), "1.1.0"), 409, "conflict")
+        self.assertEqual(self.put(script("1.1.0"), "1.1.0").status, 201)
+        pointed = self.grid.request("DELETE", ROUTE % "1.0.0" + "?name=storage-server")
+        self.assertIn("stable", self.problem(pointed, 409, "conflict")["detail"])
+
+
+class Resuming(Test):
+    content = elf(62, 3_000_000)
+
+    def path(self, content=None):
+        return ROUTE % "1.0.0" + "?name=storage-server&sha256=" + sha256(content or self.content)
+
+    def offset(self):
+        answer = self.grid.request("HEAD", self.path())
+        self.assertEqual(answer.status, 200)
+        return int(answer.headers["Upload-Offset"])
+
+    def piece(self, first, end):
+        total = len(self.content)
+        return self.grid.request("PUT", self.path(), self.content[first:end],
+                                 {"Content-Range": "bytes %d-%d/%d" % (first, end - 1, total)})
+
+    def test_pieces_become_the_binary(self):
+        self.assertEqual(self.offset(), 0)
+        first = self.piece(0, 1_000_000)
+        self.assertEqual((first.status, first.headers["Upload-Offset"]), (202, "1000000"))
+        self.assertEqual(self.offset(), 1_000_000)
+        wrong = self.piece(500_000, 2_000_000)
+        self.problem(wrong, 409, "conflict")
+        self.assertEqual(wrong.headers["Upload-Offset"], "1000000")
+        self.assertEqual(self.get(ROUTE % "1.0.0").status, 404)
+        last = self.piece(1_000_000, len(self.content))
+        self.assertEqual((last.status, last.json()["checksum"]), (201, sha256(self.content)))
+        self.assertEqual(self.offset(), len(self.content))
+        self.assertEqual(self.get("/binaries/" + NAME).body, self.content)
+
+    def begin(self, sent):
+        """Sends the head of the whole and so many bytes of the body."""
+        host = self.grid.master.url.removeprefix("http://")
+        total = len(self.content)
+        head = ("PUT %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Length: %d\r\n"
+                "Content-Range: bytes 0-%d/%d\r\n\r\n" % (self.path(), host, self.grid.token, total, total - 1, total))
+        return self.raw(head, self.content[:sent])
+
+    def test_a_lost_client_goes_on_after_a_crash_of_the_master(self):
+        with self.begin(1_200_000):
+            wait_for("the bytes to arrive", lambda: self.offset() == 1_200_000)
+            self.problem(self.piece(1_200_000, len(self.content)), 409, "conflict")  # the other one still writes
+        def go_on():
+            self.grid.master.kill()
+            self.grid.start_master()
+            return self.offset()
+        at = go_on()
+        self.assertEqual(at, 1_200_000)
+        self.assertEqual(self.piece(at, len(self.content)).status, 201)
+        self.assertEqual(self.get("/binaries/" + NAME).body, self.content)
+
+    def test_a_lost_client_makes_room_for_the_next(self):
+        self.begin(700_000).close()
+        answer = wait_for("the upload to be free", lambda: self.offset() == 700_000 and next(
+            (a for a in [self.piece(700_000, len(self.content))] if a.status != 409), None))
+        self.assertEqual(answer.status, 201)
+
+    def test_a_range_that_makes_no_sense_is_refused(self):
+        for value in ("bytes 0-5", "bytes 5-0/10", "bytes 0-10/10", "items 0-9/10", "bytes */10", "bytes 0-99/100",
+                      "bytes 0-9/99999999999999999999", "bytes -1-9/10"):
+            answer = self.grid.request("PUT", self.path(), b"0123456789", {"Content-Range": value})
+            self.problem(answer, 400, "invalid")
+        self.problem(self.grid.request("PUT", self.path(), b"0123456789", {
+            "Content-Range": "bytes 0-9/%d" % (5 << 30)}), 413, "too_large")
+        self.problem(self.grid.request("PUT", ROUTE % "1.0.0" + "?name=storage-server", b"0123456789", {
+            "Content-Range": "bytes 0-9/20"}), 400, "invalid")
+        self.assertEqual(self.offset(), 0)
+
+    def test_a_body_beyond_the_cap_is_refused_by_its_head(self):
+        host = self.grid.master.url.removeprefix("http://")
+        status = self.status_of("PUT %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Length: %d\r\n\r\n" % (
+            self.path(), host, self.grid.token, (4 << 30) + 1))
+        self.assertEqual(status, 413)
+
+    def test_a_client_that_asks_first_is_told_to_go_on(self):
+        host = self.grid.master.url.removeprefix("http://")
+        head = ("PUT %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Length: %d\r\n"
+                "Expect: 100-continue\r\nConnection: close\r\n\r\n")
+        with self.raw(head % (self.path(), host, self.grid.token, len(self.content))) as connection:
+            lines = connection.makefile("rb")
+            self.assertIn(b"100", lines.readline())
+            connection.sendall(self.content)
+            self.assertEqual(lines.readline(), b"\r\n")
+            self.assertIn(b"201", lines.readline())
+
+
+class DropBox(Test):
+    def drop(self, name, content):
+        path = os.path.join(self.grid.directory, "incoming")
+        with open(path, "wb") as file:
+            file.write(content)
+        os.rename(path, os.path.join(self.grid.binaries, name))
+
+    def rejected(self, name):
+        return wait_for("%s to be rejected" % name, lambda: next(
+            (r for r in self.grid.api("GET", "/api/binaries/rejected") if r["file"] == name), None))
+
+    def served(self, path=NAME):
+        return wait_for(path, lambda: next(
+            (b for b in self.grid.api("GET", "/api/binaries") if b["path"] == path), None))
+
+    def test_a_drop_is_published_and_stays_what_it_was(self):
+        self.drop(NAME, script("one"))
+        self.served()
+        self.assertEqual(self.grid.api("GET", "/api/channels")[0]["version"], "1.0.0")
+        self.drop(NAME, script("two"))
+        reason = self.rejected(NAME)
+        self.assertEqual(reason["code"], "conflict")
+        self.assertIn(sha256(script("two")), reason["reason"])
+        self.assertEqual(self.get("/binaries/" + NAME).body, script("one"))
+        os.unlink(os.path.join(self.grid.binaries, NAME))
+        wait_for("the rejection to go", lambda: self.grid.api("GET", "/api/binaries/rejected") == [])
+        self.assertEqual(self.get("/binaries/" + NAME).body, script("one"))
+        self.assertEqual(len(self.grid.events(kind="binary.rejected")), 1)
+
+    def test_drops_are_refused_with_the_reason(self):
+        self.drop("storage-server-v1.0.0-linux-x86_64", script("x"))
+        self.drop("storage-server-1.0.0-linux-aarch64", elf(62))
+        os.symlink("/etc/passwd", os.path.join(self.grid.binaries, NAME))
+        self.assertIn("without v", self.rejected("storage-server-v1.0.0-linux-x86_64")["reason"])
+        self.assertEqual(self.rejected("storage-server-1.0.0-linux-aarch64")["code"], "untrusted")
+        self.assertIn("symbolic link", self.rejected(NAME)["reason"])
+        self.assertEqual(self.get("/binaries/" + NAME).status, 404)
+        self.assertEqual(self.grid.api("GET", "/api/summary")["rejected"], 3)
+
+    def test_a_file_that_grows_is_taken_when_it_is_whole(self):
+        with open(os.path.join(self.grid.binaries, NAME), "wb") as file:
+            file.write(b"#!/bin/sh\n")
+            file.flush()
+            self.drop("storage-server-1.1.0-linux-x86_64", script("marker"))
+            self.served("storage-server-1.1.0-linux-x86_64")  # so the drop box was looked through meanwhile
+            self.assertEqual(self.get("/binaries/" + NAME).status, 404)
+            file.write(b"echo whole\n")
+        self.served()
+        self.assertEqual(self.get("/binaries/" + NAME).body, b"#!/bin/sh\necho whole\n")
+
+    def test_nothing_acknowledged_is_lost_in_a_crash(self):
+        self.drop(NAME, script("one"))
+        self.served()
+        self.publish("1.1.0")
+        self.grid.master.kill()
+        self.grid.start_master()
+        self.assertEqual(self.get("/binaries/" + NAME).body, script("one"))
+        self.assertEqual(self.get("/binaries/storage-server-1.1.0-linux-x86_64").body, script("1.1.0"))
+        self.assertEqual(self.grid.api("GET", "/api/binaries/rejected"), [])
+
+    def test_a_deleted_drop_does_not_come_back(self):
+        self.publish("2.0.0")
+        self.drop(NAME, script("one"))
+        self.served()
+        self.assertEqual(self.grid.request("DELETE", ROUTE % "1.0.0" + "?name=storage-server").status, 204)
+        self.grid.master.stop()
+        self.grid.start_master()
+        self.assertIn("was deleted", self.rejected(NAME)["reason"])
+        self.assertEqual(self.get("/binaries/" + NAME).status, 404)
+
+
+class Channels(Test):
+    def test_a_channel_is_pointed_and_listed(self):
+        self.publish("1.0.0")
+        self.publish("1.1.0")
+        channel = self.grid.api("PUT", "/api/channels/beta", {"version": "1.1.0"})
+        self.assertEqual(channel | {"updated_at": ""}, {
+            "name": "beta", "artifact": "storage-server", "version": "1.1.0", "updated_at": "", "agents": 0})
+        self.assertEqual([(c["name"], c["version"]) for c in self.grid.api("GET", "/api/channels")],
+                         [("beta", "1.1.0"), ("stable", "1.0.0")])
+
+    def test_what_makes_no_sense_is_refused(self):
+        self.publish()
+        def put(name, body):
+            return self.grid.request("PUT", "/api/channels/" + name, body)
+        self.problem(put("beta", {"version": "9.9.9"}), 404, "not_found")
+        self.problem(put("beta", {"version": "one"}), 400, "invalid")
+        self.problem(put("beta", {}), 400, "invalid")
+        self.problem(put("beta", {"version": "1.0.0", "colour": "red"}), 400, "invalid")
+        self.problem(put("beta", {"version": "1.0.0", "name": "other"}), 400, "invalid")
+        self.problem(put("Beta", {"version": "1.0.0"}), 400, "invalid")
+        self.problem(put("beta", b"[" * 1000), 400, "invalid")
+        self.problem(put("beta", b'{"version":"1.0.0","version":"1.0.0"}'), 400, "invalid")
+        self.problem(put("beta", b" " * 70000), 413, "too_large")
+        self.assertEqual(len(self.grid.api("GET", "/api/channels")), 1)
+
+
+class Keys(Test):
+    def setUp(self):
+        super().setUp()
+        if not os.path.exists(program("gridctl")):
+            self.skipTest("signing needs gridctl")
+        self.key = os.path.join(self.grid.directory, "alice")
+        self.assertEqual(self.grid.gridctl("key", "generate", self.key).returncode, 0)
+        with open(self.key + ".pub") as file:
+            self.public = file.read()
+
+    def sign(self, content, name=NAME):
+        path = os.path.join(self.grid.directory, name)
+        with open(path, "wb") as file:
+            file.write(content)
+        done = self.grid.gridctl("binary", "sign", path, "--key", self.key + ".key", "--yes")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        with open(path + ".minisig", "rb") as file:
+            return file.read()
+
+    def trust(self):
+        return self.grid.request("POST", "/api/keys", {"public_key": self.public})
+
+    def signed(self, signature):
+        return {"X-Grid-Signature": base64.b64encode(signature).decode()}
+
+    def test_keys_are_listed_trusted_and_removed(self):
+        self.assertEqual([k["use"] for k in self.grid.api("GET", "/api/keys")], ["release", "master"])
+        trusted = self.trust()
+        self.assertEqual((trusted.status, trusted.json()["use"]), (201, "publisher"))
+        self.assertEqual((self.trust().status, self.trust().json()), (200, trusted.json()))
+        self.assertIn(trusted.json(), self.grid.api("GET", "/api/keys"))
+        self.grid.master.kill()
+        self.grid.start_master()
+        self.assertIn(trusted.json(), self.grid.api("GET", "/api/keys"))
+        path = "/api/keys/" + trusted.json()["key_id"]
+        self.assertEqual(self.grid.request("DELETE", path).status, 204)
+        self.problem(self.grid.request("DELETE", path), 404, "not_found")
+        self.assertEqual([e["kind"] for e in self.grid.events() if e["kind"].startswith("key.")],
+                         ["key.trusted", "key.removed"])
+
+    def test_the_grids_own_keys_cannot_become_publishers(self):
+        release = self.get("/api/keys/release").body.decode()
+        self.problem(self.grid.request("POST", "/api/keys", {"public_key": release}), 409, "conflict")
+        self.problem(self.grid.request("POST", "/api/keys", {"public_key": "words"}), 400, "invalid")
+        own = self.grid.api("GET", "/api/keys")[0]["key_id"]
+        self.problem(self.grid.request("DELETE", "/api/keys/" + own), 404, "not_found")
+
+    def test_with_a_publisher_only_what_it_signed_is_published(self):
+        signature = self.sign(script("one"))
+        self.trust()
+        self.assertIn("minisign", json.dumps(self.problem(self.put(script("one"), headers=self.signed(b"words")),
+                                                          422, "untrusted")))
+        self.problem(self.put(script("one")), 422, "untrusted")
+        self.problem(self.put(script("onf"), headers=self.signed(signature)), 422, "untrusted")
+        renamed = self.put(script("one"), "1.1.0", headers=self.signed(signature))
+        self.assertIn(NAME, self.problem(renamed, 422, "untrusted")["detail"])
+        self.problem(self.put(script("one"), headers={"X-Grid-Signature": "%%%"}), 400, "invalid")
+        published = self.put(script("one"), headers=self.signed(signature))
+        self.assertEqual((published.status, published.json()["key_id"]), (201, self.trust().json()["key_id"]))
+        release = self.grid.api("GET", "/api/keys")[0]["key_id"]
+        self.assertIn(release, self.get("/binaries/" + NAME + ".minisig").body.decode())
+
+    def test_a_drop_waits_for_its_signature(self):
+        signature = self.sign(script("one"))
+        self.trust()
+        self.grid.drop(os.path.join(self.grid.directory, NAME), NAME)
+        wait_for("the rejection", lambda: self.grid.api("GET", "/api/binaries/rejected"))
+        with open(os.path.join(self.grid.binaries, NAME + ".minisig"), "wb") as file:
+            file.write(signature)
+        wait_for("the binary", lambda: self.get(ROUTE % "1.0.0").status == 200)
+        self.assertEqual(self.grid.api("GET", "/api/binaries/rejected"), [])
+
+    def test_trusting_a_key_lets_waiting_drops_in(self):
+        self.assertEqual(self.grid.gridctl("key", "generate", self.key + "2").returncode, 0)
+        with open(self.key + "2.pub") as file:
+            self.grid.api("POST", "/api/keys", {"public_key": file.read()})
+        with open(os.path.join(self.grid.binaries, NAME + ".minisig"), "wb") as file:
+            file.write(self.sign(script("one")))
+        self.grid.drop(os.path.join(self.grid.directory, NAME), NAME)
+        wait_for("the rejection", lambda: self.grid.api("GET", "/api/binaries/rejected"))
+        self.trust()
+        wait_for("the binary", lambda: self.get(ROUTE % "1.0.0").status == 200)
+
+
+class Backup(Test):
+    def test_a_backup_is_whole(self):
+        content = self.publish()
+        self.publish("1.1.0")
+        answer = self.grid.request("POST", "/api/backup")
+        self.assertEqual((answer.status, answer.headers["Content-Type"]), (200, "application/vnd.sqlite3"))
+        path = os.path.join(self.grid.directory, "backup")
+        with open(path, "wb") as file:
+            file.write(answer.body)
+        archive = sqlite3.connect("file:%s?mode=ro" % path, uri=True)
+        self.addCleanup(archive.close)
+        entries = dict(archive.execute("SELECT name, data FROM sqlar"))
+        manifest = entries.pop("MANIFEST").decode()
+        lines = [line.split("  ", 1) for line in manifest.splitlines()]
+        self.assertEqual({name: digest for digest, name in lines}, {name: sha256(data) for name, data in entries.items()})
+        self.assertEqual(entries["objects/" + sha256(content)], content)
+        self.assertLessEqual({"grid.db", "keys/master.key", "keys/release.key"}, set(entries))
+        wait_for("the event", lambda: self.grid.events(kind="backup.created"))
+        self.assertEqual(os.listdir(os.path.join(self.grid.master.state, "staging")), [])
+
+    def test_a_damaged_object_is_named(self):
+        content = self.publish()
+        path = os.path.join(self.grid.master.state, "objects", sha256(content))
+        os.chmod(path, 0o600)
+        with open(path, "r+b") as file:
+            file.write(b"#!/bin/SH")
+        self.assertIn(sha256(content), self.problem(self.grid.request("POST", "/api/backup"), 500, "corrupt")["detail"])
+        self.assertEqual(self.put(content).status, 200)  # heals it
+        self.assertEqual(self.grid.request("POST", "/api/backup").status, 200)
+
+
+class ClosedDownloads(Test):
+    arguments = ("--no-public-downloads",)
+
+    def test_reading_takes_a_viewer(self):
+        self.publish()
+        viewer = self.role("viewer")
+        for path in ("/api/binaries", ROUTE % "1.0.0", "/api/binaries/latest/linux/x86_64", "/binaries/" + NAME,
+                     "/binaries/" + NAME + ".minisig", "/binaries/" + NAME + ".sha256"):
+            self.problem(self.get(path), 401, "unauthenticated")
+            self.assertEqual(self.get(path, token=viewer).status, 200)
+        body = {"checksum": "0" * 64}
+        self.problem(self.grid.request("POST", ROUTE % "1.0.0" + "/verify", body, token=None), 401, "unauthenticated")
+
+
+if __name__ == "__main__":
+    unittest.main()
