@@ -13,16 +13,14 @@ static bool add_change(const char *change, struct text *out, struct err *e) {
         err_set(e, ERR_USAGE, "\"%s\" is no label change", change);
         return err_hint(e, "KEY=VALUE sets a label, KEY- removes it");
     }
-    if (removes)
-        key[length - 1] = '\0';
-    else
-        *equals = '\0';
+    const char *value = equals != NULL ? equals + 1 : NULL;
+    *(equals != NULL ? equals : key + length - 1) = '\0';
     json_quote(key, out);
     text_add(out, ":");
-    if (removes)
-        text_add(out, "null");
+    if (value != NULL)
+        json_quote(value, out);
     else
-        json_quote(equals + 1, out);
+        text_add(out, "null");
     return true;
 }
 
