@@ -1,0 +1,59 @@
+"""What end-to-end tests of the master's REST share: contents, a grid of a master alone, and questions to it."""
+import hashlib, socket, struct, unittest
+
+from grid import Grid, PATIENCE_S
+
+NAME = "storage-server-1.0.0-linux-x86_64"
+ROUTE = "/api/binaries/%s/linux/x86_64"
+
+
+def script(words):
+    return b"#!/bin/sh\necho " + words.encode() + b"\n"
+
+
+def elf(machine, size=64):
+    """An ELF executable's header for this machine, and zeros behind it."""
+    header = b"\x7fELF\x02\x01\x01" + b"\0" * 9 + struct.pack("<HHI", 2, machine, 1)
+    return header.ljust(size, b"\0")
+
+
+def sha256(content):
+    return hashlib.sha256(content).hexdigest()
+
+
+class Test(unittest.TestCase):
+    arguments = ()
+
+    def setUp(self):
+        self.grid = Grid(self, self.arguments)
+
+    def put(self, content, version="1.0.0", query="", name="storage-server", **options):
+        return self.grid.request("PUT", ROUTE % version + "?name=" + name + query, content, **options)
+
+    def publish(self, version="1.0.0", words=None):
+        content = script(words or version)
+        self.assertEqual(self.put(content, version).status, 201)
+        return content
+
+    def get(self, path, **options):
+        return self.grid.request("GET", path, token=options.pop("token", None), **options)
+
+    def problem(self, answer, status, code):
+        self.assertEqual(answer.status, status, answer.body)
+        self.assertEqual(answer.headers["Content-Type"], "application/problem+json")
+        self.assertEqual(answer.json()["code"], code, answer.body)
+        return answer.json()
+
+    def role(self, role):
+        return self.grid.api("POST", "/api/tokens", {"kind": "api", "role": role})["secret"]
+
+    def raw(self, head, body=b""):
+        """A connection of our own, for what no decent client sends."""
+        host, port = self.grid.master.url.removeprefix("http://").rsplit(":", 1)
+        connection = socket.create_connection((host, int(port)), timeout=PATIENCE_S)
+        connection.sendall(head.encode() + body)
+        return connection
+
+    def status_of(self, head, body=b""):
+        with self.raw(head, body) as connection:
+            return int(connection.makefile("rb").readline().split()[1])
