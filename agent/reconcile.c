@@ -277,7 +277,7 @@ static enum step step_stopping(struct view *v, const struct reconcile_node *n) {
 
 static enum step step_down(struct view *v, const struct reconcile_node *n) {
     if (!n->wanted || !staged(v, n->assigned)) return STEP_NONE;
-    if (n->restart_ordered || v->now_ms >= n->start_after_ms) return STEP_START;
+    if (v->now_ms >= n->start_after_ms) return STEP_START;
     wake_by(v, n->start_after_ms);
     return STEP_NONE;
 }

@@ -43,7 +43,7 @@ struct reconcile_node {
     enum node_phase phase;
     enum node_health health;
     bool proven;                   /* HEALTH_GOOD or HEALTH_MACHINE was seen of this process */
-    bool restart_ordered;          /* by an operator, not carried out yet */
+    bool restart_ordered;          /* by an operator, and not carried out by a start yet */
     bool killed;                   /* SIGKILL was sent */
     char running[SHA256_HEX_SIZE]; /* digest of its process; "" when it is DOWN */
     unsigned failures; /* unwanted exits and failed starts in a row; a stop that was ordered ends

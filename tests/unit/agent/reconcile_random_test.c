@@ -134,7 +134,7 @@ static void act(struct machine *m, size_t i) {
         assert_int_equal(n->phase, NODE_DOWN);
         assert_true(n->wanted);
         assert_true(m->staged[version_of(n->assigned)] && n->assigned[0] != '\0');
-        assert_true(n->restart_ordered || m->now_ms >= n->start_after_ms);
+        assert_true(m->now_ms >= n->start_after_ms);
         start_process(m, i);
         break;
     case STEP_ASK:

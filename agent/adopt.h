@@ -1,0 +1,34 @@
+/* Whose process serves a node's data directory. Blocks on disk and, for at most two seconds, on the
+ * node's own health check. Any thread. */
+#pragma once
+
+#include "agent/record.h"
+#include "lib/err.h"
+
+#include <sys/types.h>
+
+enum adopt_verdict {
+    ADOPT_FREE, /* nobody holds the directory */
+    ADOPT_OURS, /* proven: lock held, pid, start time and boot agree with its note, /healthz returns
+                   the nonce */
+    ADOPT_FOREIGN, /* somebody holds it and is not proven to be ours: neither touched nor doubled */
+};
+
+struct adopt_result {
+    enum adopt_verdict verdict;
+    struct node_note note; /* ADOPT_OURS */
+    int pidfd;             /* ADOPT_OURS: the caller's; -1 otherwise */
+    char reason[256];      /* ADOPT_FOREIGN: what does not agree, naming the pid when it is known */
+};
+
+/* data: the node's data directory. node_id: what the process must call itself. */
+void adopt_examine(const char *data, const char *node_id, struct adopt_result *out);
+
+/* Only the first step, without waiting: whether somebody holds the directory. */
+bool adopt_is_held(const char *data);
+
+/* Field 22 of /proc/PID/stat, -1 when there is no such process or it is a zombie. */
+int64_t adopt_start_time(pid_t pid);
+
+/* When a process with this start time began, as Unix time in ms. */
+int64_t adopt_started_at_ms(int64_t start_time);

@@ -1,0 +1,32 @@
+/* Enrollment: a token and a new key for a place in the grid. Blocks on the network. */
+#pragma once
+
+#include "agent/identity.h"
+#include "agent/settings.h"
+#include "agent/state.h"
+#include "lib/bus.h"
+
+/* Where the master is and what is known of it before anything was said. */
+struct enroll_plan {
+    char agent_id[WIRE_AGENT_ID_SIZE];
+    char host[JOIN_HOST_SIZE];
+    int port;
+    bool pinned; /* by a join string; else the keys of the master's answer are taken, on loopback
+                    only */
+    struct sign_public master_key;
+    struct sign_public release_key;
+    char token[SECRET_TEXT_SIZE];
+};
+
+/* Works the plan out of the settings. ERR_USAGE when there is no token, or a bare one for another
+ * machine. */
+MUST_CHECK bool enroll_plan(const struct settings *s, struct enroll_plan *out, struct err *e);
+
+/* Asks and answers once; on success STATE/identity is complete and *out is what it holds.
+ * ERR_UNREACHABLE and ERR_TIMEOUT may be tried again, and so may what enroll_may_retry says;
+ * anything else is final. */
+MUST_CHECK bool enroll(const struct state *state, const struct enroll_plan *plan,
+                       const char *labels, struct bus_client *bus, struct identity *out,
+                       struct err *e);
+
+bool enroll_may_retry(enum err_code code);

@@ -1,0 +1,49 @@
+/* Gets versions into the store: by resumable download or from a local file, verified, on a thread
+ * of its own so that nobody waits for it. One job at a time; a new one, or fetch_cancel, ends the
+ * one under way within a moment. What was downloaded of it stays and is resumed later. When to try
+ * again is the caller's decision. Any thread. */
+#pragma once
+
+#include "agent/state.h"
+#include "agent/version.h"
+#include "lib/err.h"
+#include "lib/sign.h"
+
+#include <stdint.h>
+
+struct fetch;
+
+struct fetch_options {
+    const struct state *state;
+    const struct sign_public *release_key;
+    int64_t stall_timeout_ms;        /* 0: the client's default */
+    void (*changed)(void *argument); /* after every change of phase; called without locks */
+    void *argument;
+};
+
+enum fetch_phase { FETCH_IDLE, FETCH_DOWNLOADING, FETCH_VERIFYING, FETCH_DONE, FETCH_FAILED };
+
+struct fetch_status {
+    uint64_t job; /* number of the job that this is about; 0: none yet */
+    enum fetch_phase phase;
+    char sha256[SHA256_HEX_SIZE]; /* of a local file once it is known */
+    int64_t done_bytes;
+    int64_t total_bytes;
+    bool refused; /* FETCH_FAILED: the same job would fail again, however often */
+    struct err error;
+};
+
+struct fetch *fetch_new(const struct fetch_options *options);
+void fetch_free(struct fetch *f); /* after fetch_run returned */
+
+void *fetch_run(void *fetch); /* the thread */
+void fetch_stop(struct fetch *f);
+
+/* Downloads version from url; both are copied. Returns the job's number. */
+uint64_t fetch_download(struct fetch *f, const struct version *version, const char *url);
+
+/* Takes the file at path, as its own signature beside it (path.minisig) or nobody says; copied. */
+uint64_t fetch_local(struct fetch *f, const char *path);
+
+void fetch_cancel(struct fetch *f);
+void fetch_status(struct fetch *f, struct fetch_status *out);

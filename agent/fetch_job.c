@@ -1,0 +1,142 @@
+#include "agent/fetch_job.h"
+
+#include "agent/cache.h"
+#include "agent/verify.h"
+#include "lib/file.h"
+#include "lib/http_client.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define SPACE_RESERVE (8 * 1024 * 1024) /* for records and logs beside the bytes */
+#define LOCAL_MAX ((int64_t)4 * 1024 * 1024 * 1024)
+
+static bool check_space(const struct state *s, const struct version *v, int64_t missing,
+                        struct err *e) {
+    int64_t free_bytes = 0;
+    if (!file_free_bytes(s->root, &free_bytes, e)) return false;
+    if (missing <= free_bytes - SPACE_RESERVE) return true;
+    err_set(e, ERR_NO_SPACE, "%s needs %lld bytes more in %s, where %lld are free", v->file,
+            (long long)missing + SPACE_RESERVE, s->root, (long long)free_bytes);
+    return err_hint(e, "free space on that file system");
+}
+
+/* Opens what is there of the version already; *offset says how much. */
+static int open_part(const char *path, const struct version *v, int64_t *offset, struct err *e) {
+    struct stat status;
+    OWN_FD int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0 || fstat(fd, &status) != 0) {
+        (void)err_errno(e, errno, "open %s", path);
+        return -1;
+    }
+    *offset = status.st_size <= v->size_bytes ? status.st_size : 0;
+    if (*offset != status.st_size && ftruncate(fd, 0) != 0) {
+        (void)err_errno(e, errno, "begin %s again", path);
+        return -1;
+    }
+    return TAKE_FD(fd);
+}
+
+static bool download(const struct fetch_work *w, const struct version *v, const char *url, int fd,
+                     int64_t offset, struct err *e) {
+    char etag[SHA256_HEX_SIZE + 2];
+    int64_t received = offset;
+    snprintf(etag, sizeof etag, "\"%s\"", v->sha256);
+    const struct http_download d = {.url = url,
+                                    .fd = fd,
+                                    .offset = offset,
+                                    .etag = etag,
+                                    .size_bytes = v->size_bytes,
+                                    .stall_timeout_ms = w->stall_timeout_ms,
+                                    .progress = w->progress,
+                                    .progress_argument = w->argument};
+    if (http_download(&d, &received, e)) return true;
+    if (e->code == ERR_UNTRUSTED) received = 0; /* too long: none of it is what we want */
+    if (ftruncate(fd, received) != 0)
+        return err_errno(e, errno, "cut what was downloaded of %s", v->file);
+    return false;
+}
+
+/* Whole bytes that are wrong are worth nothing: the next attempt begins at 0. */
+static bool verify_part(const struct fetch_work *w, const struct version *v, int fd,
+                        const char *path, bool *refused, struct err *e) {
+    w->verifying(w->argument);
+    bool genuine = verify_digest(v, fd, e);
+    if (genuine && verify_signature(v, w->release_key, fd, e) && verify_machine(v, fd, e))
+        return true;
+    *refused = genuine; /* the very bytes that are asked for: asking again gives the same */
+    (void)unlink(path);
+    return false;
+}
+
+bool fetch_job_download(const struct fetch_work *w, const struct version *v, const char *url,
+                        bool *refused, struct err *e) {
+    char path[STATE_PATH_SIZE];
+    int64_t offset = 0;
+    *refused = true;
+    if (!sha256_hex_valid(v->sha256) || v->size_bytes <= 0)
+        return err_set(e, ERR_INVALID, "the master names no size and SHA-256 of %s", v->file);
+    if (!verify_name(v, e)) return false;
+    *refused = false;
+    OWN_FD int fd = open_part(state_path(w->state, path, "tmp/%s.part", v->sha256), v, &offset, e);
+    if (fd < 0 || !check_space(w->state, v, v->size_bytes - offset, e)) return false;
+    if (offset < v->size_bytes && !download(w, v, url, fd, offset, e))
+        return err_wrap(e, "download %s", v->file);
+    if (!verify_part(w, v, fd, path, refused, e)) return false;
+    return cache_add(w->state, v, fd, path, e);
+}
+
+static const char *base_name(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash != NULL ? slash + 1 : path;
+}
+
+/* The signature beside a local file, when there is one. */
+static bool read_signature(const char *path, struct version *v, struct err *e) {
+    char beside[STATE_PATH_SIZE];
+    OWN_TEXT struct text signature = TEXT_EMPTY;
+    snprintf(beside, sizeof beside, "%s.minisig", path);
+    if (access(beside, F_OK) != 0) return true;
+    if (!file_read(beside, 8192, &signature, e)) return false;
+    v->signature = text_take(&signature);
+    return true;
+}
+
+static bool describe_local(const char *path, struct version *v, struct err *e) {
+    struct artifact_name name;
+    if (!text_copy(v->file, sizeof v->file, base_name(path)))
+        return err_set(e, ERR_INVALID, "binary_path %.200s: the name is too long", path);
+    if (artifact_name_parse(v->file, &name, NULL))
+        memcpy(v->version, name.version, sizeof v->version);
+    return read_signature(path, v, e);
+}
+
+static bool take_local(const struct fetch_work *w, const char *path, int source, struct version *v,
+                       struct err *e) {
+    char part[STATE_PATH_SIZE];
+    state_path(w->state, part, "tmp/local.part");
+    OWN_FD int fd = open(part, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0) return err_errno(e, errno, "open %s", part);
+    if (!file_copy_hashed(source, fd, LOCAL_MAX, v->sha256, &v->size_bytes, e))
+        return err_wrap(e, "copy %s", path);
+    w->verifying(w->argument);
+    return describe_local(path, v, e) && verify_all(v, w->release_key, true, fd, e) &&
+           cache_add(w->state, v, fd, part, e);
+}
+
+bool fetch_job_local(const struct fetch_work *w, const char *path, struct version *out,
+                     struct err *e) {
+    struct stat status;
+    *out = (struct version){0};
+    OWN_FD int source = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (source < 0 || fstat(source, &status) != 0)
+        return err_errno(e, errno, "binary_path %s", path);
+    if (!S_ISREG(status.st_mode))
+        return err_set(e, ERR_INVALID, "binary_path %s is not a file", path);
+    if (take_local(w, path, source, out, e)) return true;
+    version_clear(out);
+    return false;
+}

@@ -1,0 +1,22 @@
+/* The work of one job of agent/fetch.h: from bytes somewhere to a verified version in the store.
+ * One thread at a time. */
+#pragma once
+
+#include "agent/fetch.h"
+
+struct fetch_work {
+    const struct state *state;
+    const struct sign_public *release_key;
+    int64_t stall_timeout_ms;
+    bool (*progress)(void *argument, int64_t done_bytes, int64_t total_bytes); /* false cancels */
+    void (*verifying)(void *argument);
+    void *argument;
+};
+
+/* Resumes STATE/tmp/SHA256.part. *refused as in struct fetch_status. */
+MUST_CHECK bool fetch_job_download(const struct fetch_work *w, const struct version *v,
+                                   const char *url, bool *refused, struct err *e);
+
+/* *out is what the file turned out to be; version_clear it. */
+MUST_CHECK bool fetch_job_local(const struct fetch_work *w, const char *path, struct version *out,
+                                struct err *e);

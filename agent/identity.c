@@ -1,0 +1,84 @@
+#include "agent/identity.h"
+
+#include "lib/file.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { SMALL_FILE = 1024 };
+
+bool identity_enrolled(const struct state *s) {
+    char path[STATE_PATH_SIZE];
+    return access(state_path(s, path, "identity/id"), F_OK) == 0;
+}
+
+/* One line of a small file, without its end. */
+static bool read_line(const char *path, char *out, size_t size, struct err *e) {
+    OWN_TEXT struct text content = TEXT_EMPTY;
+    if (!file_read(path, SMALL_FILE, &content, e)) return false;
+    if (content.length == 0) return err_set(e, ERR_CORRUPT, "%s is empty", path);
+    content.data[strcspn(content.data, "\r\n")] = '\0';
+    return text_copy(out, size, content.data) || err_set(e, ERR_CORRUPT, "%s is too long", path);
+}
+
+static bool read_address(const struct state *s, struct identity *out, struct err *e) {
+    char path[STATE_PATH_SIZE];
+    char line[JOIN_HOST_SIZE + 16];
+    return read_line(state_path(s, path, "identity/address"), line, sizeof line, e) &&
+           join_parse_address(line, 7000, out->master_host, &out->master_port, e);
+}
+
+static bool read_all(const struct state *s, struct identity *out, struct err *e) {
+    char path[STATE_PATH_SIZE];
+    return read_line(state_path(s, path, "identity/id"), out->agent_id, sizeof out->agent_id, e) &&
+           wire_agent_id_check(out->agent_id, e) &&
+           sign_secret_read(state_path(s, path, "identity/agent.key"), NULL, &out->key, e) &&
+           sign_public_read(state_path(s, path, "identity/master.pub"), &out->master_key, e) &&
+           sign_public_read(state_path(s, path, "identity/release.pub"), &out->release_key, e) &&
+           read_address(s, out, e);
+}
+
+bool identity_load(const struct state *s, struct identity *out, struct err *e) {
+    *out = (struct identity){0};
+    if (read_all(s, out, e)) return true;
+    identity_fini(out);
+    if (e != NULL) e->code = ERR_CORRUPT;
+    err_wrap(e, "identity of this agent");
+    return err_hint(e, "restore it from a backup, or remove %s/identity and enroll again", s->root);
+}
+
+bool identity_key(const struct state *s, struct sign_secret **out, struct err *e) {
+    char path[STATE_PATH_SIZE];
+    state_path(s, path, "identity/agent.key");
+    if (access(path, F_OK) == 0) return sign_secret_read(path, NULL, out, e);
+    OWN(sign_secret) struct sign_secret *key = NULL;
+    if (!sign_generate(&key, e) || !sign_secret_write(key, path, e)) return false;
+    *out = TAKE(key);
+    return true;
+}
+
+static bool write_line(const struct state *s, const char *name, const char *line, struct err *e) {
+    char path[STATE_PATH_SIZE];
+    char content[SMALL_FILE];
+    int length = snprintf(content, sizeof content, "%s\n", line);
+    return file_write_durable(state_path(s, path, "identity/%s", name), content, (size_t)length,
+                              0600, e);
+}
+
+bool identity_save(const struct state *s, const struct identity *identity, struct err *e) {
+    char path[STATE_PATH_SIZE];
+    char address[JOIN_HOST_SIZE + 16];
+    bool v6 = strchr(identity->master_host, ':') != NULL;
+    snprintf(address, sizeof address, v6 ? "[%s]:%d" : "%s:%d", identity->master_host,
+             identity->master_port);
+    return sign_public_write(&identity->master_key, state_path(s, path, "identity/master.pub"),
+                             e) &&
+           sign_public_write(&identity->release_key, state_path(s, path, "identity/release.pub"),
+                             e) &&
+           write_line(s, "address", address, e) && write_line(s, "id", identity->agent_id, e);
+}
+
+void identity_fini(struct identity *identity) {
+    if (identity->key != NULL) sign_secret_free(identity->key);
+    identity->key = NULL;
+}

@@ -1,0 +1,117 @@
+/* The part of agent/node.h that starts processes. */
+#include "agent/cache.h"
+#include "agent/node_internal.h"
+#include "agent/node_log.h"
+#include "agent/ports.h"
+#include "agent/spawn.h"
+#include "lib/clock.h"
+#include "lib/file.h"
+#include "lib/log.h"
+#include "lib/secret.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { NONCE_BYTES = 32, MOST_ARGUMENTS = 10 };
+
+/* Which port, and what to say when it is another one than before. After a start that lost its port
+ * to somebody else's start the search begins at random, so that two agents do not race for the next
+ * one. */
+static bool choose_port(struct node *n, const struct node_launch *l, struct err *e) {
+    char holder[PORTS_HOLDER_SIZE];
+    int before = (int)n->record.port;
+    unsigned size = (unsigned)(l->last_port - l->first_port + 1);
+    unsigned offset = n->port_losses > 0 ? random_below(size) : 0;
+    int port =
+        ports_choose(l->first_port, l->last_port, l->reserved, l->reserved_count, before, offset);
+    if (port == 0) {
+        err_set(e, ERR_CONFLICT, "no port from %d to %d is free; %d is taken by %s", l->first_port,
+                l->last_port, l->first_port, ports_holder(l->first_port, holder));
+        return err_hint(e, "free one, or give the agent another range with --node-ports");
+    }
+    n->port_note[0] = '\0';
+    if (before != 0 && before != port)
+        snprintf(n->port_note, sizeof n->port_note, "port %d is taken by %s, so this node uses %d",
+                 before, ports_holder(before, holder), port);
+    if (n->port_note[0] != '\0') log_warn("node.port", "node=%s reason=%s", n->id, n->port_note);
+    n->record.port = port;
+    return true;
+}
+
+static bool write_record(struct node *n, const struct node_launch *l, struct err *e) {
+    struct record *r = &n->record;
+    random_hex(NONCE_BYTES, r->nonce);
+    memcpy(r->sha256, l->version->sha256, sizeof r->sha256);
+    memcpy(r->version, l->version->version, sizeof r->version);
+    if (l->restart_generation > r->restart_generation)
+        r->restart_generation = l->restart_generation;
+    return record_save(n->directory, r, e);
+}
+
+static bool run(struct node *n, int executable_fd, int log_fd, struct spawned *out, struct err *e) {
+    char port[16];
+    char nonce[RECORD_NONCE_SIZE + 32];
+    char name[] = "storage-server";
+    char data_flag[] = "--data", host_flag[] = "--host", host[] = "127.0.0.1",
+         port_flag[] = "--port", id_flag[] = "--id";
+    snprintf(port, sizeof port, "%" PRId64, n->record.port);
+    snprintf(nonce, sizeof nonce, "GRID_NODE_NONCE=%s", n->record.nonce);
+    char *arguments[MOST_ARGUMENTS] = {name,      data_flag, n->data, host_flag, host,
+                                       port_flag, port,      id_flag, n->id,     NULL};
+    OWN_MEMORY char **environment = spawn_environment(nonce);
+    const struct spawn_request request = {.executable_fd = executable_fd,
+                                          .arguments = arguments,
+                                          .environment = environment,
+                                          .directory = n->directory,
+                                          .output_fd = log_fd};
+    return spawn_run(&request, out, e);
+}
+
+static bool seal_and_run(struct node *n, const struct node_launch *l, int store_fd, int log_fd,
+                         struct spawned *out, struct err *e) {
+    OWN_FD int fd = -1;
+    if (!spawn_seal(store_fd, l->version, l->release_key, l->unsigned_allowed, *l->avoid_memfd, &fd,
+                    &n->from_store, e))
+        return false;
+    return run(n, fd, log_fd, out, e);
+}
+
+static bool launch(struct node *n, const struct node_launch *l, struct spawned *out,
+                   struct err *e) {
+    OWN_FD int log_fd = node_log_open(n->directory, e);
+    if (log_fd < 0) return false;
+    OWN_FD int store_fd = cache_open(l->state, l->version->sha256, e);
+    if (store_fd < 0) return false;
+    if (seal_and_run(n, l, store_fd, log_fd, out, e)) return true;
+    if (e->code != ERR_DENIED || n->from_store) return false;
+    log_warn("node.no_memfd", "node=%s error=%s", n->id, e->text);
+    *l->avoid_memfd = true;
+    return seal_and_run(n, l, store_fd, log_fd, out, e);
+}
+
+static bool prepare(struct node *n, const struct node_launch *l, struct err *e) {
+    return file_make_directory(n->data, 0700, e) && choose_port(n, l, e) && write_record(n, l, e);
+}
+
+bool node_start(struct node *n, const struct node_launch *l, int64_t now_ms, struct err *e) {
+    struct spawned child;
+    if (adopt_is_held(n->data)) {
+        n->facts->phase = NODE_UNKNOWN;
+        n->ask_after_ms = now_ms;
+        return true;
+    }
+    if (!prepare(n, l, e) || !launch(n, l, &child, e)) {
+        log_error("node.start_failed", "node=%s version=%s code=%s error=%s", n->id,
+                  l->version->version, err_code_name(e->code), e->text);
+        node_set_trouble(n, e->code, e->text);
+        node_back_off(n, 0, now_ms);
+        return false;
+    }
+    n->started_at_ms = clock_wall_ms();
+    node_become_running(n, child.pid, child.pidfd, now_ms);
+    n->facts->restart_ordered = false;
+    log_info("node.started", "node=%s pid=%d port=%" PRId64 " version=%s sealed=%s", n->id,
+             (int)n->pid, n->record.port, n->record.version, n->from_store ? "no" : "yes");
+    return true;
+}

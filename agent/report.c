@@ -1,0 +1,239 @@
+#include "agent/report.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { TAIL_MAX = 2048, TAILS_MAX = 64 * 1024, PROGRESS_PARTS = 20 };
+
+static void set_state(struct wire_update *u, const char *state) {
+    snprintf(u->state, sizeof u->state, "%s", state);
+}
+
+static void set_reason(struct wire_update *u, const char *format, ...) PRINTF_LIKE(2, 3);
+static void set_reason(struct wire_update *u, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(u->reason, sizeof u->reason, format, arguments);
+    va_end(arguments);
+}
+
+static void set_failure(struct wire_update *u, const struct err *why) {
+    set_state(u, "failed");
+    snprintf(u->code, sizeof u->code, "%s", err_code_name(why->code));
+    set_reason(u, "%s", why->text);
+}
+
+/* Lines become one sentence. */
+static void flatten(const char *lines, char *out, size_t size) {
+    snprintf(out, size, "%s", lines != NULL ? lines : "");
+    for (char *at = out; *at != '\0'; at++)
+        if (*at == '\n') *at = ';';
+}
+
+static void describe_hold(const struct report_input *in, struct wire_update *u) {
+    const struct node *n = &in->nodes[in->decision->hold_node];
+    const char *master_says = in->wanted->desired.reason;
+    char words[160];
+    switch (in->decision->hold) {
+    case HOLD_NOTHING_DESIRED:
+        if (master_says[0] != '\0')
+            set_reason(u, "%s", master_says);
+        else
+            set_reason(u, "no version is desired yet: run `gridctl binary push FILE` or drop one "
+                          "into the master's binaries "
+                          "directory");
+        break;
+    case HOLD_DOWNLOAD_OFF:
+        if (in->may_download)
+            set_reason(u, "%s is fetched as soon as the master answers", u->to);
+        else
+            set_reason(u,
+                       "%s is desired, but auto_download_binary is off: name a file with "
+                       "binary_path or switch it on",
+                       u->to);
+        break;
+    case HOLD_DRAINING:
+        set_reason(u, "%s waits because this agent is draining: gridctl agent resume %s", u->to,
+                   in->agent_id);
+        break;
+    case HOLD_MASTER_AWAY:
+        set_reason(u, "%s waits until the master answers", u->to);
+        break;
+    case HOLD_EXAMINING:
+        set_reason(u, "node %s is examined first", n->id);
+        break;
+    case HOLD_VETO:
+        flatten(n->veto, words, sizeof words);
+        set_reason(u, "node %s must not stop now: %s", n->id, words);
+        break;
+    case HOLD_NODE:
+        set_reason(u, "waiting for node %s to work", n->id);
+        break;
+    case HOLD_NO_RETURN:
+        set_reason(u, "the stored copy of %s is damaged and is fetched again first", u->from);
+        break;
+    case HOLD_NODES_HELD:
+        set_reason(u, "every node's data directory is in use by another process");
+        break;
+    case HOLD_NONE:
+    default:
+        break;
+    }
+}
+
+static void describe_override(const struct report_input *in, struct wire_update *u) {
+    const struct fetching *f = in->fetching;
+    if (in->binary_path[0] == '\0') return;
+    if (!f->local_done && f->error.code != ERR_NONE) {
+        set_failure(u, &f->error);
+        return;
+    }
+    const char *desired = in->wanted->desired.version;
+    bool is_signed = version_signed(&in->versions->target);
+    set_reason(u, "binary_path %.80s (%s) is used%s%s", in->binary_path,
+               is_signed ? "signed" : "not signed",
+               desired[0] != '\0' ? " instead of the desired version " : "", desired);
+}
+
+static void describe_fetch(const struct report_input *in, struct wire_update *u) {
+    const struct fetching *f = in->fetching;
+    u->attempt = f->attempt;
+    u->done_bytes = f->status.done_bytes;
+    u->total_bytes = f->status.total_bytes;
+    if (fetching_repeats(f))
+        set_failure(u, &f->error);
+    else
+        set_state(u, f->status.phase == FETCH_VERIFYING ? "verifying" : "downloading");
+}
+
+static void describe_failed(const struct report_input *in, struct wire_update *u) {
+    const struct failed_version *f = &in->versions->failed;
+    struct err why = {0};
+    set_state(u, "failed");
+    if (strcmp(f->sha256, in->versions->target.sha256) == 0 &&
+        f->generation == in->wanted->desired.generation) {
+        memcpy(u->code, f->code, sizeof u->code);
+        memcpy(u->reason, f->reason, sizeof u->reason);
+        return;
+    }
+    report_failure(&in->nodes[in->decision->failed_node], &in->versions->target,
+                   &why); /* a first version */
+    set_failure(u, &why);
+}
+
+static void describe_update(const struct report_input *in, struct wire_update *u) {
+    memcpy(u->from, in->versions->current.version, sizeof u->from);
+    memcpy(u->to, in->versions->target.version, sizeof u->to);
+    switch (in->decision->update) {
+    case UPDATE_WAITING:
+        set_state(u, "waiting");
+        describe_hold(in, u);
+        break;
+    case UPDATE_FETCHING:
+        describe_fetch(in, u);
+        break;
+    case UPDATE_UNFETCHED:
+        u->attempt = in->fetching->attempt;
+        set_failure(u, &in->fetching->error);
+        break;
+    case UPDATE_SWITCHING:
+        set_state(u, "switching");
+        describe_hold(in, u);
+        break;
+    case UPDATE_FAILED:
+        describe_failed(in, u);
+        break;
+    case UPDATE_IDLE:
+    default:
+        set_state(u, "idle");
+        break;
+    }
+    if (u->reason[0] == '\0' || in->decision->hold == HOLD_NOTHING_DESIRED)
+        describe_override(in, u);
+}
+
+/* The last line of a log, which is usually why the process ended. */
+static const char *last_line(const char *tail, char out[100]) {
+    size_t length = tail != NULL ? strlen(tail) : 0;
+    while (length > 0 && tail[length - 1] == '\n') length--;
+    size_t begin = length;
+    while (begin > 0 && tail[begin - 1] != '\n') begin--;
+    snprintf(out, 100, "%.*s", (int)(length - begin > 99 ? 99 : length - begin),
+             tail != NULL ? tail + begin : "");
+    return out;
+}
+
+void report_failure(const struct node *n, const struct version *version, struct err *out) {
+    char words[160];
+    const struct wire_exit *last = &n->record.last_exit;
+    flatten(n->health_reasons, words, sizeof words);
+    if (n->trouble_code != ERR_NONE)
+        err_set(out, n->trouble_code, "node %s does not start with %s: %s", n->id, version->version,
+                n->trouble);
+    else if (n->facts->phase == NODE_RUNNING && !n->facts->proven)
+        err_set(out, ERR_TIMEOUT, "node %s did not become healthy on %s within %d s: %s", n->id,
+                version->version, RECONCILE_HEALTHY_MS / 1000, words);
+    else if (n->facts->phase == NODE_RUNNING)
+        err_set(out, ERR_UNAVAILABLE, "node %s became unhealthy on %s: %s", n->id, version->version,
+                words);
+    else
+        err_set(out, ERR_UNAVAILABLE, "node %s ended %u times on %s, last with %s %lld: %s", n->id,
+                n->facts->failures, version->version, last->kind, (long long)last->value,
+                last_line(last->log_tail, words));
+}
+
+static void describe_nodes(const struct report_input *in, struct wire_heartbeat *out) {
+    bool draining = wanted_draining(in->wanted);
+    size_t tail_max = TAILS_MAX / in->count < TAIL_MAX ? TAILS_MAX / in->count : TAIL_MAX;
+    out->nodes = memory_zeroed(in->count, sizeof *out->nodes);
+    for (size_t i = 0; i < in->count; i++) {
+        const struct node *n = &in->nodes[i];
+        if (!n->facts->wanted && n->facts->phase == NODE_DOWN)
+            continue; /* it has gone, as it should */
+        node_describe(n, draining, tail_max, &out->nodes[out->nodes_count++]);
+    }
+}
+
+/* A local file may not tell its version; the process does. */
+static void describe_running(const struct report_input *in, struct wire_heartbeat *out) {
+    const struct version *current = &in->versions->current;
+    memcpy(out->sha256, current->sha256, sizeof out->sha256);
+    memcpy(out->version, current->version, sizeof out->version);
+    for (size_t i = 0; i < in->count && out->version[0] == '\0'; i++)
+        if (strcmp(in->nodes[i].record.sha256, current->sha256) == 0)
+            memcpy(out->version, in->nodes[i].record.version, sizeof out->version);
+}
+
+void report_build(const struct report_input *in, struct wire_heartbeat *out) {
+    *out = (struct wire_heartbeat){.type = "heartbeat",
+                                   .generation = in->wanted->desired.generation,
+                                   .agent_version = GRID_VERSION,
+                                   .labels = text_duplicate(in->labels),
+                                   .free_bytes = in->free_bytes};
+    snprintf(out->agent_id, sizeof out->agent_id, "%s", in->agent_id);
+    snprintf(out->platform, sizeof out->platform, "%s", platform_here());
+    snprintf(out->arch, sizeof out->arch, "%s", platform_arch_here());
+    snprintf(out->binary_path, sizeof out->binary_path, "%s", in->binary_path);
+    describe_running(in, out);
+    describe_update(in, &out->update);
+    describe_nodes(in, out);
+    if (in->log == NULL) return;
+    out->log = *in->log;
+    out->log.words = text_duplicate(in->log->words);
+}
+
+void report_stable(const struct wire_heartbeat *h, struct text *out) {
+    struct wire_heartbeat copy = *h;
+    OWN_MEMORY struct wire_node *nodes = memory_zeroed(h->nodes_count + 1, sizeof *nodes);
+    copy.free_bytes = 0;
+    copy.nodes = nodes;
+    int64_t part = h->update.total_bytes / PROGRESS_PARTS + 1;
+    copy.update.done_bytes = h->update.done_bytes / part;
+    for (size_t i = 0; i < h->nodes_count; i++) {
+        nodes[i] = h->nodes[i];
+        nodes[i].capacity_bytes = nodes[i].capacity_bytes > 0;
+        nodes[i].free_bytes = 0;
+    }
+    json_encode(&wire_heartbeat_schema, &copy, out);
+}

@@ -1,0 +1,34 @@
+/* The observed state in words: what the agent does about its desired version, and why. Pure but for
+ * free space. One thread. */
+#pragma once
+
+#include "agent/fetching.h"
+#include "agent/node.h"
+#include "agent/versions.h"
+#include "agent/wanted.h"
+#include "lib/wire.h"
+
+struct report_input {
+    const char *agent_id;
+    const char *labels;
+    const char *binary_path; /* "" : none */
+    bool may_download;       /* by configuration */
+    const struct wanted *wanted;
+    const struct versions *versions;
+    const struct fetching *fetching;
+    const struct reconcile_decision *decision;
+    const struct node *nodes;
+    size_t count;
+    int64_t free_bytes;
+    const struct wire_log *log; /* an answer that the master waits for; NULL for none */
+};
+
+/* Free with json_clear(&wire_heartbeat_schema, out). */
+void report_build(const struct report_input *in, struct wire_heartbeat *out);
+
+/* What a version was given up for: the state of its failed node. */
+void report_failure(const struct node *n, const struct version *version, struct err *out);
+
+/* The heartbeat without what changes all the time: when this text changes, the master should know
+ * at once. */
+void report_stable(const struct wire_heartbeat *h, struct text *out);

@@ -1,0 +1,52 @@
+#include "agent/state.h"
+
+#include "lib/file.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+const char *state_path(const struct state *s, char out[STATE_PATH_SIZE], const char *format, ...) {
+    int root = snprintf(out, STATE_PATH_SIZE, "%s/", s->root);
+    va_list arguments;
+    va_start(arguments, format);
+    int rest = vsnprintf(out + root, STATE_PATH_SIZE - (size_t)root, format, arguments);
+    va_end(arguments);
+    assert(rest >= 0 && root + rest < STATE_PATH_SIZE);
+    return out;
+}
+
+static bool resolve(struct state *s, const char *directory, struct err *e) {
+    OWN_MEMORY char *absolute = realpath(directory, NULL);
+    if (absolute == NULL) return err_errno(e, errno, "find %s", directory);
+    if (text_copy(s->root, sizeof s->root, absolute)) return true;
+    return err_set(e, ERR_INVALID, "%s: the path is longer than %d characters", directory,
+                   STATE_ROOT_SIZE - 1);
+}
+
+static bool make_parts(const struct state *s, struct err *e) {
+    static const char *const parts[] = {"identity", "store", "tmp", "nodes"};
+    char path[STATE_PATH_SIZE];
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+        if (!file_make_directory(state_path(s, path, "%s", parts[i]), 0700, e)) return false;
+    return true;
+}
+
+bool state_open(struct state *s, const char *directory, struct err *e) {
+    char path[STATE_PATH_SIZE];
+    s->lock_fd = -1;
+    if (!file_make_directory(directory, 0700, e) || !resolve(s, directory, e)) return false;
+    if (!file_lock(state_path(s, path, "lock"), "grid-agent", &s->lock_fd, e)) {
+        err_wrap(e, "state directory %s", directory);
+        if (e != NULL && e->code != ERR_CONFLICT) return false;
+        return err_hint(e, "stop that agent, or give this one a --state directory of its own");
+    }
+    return make_parts(s, e);
+}
+
+void state_close(struct state *s) {
+    if (s->lock_fd >= 0) close(s->lock_fd);
+    s->lock_fd = -1;
+}

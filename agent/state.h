@@ -1,0 +1,31 @@
+/* The agent's state directory, held by one agent at a time:
+ *
+ *   lock                     flocked by the running agent
+ *   identity/                agent.key id address master.pub release.pub
+ *   store/SHA256             verified artifacts, mode 0500, never changed; SHA256.json says what
+ * they are current, previous        links into store/ tmp/SHA256.part          downloads under way
+ *   desired.json             the last desired state that was taken
+ *   failed.json              the version that was tried and given up, and in which generation
+ *   nodes/INDEX/             data/ log log.1 record.json
+ *
+ * Any thread after state_open. */
+#pragma once
+
+#include "lib/err.h"
+
+#define STATE_ROOT_SIZE 3072
+#define STATE_PATH_SIZE 4096
+
+struct state {
+    char root[STATE_ROOT_SIZE]; /* absolute, without links */
+    int lock_fd;
+};
+
+/* Makes the directory (0700) and its parts, takes the lock. ERR_CONFLICT names the agent that holds
+ * it. */
+MUST_CHECK bool state_open(struct state *s, const char *directory, struct err *e);
+void state_close(struct state *s); /* lets another agent in */
+
+/* root/format... into out; returns out. What the program makes up itself always fits. */
+const char *state_path(const struct state *s, char out[STATE_PATH_SIZE], const char *format, ...)
+    PRINTF_LIKE(3, 4);

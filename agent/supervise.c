@@ -1,0 +1,476 @@
+#include "agent/supervise.h"
+
+#include "agent/cache.h"
+#include "agent/fetching.h"
+#include "agent/node.h"
+#include "agent/node_log.h"
+#include "agent/report.h"
+#include "agent/versions.h"
+#include "agent/wanted.h"
+#include "lib/bus.h"
+#include "lib/clock.h"
+#include "lib/file.h"
+#include "lib/log.h"
+
+#include <assert.h>
+#include <dirent.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+
+#define LOOK_MS 1000    /* the longest the loop sleeps while something is under way */
+#define ROTATE_MS 10000 /* between looks at the logs' sizes */
+#define MOST_ROUNDS 8   /* decisions in a row before the world is looked at again */
+
+struct supervise {
+    struct supervise_options options;
+    struct fetch *fetch;
+    struct probes *probes;
+    struct wanted wanted;
+    struct versions versions;
+    struct fetching fetching;
+    struct reconcile_decision decision;
+    struct node *nodes;
+    struct reconcile_node *facts;
+    enum step *steps;
+    struct pollfd *watched;
+    int *ports;
+    size_t count;
+    uint64_t desired_number;
+    bool connected;
+    bool avoid_memfd;
+    bool collect_due; /* the store may hold what nothing needs */
+    int64_t rotate_ms;
+    struct wire_log log; /* an answer on its way to the master */
+    int64_t log_answered;
+    char *stable; /* the last report without what changes all the time */
+    int event_fd;
+    atomic_bool stopping;
+    atomic_bool stop_nodes;
+};
+
+/* --- opening --- */
+
+/* One more than the highest index of a node that has a directory here. */
+static size_t count_directories(const struct state *s) {
+    char path[STATE_PATH_SIZE];
+    size_t count = 0;
+    DIR *directory = opendir(state_path(s, path, "nodes"));
+    if (directory == NULL) return 0;
+    for (const struct dirent *entry; (entry = readdir(directory)) != NULL;) {
+        char *end = NULL;
+        unsigned long index = strtoul(entry->d_name, &end, 10);
+        bool is_index = entry->d_name[0] >= '0' && entry->d_name[0] <= '9' && *end == '\0';
+        if (is_index && index < SETTINGS_NODES_MAX && index + 1 > count) count = index + 1;
+    }
+    closedir(directory);
+    return count;
+}
+
+static void open_nodes(struct supervise *s) {
+    const struct supervise_options *o = &s->options;
+    size_t wanted = (size_t)o->settings->nodes;
+    size_t present = count_directories(o->state);
+    s->count = wanted > present ? wanted : present;
+    s->nodes = memory_zeroed(s->count, sizeof *s->nodes);
+    s->facts = memory_zeroed(s->count, sizeof *s->facts);
+    s->steps = memory_zeroed(s->count, sizeof *s->steps);
+    s->watched = memory_zeroed(s->count + 1, sizeof *s->watched);
+    s->ports = memory_zeroed(s->count, sizeof *s->ports);
+    for (size_t i = 0; i < s->count; i++)
+        node_init(&s->nodes[i], &s->facts[i], o->state, o->identity->agent_id, i, i < wanted);
+}
+
+static void choose_target(struct supervise *s) {
+    struct err e = {0};
+    if (s->options.settings->binary_path[0] == '\0')
+        wanted_version(&s->wanted, &s->versions.target);
+    else if (s->versions.local[0] != '\0' &&
+             !versions_find(&s->versions, s->versions.local, &s->versions.target, &e))
+        log_error("local.lost", "error=%s", e.text);
+}
+
+/* What ran without a signature because binary_path asked for it may start again before that file
+ * was looked at. */
+static void allow_local(struct supervise *s) {
+    const struct version *current = &s->versions.current;
+    if (s->options.settings->binary_path[0] == '\0' || version_signed(current)) return;
+    memcpy(s->versions.local, current->sha256, sizeof s->versions.local);
+}
+
+static void publish(struct supervise *s);
+
+bool supervise_open(struct supervise **out, const struct supervise_options *options,
+                    int64_t *generation, struct err *e) {
+    OWN(supervise) struct supervise *s = memory_zeroed(1, sizeof *s);
+    s->options = *options;
+    s->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (s->event_fd < 0) return err_errno(e, errno, "make an event descriptor");
+    wanted_load(&s->wanted, options->state);
+    versions_load(&s->versions, options->state);
+    fetching_init(&s->fetching, NULL, options->settings->binary_path);
+    open_nodes(s);
+    allow_local(s);
+    choose_target(s);
+    s->collect_due = true;
+    s->decision = (struct reconcile_decision){.update = UPDATE_IDLE};
+    *generation = s->wanted.desired.generation;
+    publish(s);
+    *out = TAKE(s);
+    return true;
+}
+
+void supervise_use(struct supervise *s, struct fetch *fetch, struct probes *probes) {
+    s->fetch = fetch;
+    s->fetching.fetch = fetch;
+    s->probes = probes;
+}
+
+void supervise_close(struct supervise *s) {
+    if (s == NULL) return;
+    for (size_t i = 0; i < s->count; i++) node_fini(&s->nodes[i]);
+    wanted_fini(&s->wanted);
+    versions_fini(&s->versions);
+    if (s->event_fd >= 0) close(s->event_fd);
+    free(s->log.words);
+    free(s->stable);
+    free(s->nodes);
+    free(s->facts);
+    free(s->steps);
+    free(s->watched);
+    free(s->ports);
+    free(s);
+}
+
+void supervise_wake(void *supervise) {
+    const struct supervise *s = supervise;
+    uint64_t one = 1;
+    if (write(s->event_fd, &one, sizeof one) < 0 && errno != EAGAIN)
+        log_error("supervise.wake", "error=%s", strerrordesc_np(errno));
+}
+
+void supervise_stop(struct supervise *s, bool stop_nodes) {
+    atomic_store(&s->stop_nodes, stop_nodes);
+    atomic_store(&s->stopping, true);
+    supervise_wake(s);
+}
+
+/* --- what comes in --- */
+
+static void set_base_url(struct supervise *s, int http_port) {
+    const struct settings *settings = s->options.settings;
+    const char *host = s->options.identity->master_host;
+    struct fetching *f = &s->fetching;
+    bool v6 = strchr(host, ':') != NULL;
+    if (settings->master_binary_url[0] != '\0')
+        snprintf(f->base_url, sizeof f->base_url, "%s", settings->master_binary_url);
+    else if (http_port > 0)
+        snprintf(f->base_url, sizeof f->base_url, "http://%s%s%s:%d", v6 ? "[" : "", host,
+                 v6 ? "]" : "", http_port);
+    size_t length = strlen(f->base_url);
+    if (length > 0 && f->base_url[length - 1] == '/') f->base_url[length - 1] = '\0';
+}
+
+static void take_desired(struct supervise *s) {
+    struct exchange_desired now;
+    int64_t generation = s->wanted.desired.generation;
+    exchange_get_desired(s->options.exchange, &now);
+    s->connected = now.connected;
+    set_base_url(s, now.http_port);
+    if (now.log_told != 0 && now.log_told == s->log.request_id) {
+        free(s->log.words);
+        s->log = (struct wire_log){0};
+    }
+    if (now.number != s->desired_number && wanted_take(&s->wanted, s->options.state, now.json)) {
+        if (s->wanted.desired.generation != generation) fetching_forget(&s->fetching);
+        choose_target(s);
+    }
+    s->desired_number = now.number;
+    free(now.json);
+}
+
+static void take_fetched(struct supervise *s, int64_t now_ms) {
+    char sha256[SHA256_HEX_SIZE];
+    bool local = false;
+    if (!fetching_update(&s->fetching, now_ms, sha256, &local)) return;
+    s->collect_due = true;
+    if (!local) return;
+    memcpy(s->versions.local, sha256, sizeof s->versions.local);
+    choose_target(s);
+}
+
+static void take_answers(struct supervise *s, int64_t now_ms) {
+    for (struct probe_answer *a; (a = probes_take(s->probes)) != NULL;) {
+        assert(a->question.node < s->count);
+        node_answer(&s->nodes[a->question.node], a, now_ms);
+        probe_answer_free(a);
+    }
+}
+
+static void take_exits(struct supervise *s, int64_t now_ms) {
+    for (size_t i = 0; i < s->count; i++)
+        if (node_reap(&s->nodes[i], now_ms) && !s->facts[i].wanted)
+            log_info("node.gone", "node=%s", s->nodes[i].id);
+}
+
+static void take_orders(struct supervise *s, int64_t now_ms) {
+    for (size_t i = 0; i < s->count; i++)
+        node_order(&s->nodes[i], wanted_restart(&s->wanted, s->nodes[i].id), now_ms);
+}
+
+/* JSON may need six characters for one byte, and a heartbeat must fit a message of the bus. */
+static char *fit_log(struct text *words) {
+    enum { ENCODED_MAX = BUS_MESSAGE_MAX_BYTES / 2 };
+    for (;;) {
+        OWN_TEXT struct text encoded = TEXT_EMPTY;
+        json_quote(text_value(words), &encoded);
+        if (encoded.length <= ENCODED_MAX) return text_take(words);
+        struct text half = TEXT_EMPTY;
+        text_add(&half, text_value(words) + words->length / 2);
+        text_fini(words);
+        *words = half;
+    }
+}
+
+static void answer_log_request(struct supervise *s) {
+    const struct wire_log_request *r = &s->wanted.desired.log;
+    if (r->request_id == 0 || r->request_id == s->log_answered) return;
+    OWN_TEXT struct text words = TEXT_EMPTY;
+    size_t max = r->max_bytes > 0 && r->max_bytes < WIRE_LOG_MAX_BYTES ? (size_t)r->max_bytes
+                                                                       : WIRE_LOG_MAX_BYTES;
+    for (size_t i = 0; i < s->count; i++)
+        if (strcmp(s->nodes[i].id, r->node_id) == 0)
+            node_log_tail(s->nodes[i].directory, max, &words);
+    text_add(&words, "");
+    free(s->log.words);
+    s->log = (struct wire_log){.request_id = r->request_id, .words = fit_log(&words)};
+    s->log_answered = r->request_id;
+}
+
+/* --- decisions --- */
+
+static void describe_world(struct supervise *s, struct reconcile_input *in) {
+    const struct settings *settings = s->options.settings;
+    bool reachable = s->fetching.base_url[0] != '\0';
+    bool local = settings->binary_path[0] != '\0';
+    *in = (struct reconcile_input){.generation = s->wanted.desired.generation,
+                                   .draining = wanted_draining(&s->wanted),
+                                   .connected = s->connected || local,
+                                   .may_download = settings->auto_download && reachable && !local};
+    versions_describe(&s->versions, in);
+    fetching_describe(&s->fetching, in);
+}
+
+static void start_node(struct supervise *s, size_t i, int64_t now_ms) {
+    struct node *n = &s->nodes[i];
+    struct version version = {0};
+    struct err e = {0};
+    for (size_t j = 0; j < s->count; j++) s->ports[j] = j != i ? (int)s->nodes[j].record.port : 0;
+    if (!versions_find(&s->versions, s->facts[i].assigned, &version, &e)) {
+        log_error("node.no_version", "node=%s error=%s", n->id, e.text);
+        return;
+    }
+    const struct node_launch launch = {.state = s->options.state,
+                                       .version = &version,
+                                       .release_key = &s->options.identity->release_key,
+                                       .unsigned_allowed =
+                                           strcmp(version.sha256, s->versions.local) == 0,
+                                       .avoid_memfd = &s->avoid_memfd,
+                                       .first_port = s->options.settings->first_port,
+                                       .last_port = s->options.settings->last_port,
+                                       .reserved = s->ports,
+                                       .reserved_count = s->count,
+                                       .restart_generation = wanted_restart(&s->wanted, n->id)};
+    if (!node_start(n, &launch, now_ms, &e) && e.code == ERR_CORRUPT) {
+        log_error("version.damaged", "version=%s error=%s", version.version, e.text);
+        if (!cache_discard(s->options.state, version.sha256, &e))
+            log_error("version.not_discarded", "error=%s", e.text);
+    }
+    version_clear(&version);
+}
+
+/* True when the facts are not what they were. */
+static bool take_step(struct supervise *s, size_t i, int64_t now_ms) {
+    struct node *n = &s->nodes[i];
+    switch (s->steps[i]) {
+    case STEP_START:
+        start_node(s, i, now_ms);
+        return true;
+    case STEP_ASK:
+        s->facts[i].stop_answer = STOP_ASKED;
+        n->ask_stop = true;
+        return true;
+    case STEP_TERMINATE:
+        node_terminate(n, now_ms);
+        return true;
+    case STEP_KILL:
+        node_kill(n);
+        return true;
+    case STEP_NONE:
+    default:
+        return false;
+    }
+}
+
+static bool act(struct supervise *s, int64_t now_ms) {
+    const struct reconcile_decision *d = &s->decision;
+    struct err why = {0};
+    if (d->commit[0] != '\0') {
+        versions_commit(&s->versions, d->commit, now_ms);
+        s->collect_due = true;
+        return true;
+    }
+    if (d->give_up) {
+        report_failure(&s->nodes[d->failed_node], &s->versions.target, &why);
+        versions_give_up(&s->versions, s->wanted.desired.generation, &why);
+        return true;
+    }
+    bool changed = false;
+    for (size_t i = 0; i < s->count; i++) changed |= take_step(s, i, now_ms);
+    return changed;
+}
+
+static void decide(struct supervise *s, int64_t now_ms) {
+    struct reconcile_input in;
+    for (int round = 0; round < MOST_ROUNDS; round++) {
+        describe_world(s, &in);
+        reconcile(&in, s->facts, s->steps, s->count, now_ms, &s->decision);
+        if (!act(s, now_ms)) return;
+    }
+    s->decision.wake_ms = now_ms;
+}
+
+/* --- what goes out --- */
+
+static void publish(struct supervise *s) {
+    struct wire_heartbeat h;
+    OWN_TEXT struct text json = TEXT_EMPTY;
+    struct text stable = TEXT_EMPTY;
+    struct report_input in = {.agent_id = s->options.identity->agent_id,
+                              .labels = s->options.settings->labels,
+                              .binary_path = s->options.settings->binary_path,
+                              .may_download = s->options.settings->auto_download,
+                              .wanted = &s->wanted,
+                              .versions = &s->versions,
+                              .fetching = &s->fetching,
+                              .decision = &s->decision,
+                              .nodes = s->nodes,
+                              .count = s->count,
+                              .log = s->log.request_id != 0 ? &s->log : NULL};
+    (void)!file_free_bytes(s->options.state->root, &in.free_bytes, NULL);
+    report_build(&in, &h);
+    json_encode(&wire_heartbeat_schema, &h, &json);
+    report_stable(&h, &stable);
+    json_clear(&wire_heartbeat_schema, &h);
+    bool news = s->stable == NULL || strcmp(s->stable, text_value(&stable)) != 0;
+    free(s->stable);
+    s->stable = text_take(&stable);
+    exchange_report(s->options.exchange, text_value(&json), news, s->log.request_id);
+}
+
+static void ask_questions(struct supervise *s, int64_t now_ms, int64_t *due_ms) {
+    struct probe_question q;
+    for (size_t i = 0; i < s->count; i++) {
+        if (!node_question(&s->nodes[i], now_ms, &q, due_ms)) continue;
+        q.node = i;
+        probes_ask(s->probes, &q);
+    }
+}
+
+static void rotate_logs(struct supervise *s, int64_t now_ms) {
+    struct err e = {0};
+    if (now_ms < s->rotate_ms) return;
+    s->rotate_ms = now_ms + ROTATE_MS;
+    for (size_t i = 0; i < s->count; i++)
+        if (!node_log_rotate(s->nodes[i].directory, NODE_LOG_MAX_BYTES, &e))
+            log_warn("node.log_not_rotated", "node=%s error=%s", s->nodes[i].id, e.text);
+}
+
+/* Old versions go once nothing is under way. */
+static void collect(struct supervise *s) {
+    bool quiet = s->decision.update == UPDATE_IDLE && s->fetching.job == 0;
+    for (size_t i = 0; i < s->count; i++) quiet = quiet && s->facts[i].phase != NODE_UNKNOWN;
+    if (!s->collect_due || !quiet) return;
+    OWN_MEMORY const char **keep = memory_zeroed(s->count, sizeof *keep);
+    for (size_t i = 0; i < s->count; i++) keep[i] = s->facts[i].running;
+    versions_collect(&s->versions, keep, s->count);
+    s->collect_due = false;
+}
+
+/* --- the loop --- */
+
+static void wait_for_news(struct supervise *s, int64_t due_ms) {
+    int64_t now_ms = clock_monotonic_ms();
+    nfds_t used = 0;
+    uint64_t ignored;
+    bool watching = s->fetching.job != 0;
+    int64_t longest = watching ? LOOK_MS : ROTATE_MS;
+    int64_t wait_ms = due_ms - now_ms < longest ? due_ms - now_ms : longest;
+    s->watched[used++] = (struct pollfd){.fd = s->event_fd, .events = POLLIN};
+    for (size_t i = 0; i < s->count; i++)
+        if (s->nodes[i].pidfd >= 0)
+            s->watched[used++] = (struct pollfd){.fd = s->nodes[i].pidfd, .events = POLLIN};
+    (void)poll(s->watched, used, wait_ms > 0 ? (int)wait_ms : 0);
+    while (read(s->event_fd, &ignored, sizeof ignored) > 0) continue;
+}
+
+static void take_everything(struct supervise *s, int64_t now_ms) {
+    take_desired(s);
+    take_fetched(s, now_ms);
+    take_answers(s, now_ms);
+    take_exits(s, now_ms);
+    take_orders(s, now_ms);
+    answer_log_request(s);
+}
+
+static void run_once(struct supervise *s) {
+    int64_t now_ms = clock_monotonic_ms();
+    int64_t due_ms = INT64_MAX;
+    take_everything(s, now_ms);
+    decide(s, now_ms);
+    if (s->decision.wake_ms < due_ms) due_ms = s->decision.wake_ms;
+    fetching_want(&s->fetching, &s->versions, s->decision.fetch, now_ms, &due_ms);
+    versions_retry(&s->versions, now_ms, &due_ms);
+    ask_questions(s, now_ms, &due_ms);
+    rotate_logs(s, now_ms);
+    collect(s);
+    publish(s);
+    wait_for_news(s, due_ms);
+}
+
+/* Every process of ours ends; true while one still runs. */
+static bool end_nodes(struct supervise *s, int64_t now_ms, int64_t *due_ms) {
+    bool running = false;
+    for (size_t i = 0; i < s->count; i++) {
+        struct reconcile_node *facts = &s->facts[i];
+        (void)node_reap(&s->nodes[i], now_ms);
+        if (facts->phase == NODE_RUNNING) node_terminate(&s->nodes[i], now_ms);
+        if (facts->phase != NODE_STOPPING) continue;
+        running = true;
+        int64_t deadline_ms = facts->stopping_ms + RECONCILE_DRAIN_MS;
+        if (now_ms >= deadline_ms && !facts->killed) node_kill(&s->nodes[i]);
+        if (!facts->killed && deadline_ms < *due_ms) *due_ms = deadline_ms;
+    }
+    return running;
+}
+
+static void run_end(struct supervise *s) {
+    for (;;) {
+        int64_t now_ms = clock_monotonic_ms();
+        int64_t due_ms = INT64_MAX;
+        bool running = end_nodes(s, now_ms, &due_ms);
+        publish(s);
+        if (!running) return;
+        wait_for_news(s, due_ms);
+    }
+}
+
+void *supervise_run(void *supervise) {
+    struct supervise *s = supervise;
+    while (!atomic_load(&s->stopping)) run_once(s);
+    if (atomic_load(&s->stop_nodes)) run_end(s);
+    return NULL;
+}

@@ -1,0 +1,55 @@
+/* The versions in play: the target, current, previous, and the one that was given up. One thread.
+ */
+#pragma once
+
+#include "agent/reconcile.h"
+#include "agent/state.h"
+#include "agent/version.h"
+#include "lib/err.h"
+
+struct failed_version {
+    char sha256[SHA256_HEX_SIZE]; /* "" : none */
+    int64_t generation;
+    char version[SEMVER_SIZE];
+    char code[32];
+    char reason[256];
+};
+
+struct versions {
+    const struct state *state;
+    struct version target; /* sha256 "" : none */
+    struct version current;
+    struct version previous;
+    struct failed_version failed;
+    char local[SHA256_HEX_SIZE]; /* digest of the file at binary_path, which needs no signature; ""
+                                    otherwise */
+    char moved_to[SHA256_HEX_SIZE]; /* current as it should be on disk while the link could not be
+                                       written; "" */
+    int64_t retry_ms;
+};
+
+void versions_load(struct versions *v, const struct state *s);
+void versions_fini(struct versions *v);
+
+/* Whether verified bytes of it are in the store, signed or allowed without. */
+bool versions_staged(const struct versions *v, const struct version *version);
+
+/* The version with this digest among those in play, or what the store knows of it, copied into *out
+ * (cleared first). */
+MUST_CHECK bool versions_find(const struct versions *v, const char *sha256, struct version *out,
+                              struct err *e);
+
+/* Fills target, current, previous, failed of the input. */
+void versions_describe(const struct versions *v, struct reconcile_input *in);
+
+/* sha256 works: it is current from now on, what was current is previous. A link that cannot be
+ * written now is tried again by versions_retry. */
+void versions_commit(struct versions *v, const char *sha256, int64_t now_ms);
+void versions_retry(struct versions *v, int64_t now_ms, int64_t *due_ms);
+
+/* Remembers, on disk, that the target failed in this generation. */
+void versions_give_up(struct versions *v, int64_t generation, const struct err *why);
+
+/* Removes from the store what nothing needs: keep names digests that are used besides those in
+ * play. */
+void versions_collect(const struct versions *v, const char *const *keep, size_t count);

@@ -1,0 +1,101 @@
+#include "agent/wanted.h"
+
+#include "lib/file.h"
+#include "lib/log.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+enum { DESIRED_MAX = 256 * 1024 };
+
+static bool check(const struct wire_desired *d, struct err *e) {
+    struct artifact_name name;
+    if (d->version[0] == '\0') return true;
+    if (!sha256_hex_valid(d->sha256))
+        return err_set(e, ERR_INVALID, "version %s has no SHA-256", d->version);
+    if (!artifact_name_parse(d->file, &name, e)) return false;
+    return d->size_bytes > 0 || err_set(e, ERR_INVALID, "version %s has no size", d->version);
+}
+
+static bool decode(const char *json, struct wire_desired *out, struct err *e) {
+    if (!json_decode(&wire_desired_schema, json, strlen(json), JSON_IGNORE_UNKNOWN, out, e))
+        return false;
+    if (check(out, e)) return true;
+    json_clear(&wire_desired_schema, out);
+    return false;
+}
+
+static void keep(struct wanted *w, struct wire_desired *d, const char *json) {
+    wanted_fini(w);
+    w->desired = *d;
+    w->json = text_duplicate(json);
+}
+
+void wanted_load(struct wanted *w, const struct state *s) {
+    char path[STATE_PATH_SIZE];
+    struct err e = {0};
+    struct wire_desired d;
+    OWN_TEXT struct text json = TEXT_EMPTY;
+    *w = (struct wanted){0};
+    if (access(state_path(s, path, "desired.json"), F_OK) != 0) return;
+    if (file_read(path, DESIRED_MAX, &json, &e) && decode(text_value(&json), &d, &e))
+        keep(w, &d, text_value(&json));
+    else
+        log_warn("desired.damaged", "path=%s error=%s", path, e.text);
+}
+
+void wanted_fini(struct wanted *w) {
+    json_clear(&wire_desired_schema, &w->desired);
+    free(w->json);
+    w->json = NULL;
+}
+
+static void save(const struct state *s, const char *json) {
+    char path[STATE_PATH_SIZE];
+    struct err e = {0};
+    if (file_write_durable(state_path(s, path, "desired.json"), json, strlen(json), 0600, &e))
+        return;
+    log_error("desired.not_saved", "code=%s error=%s", err_code_name(e.code), e.text);
+}
+
+bool wanted_take(struct wanted *w, const struct state *s, const char *json) {
+    struct wire_desired d;
+    struct err e = {0};
+    if (w->json != NULL && strcmp(w->json, json) == 0) return false;
+    if (!decode(json, &d, &e)) {
+        log_error("desired.refused", "code=%s error=%s", err_code_name(e.code), e.text);
+        return false;
+    }
+    if (d.generation < w->desired.generation) {
+        json_clear(&wire_desired_schema, &d);
+        return false;
+    }
+    bool other = strcmp(d.sha256, w->desired.sha256) != 0 || strcmp(d.mode, w->desired.mode) != 0;
+    if (other)
+        log_info("desired.changed", "generation=%" PRId64 " version=%s mode=%s reason=%s",
+                 d.generation, d.version, d.mode, d.reason);
+    save(s, json);
+    keep(w, &d, json);
+    return true;
+}
+
+void wanted_version(const struct wanted *w, struct version *out) {
+    const struct wire_desired *d = &w->desired;
+    version_clear(out);
+    if (d->version[0] == '\0') return;
+    *out = (struct version){.size_bytes = d->size_bytes, .signature = text_duplicate(d->signature)};
+    memcpy(out->sha256, d->sha256, sizeof out->sha256);
+    memcpy(out->file, d->file, sizeof out->file);
+    memcpy(out->version, d->version, sizeof out->version);
+}
+
+int64_t wanted_restart(const struct wanted *w, const char *node_id) {
+    for (size_t i = 0; i < w->desired.nodes_count; i++)
+        if (strcmp(w->desired.nodes[i].id, node_id) == 0)
+            return w->desired.nodes[i].restart_generation;
+    return 0;
+}
+
+bool wanted_draining(const struct wanted *w) {
+    return strcmp(w->desired.mode, "draining") == 0;
+}
