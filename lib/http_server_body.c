@@ -132,7 +132,6 @@ bool http_body(struct http_request *r, struct text *out, struct err *e) {
 
 bool http_body_skip(struct http_request *r) {
     struct http_body_state *body = &r->body;
-    if (body->failed || body->expects_continue) return false;
     char dropped[4096];
     size_t length = 0;
     while (!body->ended) {

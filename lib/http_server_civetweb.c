@@ -18,11 +18,16 @@
 #define NO_CGI
 #define NO_FILES
 #define NO_CACHING
-#define STOP_FLAG_NEEDS_LOCK
+#define STOP_FLAG_NEEDS_LOCK /* atomic, but for one read by the thread that stops, see below */
 
 /* One thread per connection: only what a stack really uses costs memory, and room for SQLite and
  * sanitizers is needed. */
 #define USE_STACK_SIZE (512 * 1024)
+
+#include <stddef.h>
+typedef ptrdiff_t volatile stop_flag_t;
+__attribute__((no_sanitize_thread)) static void STOP_FLAG_ASSIGN(stop_flag_t *flag,
+                                                                 stop_flag_t value);
 
 #include <../src/civetweb.c>
 

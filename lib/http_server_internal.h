@@ -95,12 +95,19 @@ struct http_request {
     int64_t stream_left;
 };
 
-/* --- http_server_head.c --- */
+/* http_server_dispatch.c */
+/* From the head to the end of the answer; info is not CivetWeb's own where its parser failed. */
+void http_request_begin(struct http_request *r, struct mg_connection *connection,
+                        const struct mg_request_info *info);
+void http_request_serve(struct http_request *r); /* checks it, finds its route, has it answered */
+void http_request_end(struct http_request *r);
+
+/* http_server_head.c */
 /* 0 when the head is framed as RFC 9112 wants it and nothing in it could mean two things; else the
  * status to refuse it with, and *reason. Sets body. Trims white space behind values. */
 int http_head_check(struct http_request *r, const char **reason);
 
-/* --- http_server_connection.c --- */
+/* http_server_connection.c */
 enum http_receive_result { HTTP_RECEIVED, HTTP_RECEIVE_END, HTTP_RECEIVE_LATE };
 /* At least one byte, or why not, by the monotonic deadline. */
 enum http_receive_result http_receive(int socket, void *out, size_t size, int64_t deadline_ms,
@@ -114,11 +121,11 @@ bool http_send_wait(int socket); /* until it can be written to again; false: sta
  * reset the connection, and the client would never see the answer. */
 void http_linger(int socket);
 
-/* --- http_server_body.c --- */
+/* http_server_body.c */
 /* True when nothing of the body is missing, or what is missing was already here and is dropped. */
 bool http_body_skip(struct http_request *r);
 
-/* --- http_server_reply.c --- */
+/* http_server_reply.c */
 const char *http_status_phrase(int status);
 bool http_is_head(const struct http_request *r);
 bool http_has_reply_header(const struct http_request *r, const char *name);
@@ -127,6 +134,6 @@ void http_reply_head(struct http_request *r, int status, struct text *out);
 /* problem+json with a status of its own, for what no err_code stands for; closes. */
 void http_refuse(struct http_request *r, int status, const char *detail);
 
-/* --- http_server_socket.c --- */
+/* http_server_socket.c */
 bool http_wants_socket(const struct http_request *r); /* asks for an upgrade to a WebSocket */
 void http_socket_serve(struct http_request *r);       /* returns when the conversation has ended */

@@ -285,11 +285,11 @@ static void statuses_without_a_problem_become_errors(void **state) {
         {"HTTP/1.1 599 No\r\nContent-Length: 0\r\n\r\n",   ERR_UNAVAILABLE    },
         {"HTTP/1.1 418 No\r\nContent-Length: 0\r\n\r\n",   ERR_INVALID        },
         {"HTTP/1.1 409 No\r\nContent-Type: application/problem+json\r\nContent-Length: "
-         "3\r\n\r\n{{{",                                                 ERR_CONFLICT                                                       },
+         "3\r\n\r\n{{{",                          ERR_CONFLICT       },
         {"HTTP/1.1 409 No\r\nContent-Type: application/problem+json\r\nContent-Length: "
-         "15\r\n\r\n{\"code\":\"none\"}",                                                ERR_CONFLICT            },
+         "15\r\n\r\n{\"code\":\"none\"}",         ERR_CONFLICT       },
         {"HTTP/1.1 409 No\r\nContent-Type: application/problem+json\r\nContent-Length: "
-         "15\r\n\r\n{\"code\":\"what\"}",ERR_CONFLICT},
+         "15\r\n\r\n{\"code\":\"what\"}",         ERR_CONFLICT       },
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct script s = {.bytes = cases[i].bytes};

@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
@@ -108,7 +109,8 @@ static void read_head(int fd, struct reply *r) {
         if (receive_some(fd, r->head + length, 1) == 0) return;
         r->head[++length] = '\0';
     }
-    if (sscanf(r->head, "HTTP/1.1 %d", &r->status) != 1) fail_msg("no status: %s", r->head);
+    if (strncmp(r->head, "HTTP/1.1 ", 9) != 0) fail_msg("no status: %s", r->head);
+    r->status = (int)strtol(r->head + 9, NULL, 10);
 }
 
 static void read_exactly(int fd, struct reply *r, int64_t length) {

@@ -132,6 +132,7 @@ static const struct hostile lines[] = {
     {"tab for space",             "GET\t/api/binaries HTTP/1.1\r\n" H "\r\n",                     400 },
     {"empty line first",          "\r\nGET /api/binaries HTTP/1.1\r\n" H "\r\n",                  400 },
     {"two empty lines first",     "\r\n\r\nGET /api/binaries HTTP/1.1\r\n" H "\r\n",              400 },
+    {"lone LF first",             "\nGET /api/binaries HTTP/1.1\r\n" H "\r\n",                    400 },
     {"lone LFs first",            "\n\nGET /api/binaries HTTP/1.1\r\n" H "\r\n",                  400 },
     {"space first",               " GET /api/binaries HTTP/1.1\r\n" H "\r\n",                     400 },
     {"lone LF, request line",     "GET /api/binaries HTTP/1.1\n" H "\r\n",                        400 },

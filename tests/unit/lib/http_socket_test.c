@@ -70,8 +70,11 @@ static void closed(struct http_socket_connection *c, void *state) {
 
 static const struct http_socket echoing = {
     .accept = accept_socket, .opened = opened, .message = message, .closed = closed};
-static const struct http_socket pinging = {
-    .ping_ms = 30, .accept = accept_socket, .opened = opened, .message = message, .closed = closed};
+static const struct http_socket pinging = {.ping_ms = 300,
+                                           .accept = accept_socket,
+                                           .opened = opened,
+                                           .message = message,
+                                           .closed = closed};
 
 static bool authorize(struct http_request *r, enum http_role role, struct err *e) {
     if (role == HTTP_PUBLIC || http_bearer(r) != NULL) return true;
@@ -112,6 +115,30 @@ static void wait_for(const int *counter, int wanted) {
     assert_int_equal(failed, 0);
 }
 
+static int count_of(const int *counter) {
+    pthread_mutex_lock(&hub.lock);
+    int count = *counter;
+    pthread_mutex_unlock(&hub.lock);
+    return count;
+}
+
+static struct http_socket_connection *first_open(void) {
+    pthread_mutex_lock(&hub.lock);
+    struct http_socket_connection *c = hub.open[0];
+    pthread_mutex_unlock(&hub.lock);
+    return c;
+}
+
+static void set_replay(int64_t bytes) {
+    pthread_mutex_lock(&hub.lock);
+    hub.replay_bytes = bytes;
+    pthread_mutex_unlock(&hub.lock);
+}
+
+static void wait_until_none_is_open(void) {
+    wait_for(&hub.closed, count_of(&hub.opened));
+}
+
 #define UPGRADE                                                                                    \
     "Upgrade: websocket\r\nConnection: keep-alive, Upgrade\r\nSec-WebSocket-Version: 13\r\n"       \
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
@@ -119,7 +146,8 @@ static void wait_for(const int *counter, int wanted) {
 static int open_socket(int port, const char *path) {
     char request[512];
     struct reply r;
-    int before = hub.opened;
+    wait_until_none_is_open();
+    int before = count_of(&hub.opened);
     int fd = dial(port);
     snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: localhost:1\r\n%s\r\n", path,
              UPGRADE);
@@ -190,7 +218,6 @@ static void expect_close(int fd, int code) {
 
 static void messages_go_both_ways(void **state) {
     (void)state;
-    int before = hub.closed;
     int fd = open_socket(shared.port, "/ws?since=12");
     assert_string_equal(hub.query, "12");
     send_text(fd, "hello");
@@ -201,7 +228,7 @@ static void messages_go_both_ways(void **state) {
     expect_text(fd, "");
     send_frame(fd, 0x88, "\x03\xe8", 2);
     expect_close(fd, 1000);
-    wait_for(&hub.closed, before + 1);
+    wait_until_none_is_open();
 }
 
 static void messages_of_every_length_come_back(void **state) {
@@ -210,7 +237,7 @@ static void messages_of_every_length_come_back(void **state) {
     int fd = open_socket(shared.port, "/ws");
     for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
         OWN_TEXT struct text sent = TEXT_EMPTY;
-        for (size_t k = 0; k < lengths[i]; k++) text_add_bytes(&sent, "abcdefg" + k % 7, 1);
+        for (size_t k = 0; k < lengths[i]; k++) text_add_bytes(&sent, &"abcdefg"[k % 7], 1);
         send_text(fd, sent.data);
         expect_text(fd, sent.data);
     }
@@ -266,12 +293,10 @@ static void hostile_frames_end_the_connection(void **state) {
         {"bad UTF-8",             "\x81\x81\0\0\0\0\xff",             7,  1007},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        int before = hub.closed;
         int fd = open_socket(shared.port, "/ws");
-        print_message("%s\n", cases[i].what);
         send_bytes(fd, cases[i].bytes, cases[i].length);
         expect_close(fd, cases[i].code);
-        wait_for(&hub.closed, before + 1);
+        wait_until_none_is_open();
     }
 }
 
@@ -312,7 +337,7 @@ static void upgrades_that_are_none_are_refused(void **state) {
         {"GET /private",      UPGRADE,                                                                      401},
         {"GET /nowhere",      UPGRADE,                                                                      404},
     };
-    int before = hub.opened;
+    int before = count_of(&hub.opened);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         OWN_REPLY struct reply r;
         exchange(shared.port, cases[i].start, cases[i].headers, &r);
@@ -320,13 +345,14 @@ static void upgrades_that_are_none_are_refused(void **state) {
             fail_msg("%s %s: %d", cases[i].start, cases[i].headers, r.status);
         if (r.status == 426) assert_string_equal(reply_header(&r, "Upgrade"), "websocket");
     }
-    assert_int_equal(hub.opened, before);
+    assert_int_equal(count_of(&hub.opened), before);
     OWN_REPLY struct reply same;
     exchange(shared.port, "GET /ws", UPGRADE "Origin: http://localhost\r\n", &same);
     assert_int_equal(same.status, 101);
     OWN_REPLY struct reply authorized;
     exchange(shared.port, "GET /private", UPGRADE "Authorization: Bearer x\r\n", &authorized);
     assert_int_equal(authorized.status, 101);
+    wait_for(&hub.opened, before + 2);
 }
 
 static void *send_many(void *argument) {
@@ -340,20 +366,12 @@ static void *send_many(void *argument) {
     return NULL;
 }
 
-static void wait_until_none_is_open(void) {
-    pthread_mutex_lock(&hub.lock);
-    int opened_count = hub.opened;
-    pthread_mutex_unlock(&hub.lock);
-    wait_for(&hub.closed, opened_count);
-}
-
 static void any_thread_may_send(void **state) {
     (void)state;
-    wait_until_none_is_open();
     int fd = open_socket(shared.port, "/ws");
     pthread_t threads[4];
     for (int i = 0; i < 4; i++)
-        assert_int_equal(pthread_create(&threads[i], NULL, send_many, hub.open[0]), 0);
+        assert_int_equal(pthread_create(&threads[i], NULL, send_many, first_open()), 0);
     for (int i = 0; i < 2000; i++) expect_text(fd, "tick");
     for (int i = 0; i < 4; i++) pthread_join(threads[i], NULL);
     close(fd);
@@ -362,11 +380,10 @@ static void any_thread_may_send(void **state) {
 static void sending_while_the_client_leaves_is_safe(void **state) {
     (void)state;
     for (int round = 0; round < 20; round++) {
-        wait_until_none_is_open();
         int fd = open_socket(shared.port, "/ws");
         pthread_t threads[4];
         for (int i = 0; i < 4; i++)
-            assert_int_equal(pthread_create(&threads[i], NULL, send_many, hub.open[0]), 0);
+            assert_int_equal(pthread_create(&threads[i], NULL, send_many, first_open()), 0);
         expect_text(fd, "tick");
         close(fd);
         for (int i = 0; i < 4; i++) pthread_join(threads[i], NULL);
@@ -378,7 +395,6 @@ static void a_client_that_reads_nothing_holds_up_nobody(void **state) {
     (void)state;
     static char news[1000];
     memset(news, 'n', sizeof news);
-    wait_until_none_is_open();
     int fd = open_socket(shared.port, "/ws");
     int64_t sent = 0;
     /* More than sockets and queue hold: in the end it is refused, at once. */
@@ -387,7 +403,7 @@ static void a_client_that_reads_nothing_holds_up_nobody(void **state) {
         open = hub.open[0] != NULL && http_socket_send(hub.open[0], news, sizeof news);
         pthread_mutex_unlock(&hub.lock);
     }
-    assert_in_range(sent, 1 << 20, 1 << 29);
+    assert_in_range(sent, 1000000, 1 << 29);
     close(fd);
     wait_until_none_is_open();
 }
@@ -395,9 +411,9 @@ static void a_client_that_reads_nothing_holds_up_nobody(void **state) {
 static void news_of_the_past_keep_to_the_clients_pace(void **state) {
     (void)state;
     wait_until_none_is_open();
-    hub.replay_bytes = 20 << 20; /* far more than may wait in the queue */
+    set_replay(20 << 20); /* far more than may wait in the queue */
     int fd = open_socket(shared.port, "/ws");
-    hub.replay_bytes = 0;
+    set_replay(0);
     OWN_TEXT struct text got = TEXT_EMPTY;
     int64_t received = 0;
     while (received < 20 << 20) {
@@ -419,17 +435,17 @@ static void the_program_may_close(void **state) {
 static void silent_clients_are_pinged_and_given_up(void **state) {
     (void)state;
     OWN_TEXT struct text got = TEXT_EMPTY;
-    int before = hub.closed;
     int fd = open_socket(shared.port, "/pinging");
-    for (int i = 0; i < 8; i++) { /* who answers stays */
+    int before = count_of(&hub.closed);
+    for (int i = 0; i < 4; i++) { /* who answers stays */
         assert_int_equal(receive_frame(fd, &got), HTTP_FRAME_PING);
         send_frame(fd, 0x8a, "", 0);
     }
-    assert_int_equal(hub.closed, before);
+    assert_int_equal(count_of(&hub.closed), before);
     int opcode = HTTP_FRAME_PING;
     while (opcode == HTTP_FRAME_PING) opcode = receive_frame(fd, &got);
     assert_int_equal(opcode, -1);
-    wait_for(&hub.closed, before + 1);
+    wait_until_none_is_open();
     close(fd);
 }
 
@@ -441,13 +457,13 @@ static void *stop_server(void *server) {
 static void stopping_says_goodbye(void **state) {
     (void)state;
     struct served s = serve_with((struct http_server_options){.routes = routes, .route_count = 3});
-    int before = hub.closed;
+    int before = count_of(&hub.closed);
     int fd = open_socket(s.port, "/ws");
     pthread_t stopper;
     assert_int_equal(pthread_create(&stopper, NULL, stop_server, s.server), 0);
     expect_close(fd, 1001);
     pthread_join(stopper, NULL);
-    assert_int_equal(hub.closed, before + 1);
+    assert_int_equal(count_of(&hub.closed), before + 1);
 }
 
 int main(void) {
