@@ -34,7 +34,7 @@ static void add_event(const struct tail *t, const struct answer_event *v, struct
     output_clean(format_or(v->kind, "-"), false, style, &kind);
     text_add_format(out, "%-18s  ", text_value(&kind));
     output_clean(format_or(v->text, format_or(v->subject, "")), false, style, out);
-    if (t->call->format == OUTPUT_WIDE && v->principal != NULL) {
+    if (t->call->format == OUTPUT_WIDE && format_or(v->principal, "")[0] != '\0') {
         text_add(out, "  by ");
         output_clean(v->principal, false, style, out);
     }
