@@ -204,5 +204,6 @@ bool settings_load(struct settings *s, int argc, char **argv, struct err *e) {
 void settings_clear(struct settings *s) {
     secret_wipe(s->token, sizeof s->token);
     free(s->labels);
+    s->labels = NULL;
     options_clear(&agent_options, s);
 }
