@@ -184,6 +184,33 @@ static void a_file_moved_here_is_taken_at_once(void **state) {
     serves(NAME, "one");
 }
 
+/* A file without a hint: nobody closes it under this name, nor is it moved. */
+static void link_in(const char *name, const char *words) {
+    char unnamed[32];
+    OWN_TEXT struct text content = TEXT_EMPTY;
+    content_script(words, &content);
+    int writer = open(box.directory, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0644);
+    assert_true(writer >= 0);
+    assert_int_equal(write(writer, content.data, content.length), (ssize_t)content.length);
+    snprintf(unnamed, sizeof unnamed, "/proc/self/fd/%d", writer);
+    OWN_FD int reader = open(unnamed, O_RDONLY | O_CLOEXEC);
+    assert_true(reader >= 0);
+    close(writer);
+    snprintf(unnamed, sizeof unnamed, "/proc/self/fd/%d", reader);
+    assert_int_equal(linkat(AT_FDCWD, unnamed, AT_FDCWD, in_box(name), AT_SYMLINK_FOLLOW), 0);
+}
+
+static void an_old_date_is_no_reason_to_hurry_later_on(void **state) {
+    (void)state;
+    (void)scan(0);
+    link_in(NAME, "one");
+    set_age_s(NAME, 3600);
+    assert_false(scan(1));
+    assert_false(scan(999));
+    assert_true(scan(1));
+    serves(NAME, "one");
+}
+
 static void a_growing_file_waits_for_its_writer(void **state) {
     (void)state;
     (void)scan(0);
@@ -645,6 +672,7 @@ int main(void) {
         T(a_fresh_file_is_looked_at_twice),
         T(a_hint_spares_the_second_look),
         T(a_file_moved_here_is_taken_at_once),
+        T(an_old_date_is_no_reason_to_hurry_later_on),
         T(a_growing_file_waits_for_its_writer),
         T(a_writer_that_never_closes_is_not_waited_for_for_ever),
         T(an_empty_file_may_be_filled_yet),
