@@ -1,6 +1,7 @@
 #include "tests/unit/lib/http_fixture.h"
 
 #include "lib/clock.h"
+#include "lib/http_client.h"
 #include "lib/json.h"
 
 #include <sys/resource.h>
@@ -902,6 +903,25 @@ static void wrong_addresses_and_ports_are_named(void **state) {
     assert_null(s);
 }
 
+static void ipv6_works_too(void **state) {
+    (void)state;
+    struct http_server *s = NULL;
+    struct err e;
+    struct http_server_options options = {.address = "::1", .workers = 2, ROUTES};
+    if (!http_server_start(&s, &options, &e)) {
+        print_message("not tested: %s\n", e.text); /* a machine without IPv6 */
+        return;
+    }
+    char url[64];
+    snprintf(url, sizeof url, "http://[::1]:%d/mirror/", http_server_port(s));
+    struct http_call call = {.url = url};
+    OWN_HTTP_ANSWER struct http_answer a;
+    http_client_setup();
+    if (!http_call_ok(&call, &a, &e)) fail_msg("%s", e.text);
+    assert_non_null(strstr(a.body.data, "|::1|"));
+    http_server_stop(s);
+}
+
 static void servers_start_and_stop_again(void **state) {
     (void)state;
     for (int i = 0; i < 20; i++) {
@@ -953,6 +973,7 @@ int main(void) {
         cmocka_unit_test(stopping_waits_for_the_handler),
         cmocka_unit_test(stopping_cuts_who_never_ends),
         cmocka_unit_test(wrong_addresses_and_ports_are_named),
+        cmocka_unit_test(ipv6_works_too),
         cmocka_unit_test(servers_start_and_stop_again),
     };
     return cmocka_run_group_tests(tests, begin, end);
