@@ -20,6 +20,15 @@ static const struct json_field exit_fields[] = {
 };
 static const struct json_schema exit_schema = JSON_SCHEMA(struct exit_json, exit_fields);
 
+/* Every key is there, unlike on the bus, so that scripts need not ask first. */
+static const struct json_field update_fields[] = {
+    J(JSON_STRING, struct wire_update, state, 0),   J(JSON_STRING, struct wire_update, from, 0),
+    J(JSON_STRING, struct wire_update, to, 0),      J(JSON_INT, struct wire_update, attempt, 0),
+    J(JSON_INT, struct wire_update, done_bytes, 0), J(JSON_INT, struct wire_update, total_bytes, 0),
+    J(JSON_STRING, struct wire_update, code, 0),    J(JSON_STRING, struct wire_update, reason, 0),
+};
+static const struct json_schema update_schema = JSON_SCHEMA(struct wire_update, update_fields);
+
 /* Strings point into what is shown; nothing here is owned, so nothing is cleared. */
 struct node_json {
     char id[WIRE_NODE_ID_SIZE];
@@ -79,7 +88,7 @@ static const struct json_field agent_fields[] = {
     J(JSON_STRING, struct agent_json, version, 0),
     J(JSON_STRING, struct agent_json, desired_version, 0),
     J(JSON_STRING, struct agent_json, desired_reason, 0),
-    J_SUB(struct agent_json, update, &wire_update_schema, 0),
+    J_SUB(struct agent_json, update, &update_schema, 0),
     J(JSON_STRING, struct agent_json, reason, 0),
     J(JSON_STRING, struct agent_json, platform, 0),
     J(JSON_STRING, struct agent_json, arch, 0),

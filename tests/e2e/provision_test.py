@@ -240,8 +240,9 @@ class Survival(unittest.TestCase):
         self.grid.master.wait(), self.agent.wait()
         self.grid.start_master()
         self.grid.agent("a-1")
-        self.grid.wait_healthy("a-1", "1.0.0")
-        self.assertEqual(len(processes_of(self.grid.directory)), 1)
+        pid = wait_for("one new process", lambda: [p for p in processes_of(self.grid.directory) if p != self.node["pid"]])
+        wait_for("its report", lambda: [n["pid"] for n in self.grid.wait_healthy("a-1", "1.0.0")["nodes"]] == pid)
+        self.assertEqual(processes_of(self.grid.directory), pid)
         self.assertEqual(self.get("kept"), b"z" * 5000)
 
     def test_agent_and_node_start_without_a_master(self):
