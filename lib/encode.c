@@ -1,7 +1,5 @@
 #include "lib/encode.h"
 
-#include "lib/text.h"
-
 #include <sodium.h>
 #include <string.h>
 
@@ -18,17 +16,18 @@ bool decode_hex(const char *hex, void *out, size_t length) {
            decoded == length;
 }
 
-/* libsodium 1.0.18 takes some bytes above 127 for digits of base64. */
-static bool is_ascii(const char *text) {
+/* libsodium 1.0.18 takes bytes above 127 for the last digit of base64. */
+static bool is_ascii(const char *text, size_t length) {
     unsigned char bits = 0;
-    for (; *text != '\0'; text++) bits |= (unsigned char)*text;
+    for (size_t i = 0; i < length; i++) bits |= (unsigned char)text[i];
     return bits < 0x80;
 }
 
-static bool decode_variant(const char *text, void *out, size_t size, size_t *length, int variant) {
+static bool decode_variant(const char *text, size_t text_length, void *out, size_t size,
+                           size_t *length, int variant) {
     *length = 0;
-    return is_ascii(text) &&
-           sodium_base642bin(out, size, text, strlen(text), NULL, length, NULL, variant) == 0;
+    return is_ascii(text, text_length) &&
+           sodium_base642bin(out, size, text, text_length, NULL, length, NULL, variant) == 0;
 }
 
 char *encode_base64(const void *bytes, size_t length, char *out) {
@@ -37,7 +36,12 @@ char *encode_base64(const void *bytes, size_t length, char *out) {
 }
 
 bool decode_base64(const char *text, void *out, size_t size, size_t *length) {
-    return decode_variant(text, out, size, length, sodium_base64_VARIANT_ORIGINAL);
+    return decode_base64_part(text, strlen(text), out, size, length);
+}
+
+bool decode_base64_part(const char *text, size_t text_length, void *out, size_t size,
+                        size_t *length) {
+    return decode_variant(text, text_length, out, size, length, sodium_base64_VARIANT_ORIGINAL);
 }
 
 char *encode_base64url(const void *bytes, size_t length, char *out) {
@@ -46,7 +50,8 @@ char *encode_base64url(const void *bytes, size_t length, char *out) {
 }
 
 bool decode_base64url(const char *text, void *out, size_t size, size_t *length) {
-    return decode_variant(text, out, size, length, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+    return decode_variant(text, strlen(text), out, size, length,
+                          sodium_base64_VARIANT_URLSAFE_NO_PADDING);
 }
 
 static bool unreserved(char c) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "lib/err.h"
+#include "lib/text.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -20,11 +21,14 @@ char *encode_base64(const void *bytes, size_t length, char *out);
  * too long. */
 MUST_CHECK bool decode_base64(const char *text, void *out, size_t size, size_t *length);
 
+/* The same of text_length characters, which nothing need end. */
+MUST_CHECK bool decode_base64_part(const char *text, size_t text_length, void *out, size_t size,
+                                   size_t *length);
+
 /* URL-safe alphabet without padding (RFC 4648 section 5), for secrets, join strings. Same sizes. */
 char *encode_base64url(const void *bytes, size_t length, char *out);
 MUST_CHECK bool decode_base64url(const char *text, void *out, size_t size, size_t *length);
 
-struct text;
 /* Percent-encodes everything but unreserved characters (RFC 3986 section 2.3) onto out. */
 void encode_url(struct text *out, const char *value);
 

@@ -34,9 +34,7 @@ const char *sign_line_after(const struct sign_line *line, const char *prefix, si
 
 bool sign_line_decode(const struct sign_line *line, void *out, size_t size) {
     size_t length = 0;
-    return sodium_base642bin(out, size, line->start, line->length, NULL, &length, NULL,
-                             sodium_base64_VARIANT_ORIGINAL) == 0 &&
-           length == size;
+    return decode_base64_part(line->start, line->length, out, size, &length) && length == size;
 }
 
 bool sign_key_line(const char *text, struct sign_line *out) {

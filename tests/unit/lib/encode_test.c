@@ -60,6 +60,16 @@ static void base64_is_strict(void **state) {
             fail_msg("taken: %s", wrong_url[i]);
 }
 
+static void part_of_base64_ends_where_it_is_told(void **state) {
+    (void)state;
+    char out[8];
+    size_t length;
+    assert_true(decode_base64_part("Zm9v!!!!", 4, out, sizeof out, &length));
+    assert_int_equal(length, 3);
+    assert_memory_equal(out, "foo", 3);
+    assert_false(decode_base64_part("Zm9v!!!!", 5, out, sizeof out, &length));
+}
+
 /* Of all 256 bytes exactly the alphabet is taken, at each of the four places of a group. */
 static void base64_takes_its_alphabet_alone(void **state) {
     (void)state;
@@ -181,6 +191,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(base64_agrees_with_the_standard),
         cmocka_unit_test(base64_is_strict),
+        cmocka_unit_test(part_of_base64_ends_where_it_is_told),
         cmocka_unit_test(base64_takes_its_alphabet_alone),
         cmocka_unit_test(base64_never_writes_beyond_its_target),
         cmocka_unit_test(any_bytes_survive_every_encoding),

@@ -95,6 +95,7 @@ static void malformed_public_keys_are_refused(void **state) {
                            "RWTkNMWPSt+dERQMTwXXYq1Sow0S0kcCokjidhyevd74fGcBP6ex4gL",
                            PUBLIC_LINE "A",
                            PUBLIC_LINE "\nmore",
+                           "RWT\xC3NMWPSt+dERQMTwXXYq1Sow0S0kcCokjidhyevd74fGcBP6ex4gLm",
                            " " PUBLIC_LINE,
                            encode_base64(raw, sizeof raw, small_order),
                            encode_base64(other, sizeof other, algorithm)};
