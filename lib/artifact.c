@@ -1,5 +1,6 @@
 #include "lib/artifact.h"
 
+#include "lib/file.h"
 #include "lib/text.h"
 
 #include <elf.h>
@@ -7,7 +8,6 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { SHOWN_SIZE = 96 };
 
@@ -212,23 +212,10 @@ static bool check_elf(const unsigned char *header, const char *arch, struct err 
     return true;
 }
 
-/* Bytes read at the begin of the file, -1 on error. */
-static ssize_t read_header(int fd, unsigned char *header, size_t size) {
-    size_t length = 0;
-    while (length < size) {
-        ssize_t count = pread(fd, header + length, size - length, (off_t)length);
-        if (count < 0 && errno == EINTR) continue;
-        if (count < 0) return -1;
-        if (count == 0) break;
-        length += (size_t)count;
-    }
-    return (ssize_t)length;
-}
-
 bool artifact_check_machine(int fd, const char *platform, const char *arch, struct err *e) {
     if (strcmp(platform, "linux") != 0 || strcmp(arch, "any") == 0) return true;
     unsigned char header[sizeof(Elf64_Ehdr)] = {0};
-    ssize_t length = read_header(fd, header, sizeof header);
+    ssize_t length = file_read_at(fd, header, sizeof header, 0);
     if (length < 0) return err_errno(e, errno, "read the header");
     if (length >= 2 && memcmp(header, "#!", 2) == 0) return true;
     if (length < SELFMAG || memcmp(header, ELFMAG, SELFMAG) != 0)

@@ -4,23 +4,16 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <string.h>
 
 /* Enough for every worker that is really running on a machine; more threads wait for their turn. */
 #define READERS_MAX 16
 
-static bool sync_parent(const char *path, struct err *e) {
-    OWN_MEMORY char *copy = text_duplicate(path);
-    return file_sync_directory(dirname(copy), e);
-}
-
-/* SQLite would create the file readable by all. False (with EEXIST in *e's place untouched) only on
- * failure. */
+/* SQLite would create the file readable by all. */
 static bool create_private(const char *path, bool may_exist, struct err *e) {
     OWN_FD int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0) return (errno == EEXIST && may_exist) || err_errno(e, errno, "create %s", path);
-    return sync_parent(path, e);
+    return file_sync_parent(path, e);
 }
 
 static bool set_wal(struct db_connection *c, struct err *e) {
@@ -137,7 +130,7 @@ static bool vacuum_into(struct db_connection *c, const char *path, struct err *e
 static bool sync_file(const char *path, struct err *e) {
     OWN_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0 || fsync(fd) != 0) return err_errno(e, errno, "flush %s", path);
-    return sync_parent(path, e);
+    return file_sync_parent(path, e);
 }
 
 bool db_snapshot(struct db *db, const char *path, struct err *e) {

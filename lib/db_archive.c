@@ -4,8 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
-#include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -41,11 +39,6 @@ static void statement_close(sqlite3_stmt **statement) {
     sqlite3_finalize(*statement);
 }
 #define OWN_STATEMENT __attribute__((cleanup(statement_close)))
-
-static bool sync_parent(const char *path, struct err *e) {
-    OWN_MEMORY char *copy = text_duplicate(path);
-    return file_sync_directory(dirname(copy), e);
-}
 
 static bool prepare(struct db_archive *a, const char *sql, sqlite3_stmt **out, struct err *e) {
     return sqlite3_prepare_v2(a->connection->handle, sql, -1, out, NULL) == SQLITE_OK ||
@@ -93,26 +86,11 @@ static bool open_blob(struct db_archive *a, sqlite3_int64 row_id, int writable, 
            db_fail(a->connection, e);
 }
 
-/* Reads exactly length bytes; a file that became shorter is not taken for what it was. */
+/* A file that became shorter is not taken for what it was. */
 static bool read_piece(int fd, void *out, size_t length, int64_t offset, struct err *e) {
-    for (size_t done = 0; done < length;) {
-        ssize_t got = pread(fd, (char *)out + done, length - done, offset + (int64_t)done);
-        if (got < 0 && errno == EINTR) continue;
-        if (got < 0) return err_errno(e, errno, "read");
-        if (got == 0) return err_set(e, ERR_IO, "became shorter while it was read");
-        done += (size_t)got;
-    }
-    return true;
-}
-
-static bool write_piece(int fd, const void *bytes, size_t length, struct err *e) {
-    for (size_t done = 0; done < length;) {
-        ssize_t put = write(fd, (const char *)bytes + done, length - done);
-        if (put < 0 && errno == EINTR) continue;
-        if (put < 0) return err_errno(e, errno, "write");
-        done += (size_t)put;
-    }
-    return true;
+    ssize_t got = file_read_at(fd, out, length, offset);
+    if (got < 0) return err_errno(e, errno, "read");
+    return (size_t)got == length || err_set(e, ERR_IO, "became shorter while it was read");
 }
 
 static size_t piece_at(int64_t offset, int64_t size_bytes) {
@@ -154,7 +132,8 @@ bool db_archive_add(struct db_archive *a, const char *name, const char *source_p
 }
 
 bool db_archive_finish(struct db_archive *a, struct err *e) {
-    if (!db_connection_run(a->connection, "COMMIT", e) || !sync_parent(a->path, e)) return false;
+    if (!db_connection_run(a->connection, "COMMIT", e) || !file_sync_parent(a->path, e))
+        return false;
     a->unfinished = false;
     return true;
 }
@@ -244,7 +223,7 @@ static bool drain_blob(struct db_archive *a, const struct entry *entry, int fd, 
         size_t length = piece_at(offset, entry->size_bytes);
         if (sqlite3_blob_read(blob, piece, (int)length, (int)offset) != SQLITE_OK)
             return db_fail(a->connection, e);
-        if (!write_piece(fd, piece, length, e)) return false;
+        if (!file_write_all(fd, piece, length)) return err_errno(e, errno, "write");
     }
     return true;
 }

@@ -19,14 +19,24 @@ static ssize_t read_some(int fd, void *buffer, size_t size) {
     return count;
 }
 
-/* False with errno set. */
-static bool write_all(int fd, const char *bytes, size_t length) {
-    while (length > 0) {
-        ssize_t count = write(fd, bytes, length);
+ssize_t file_read_at(int fd, void *out, size_t size, int64_t offset) {
+    size_t done = 0;
+    while (done < size) {
+        ssize_t count = pread(fd, (char *)out + done, size - done, offset + (int64_t)done);
+        if (count < 0 && errno == EINTR) continue;
+        if (count < 0) return -1;
+        if (count == 0) break;
+        done += (size_t)count;
+    }
+    return (ssize_t)done;
+}
+
+bool file_write_all(int fd, const void *bytes, size_t length) {
+    for (size_t done = 0; done < length;) {
+        ssize_t count = write(fd, (const char *)bytes + done, length - done);
         if (count < 0 && errno == EINTR) continue;
         if (count < 0) return false;
-        bytes += count;
-        length -= (size_t)count;
+        done += (size_t)count;
     }
     return true;
 }
@@ -65,7 +75,7 @@ static char *parent_directory(const char *path) {
     return text_take(&parent);
 }
 
-static bool sync_parent(const char *path, struct err *e) {
+bool file_sync_parent(const char *path, struct err *e) {
     OWN_MEMORY char *parent = parent_directory(path);
     return file_sync_directory(parent, e);
 }
@@ -74,7 +84,7 @@ static bool sync_parent(const char *path, struct err *e) {
 static bool fill_and_publish(int fd, const char *temporary, const char *path, const void *bytes,
                              size_t length, mode_t mode, struct err *e) {
     if (fchmod(fd, mode) != 0) return err_errno(e, errno, "set the mode of %s", temporary);
-    if (!write_all(fd, bytes, length)) return err_errno(e, errno, "write %s", temporary);
+    if (!file_write_all(fd, bytes, length)) return err_errno(e, errno, "write %s", temporary);
     return file_publish(fd, temporary, path, e);
 }
 
@@ -101,7 +111,7 @@ bool file_copy_hashed(int source_fd, int target_fd, int64_t max_bytes, char sha2
         if (count > max_bytes - copied)
             return err_set(e, ERR_TOO_LARGE, "more than %lld bytes", (long long)max_bytes);
         sha256_add(hash, buffer, (size_t)count);
-        if (!write_all(target_fd, buffer, (size_t)count))
+        if (!file_write_all(target_fd, buffer, (size_t)count))
             return err_errno(e, errno, "write at offset %lld", (long long)copied);
         copied += count;
     }
@@ -114,7 +124,7 @@ bool file_publish(int fd, const char *temporary_path, const char *path, struct e
     if (fsync(fd) != 0) return err_errno(e, errno, "flush %s", temporary_path);
     if (rename(temporary_path, path) != 0)
         return err_errno(e, errno, "rename %s to %s", temporary_path, path);
-    return sync_parent(path, e);
+    return file_sync_parent(path, e);
 }
 
 bool file_remove_durable(const char *path, struct err *e) {
@@ -122,7 +132,7 @@ bool file_remove_durable(const char *path, struct err *e) {
     if (!removed && errno != ENOENT) return err_errno(e, errno, "remove %s", path);
     /* Flushed even when it was gone already: an earlier call may have failed after its unlink. */
     struct err flush;
-    if (sync_parent(path, &flush) || (!removed && flush.code == ERR_NOT_FOUND)) return true;
+    if (file_sync_parent(path, &flush) || (!removed && flush.code == ERR_NOT_FOUND)) return true;
     if (e != NULL) *e = flush;
     return false;
 }

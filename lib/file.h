@@ -24,6 +24,12 @@ MUST_CHECK bool file_write_durable(const char *path, const void *bytes, size_t l
 MUST_CHECK bool file_copy_hashed(int source_fd, int target_fd, int64_t max_bytes,
                                  char sha256[SHA256_HEX_SIZE], int64_t *size_bytes, struct err *e);
 
+/* Reads size bytes at offset, fewer only where the file ends; how many, or -1 with errno set. */
+MUST_CHECK ssize_t file_read_at(int fd, void *out, size_t size, int64_t offset);
+
+/* Writes all of them at fd's position. False with errno set. */
+MUST_CHECK bool file_write_all(int fd, const void *bytes, size_t length);
+
 /* Makes an already written temporary file the file at path: fsync, rename, fsync of the directory
  * (both in one file system). fd stays open and stays the caller's. */
 MUST_CHECK bool file_publish(int fd, const char *temporary_path, const char *path, struct err *e);
@@ -32,6 +38,7 @@ MUST_CHECK bool file_publish(int fd, const char *temporary_path, const char *pat
 MUST_CHECK bool file_remove_durable(const char *path, struct err *e);
 
 MUST_CHECK bool file_sync_directory(const char *directory, struct err *e);
+MUST_CHECK bool file_sync_parent(const char *path, struct err *e); /* the directory that holds it */
 
 /* Makes the directory and its parents, with exactly this mode for those it makes; flushed. An
  * existing directory is fine; ERR_CONFLICT when something else is in the way. */

@@ -17,17 +17,15 @@ void sign_setup(void) {
     abort();
 }
 
-struct sign_secret *sign_secret_new(void) {
-    struct sign_secret *s = sodium_malloc(sizeof *s);
-    if (s == NULL) {
-        fputs("out of memory for a secret key\n", stderr);
-        abort();
-    }
-    return s;
+void *sign_locked_memory(size_t size) {
+    void *memory = sodium_malloc(size);
+    if (memory != NULL) return memory;
+    fputs("out of memory for a secret key\n", stderr);
+    abort();
 }
 
 bool sign_generate(struct sign_secret **out, struct err *e) {
-    struct sign_secret *s = sign_secret_new();
+    struct sign_secret *s = sign_locked_memory(sizeof *s);
     random_bytes(s->public.id, sizeof s->public.id);
     *out = NULL;
     if (crypto_sign_keypair(s->public.key, s->key) != 0) {

@@ -1,5 +1,6 @@
 #include "lib/clock.h"
 #include "lib/encode.h"
+#include "lib/file.h"
 #include "lib/sign_internal.h"
 
 #include <assert.h>
@@ -140,13 +141,9 @@ static bool load_file(int fd, unsigned char **out, size_t *length, const char *n
     }
     size_t size = (size_t)status.st_size;
     OWN_MEMORY unsigned char *bytes = memory_zeroed(size, 1);
-    for (*length = 0; *length < size;) {
-        ssize_t n = pread(fd, bytes + *length, size - *length, (off_t)*length);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return read_error(e, name);
-        if (n == 0) break;
-        *length += (size_t)n;
-    }
+    ssize_t got = file_read_at(fd, bytes, size, 0);
+    if (got < 0) return read_error(e, name);
+    *length = (size_t)got;
     *out = TAKE(bytes);
     return true;
 }

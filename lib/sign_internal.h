@@ -15,8 +15,8 @@ struct sign_secret {
     unsigned char key[SIGN_SECRET_SIZE]; /* seed and public key, as libsodium keeps it */
 };
 
-/* Locked, guarded memory for one key; ends the process when there is none. */
-struct sign_secret *sign_secret_new(void);
+/* Locked, guarded memory, which sodium_free wipes; ends the process when there is none. */
+void *sign_locked_memory(size_t size);
 
 struct sign_line {
     const char *start;

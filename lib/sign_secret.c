@@ -5,7 +5,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
@@ -45,15 +44,6 @@ struct secret_workspace {
     unsigned char checksum[32];
 };
 OWN_DEFINE(workspace, struct secret_workspace, sodium_free)
-
-static struct secret_workspace *workspace_new(void) {
-    struct secret_workspace *w = sodium_malloc(sizeof *w);
-    if (w == NULL) {
-        fputs("out of memory for a secret key\n", stderr);
-        abort();
-    }
-    return w;
-}
 
 /* Reads at most SIGN_KEY_FILE_MAX_BYTES into text, after checking that nobody else may read the
  * file. */
@@ -147,10 +137,10 @@ static bool parse_secret(struct secret_workspace *w, const char *path, const cha
 
 bool sign_secret_read(const char *path, const char *password, struct sign_secret **out,
                       struct err *e) {
-    OWN(workspace) struct secret_workspace *w = workspace_new();
+    OWN(workspace) struct secret_workspace *w = sign_locked_memory(sizeof *w);
     *out = NULL;
     if (!read_private(path, w->text, e) || !parse_secret(w, path, password, e)) return false;
-    OWN(sign_secret) struct sign_secret *s = sign_secret_new();
+    OWN(sign_secret) struct sign_secret *s = sign_locked_memory(sizeof *s);
     if (!key_consistent(w, &s->public))
         return err_set(e, ERR_CORRUPT, "secret key %s is damaged: its parts do not agree", path);
     memcpy(s->key, w->key, sizeof s->key);
@@ -158,25 +148,9 @@ bool sign_secret_read(const char *path, const char *password, struct sign_secret
     return true;
 }
 
-static bool write_all(int fd, const char *bytes, size_t length) {
-    for (size_t written = 0; written < length;) {
-        ssize_t n = write(fd, bytes + written, length - written);
-        if (n < 0 && errno != EINTR) return false;
-        if (n > 0) written += (size_t)n;
-    }
-    return fsync(fd) == 0;
-}
-
 /* Gives a finished temporary file its name; link() never replaces another file. */
 static bool publish_private(const char *temporary, const char *path, struct err *e) {
-    char directory[PATH_MAX];
-    memcpy(directory, path, strlen(path) + 1);
-    char *slash = strrchr(directory, '/');
-    if (slash == NULL)
-        memcpy(directory, ".", 2);
-    else
-        slash[slash == directory ? 1 : 0] = '\0';
-    if (link(temporary, path) == 0) return file_sync_directory(directory, e);
+    if (link(temporary, path) == 0) return file_sync_parent(path, e);
     if (errno != EEXIST) return err_errno(e, errno, "secret key %s", path);
     err_set(e, ERR_CONFLICT, "secret key %s exists and is never replaced", path);
     return err_hint(e, "choose another name, or move the old key away");
@@ -191,22 +165,21 @@ static void format_secret(const struct sign_secret *s, struct secret_workspace *
     memcpy(b->part.id, s->public.id, sizeof b->part.id);
     memcpy(b->part.key, s->key, sizeof b->part.key);
     memcpy(w->text, comment, sizeof comment);
-    encode_base64(b, sizeof *b, w->text + sizeof comment - 1);
-    strcat(w->text, "\n");
+    char *line = w->text + sizeof comment - 1;
+    encode_base64(b, sizeof *b, line);
+    memcpy(line + strlen(line), "\n", 2);
 }
 
 bool sign_secret_write(const struct sign_secret *s, const char *path, struct err *e) {
-    char temporary[PATH_MAX];
-    int length = snprintf(temporary, sizeof temporary, "%s.XXXXXX", path);
-    if (length < 0 || (size_t)length >= sizeof temporary)
-        return err_set(e, ERR_INVALID, "the path of the secret key is too long");
-    OWN(workspace) struct secret_workspace *w = workspace_new();
-    format_secret(s, w);
-    OWN_FD int fd = mkostemp(temporary, O_CLOEXEC); /* mode 0600 */
+    OWN_TEXT struct text temporary = TEXT_EMPTY;
+    OWN(workspace) struct secret_workspace *w = sign_locked_memory(sizeof *w);
+    text_add_format(&temporary, "%s.XXXXXX", path);
+    OWN_FD int fd = mkostemp(temporary.data, O_CLOEXEC); /* mode 0600 */
     if (fd < 0) return err_errno(e, errno, "secret key %s", path);
-    bool written = write_all(fd, w->text, strlen(w->text))
-                       ? publish_private(temporary, path, e)
+    format_secret(s, w);
+    bool written = file_write_all(fd, w->text, strlen(w->text)) && fsync(fd) == 0
+                       ? publish_private(temporary.data, path, e)
                        : err_errno(e, errno, "secret key %s", path);
-    unlink(temporary);
+    unlink(temporary.data);
     return written;
 }

@@ -48,6 +48,20 @@ static void read_appends_the_whole_file(void **state) {
     assert_true(out.length > 7 + sizeof big);
 }
 
+static void read_at_gives_less_only_at_the_end(void **state) {
+    (void)state;
+    char out[8];
+    put(TEMPORARY("five"), "12345");
+    OWN_FD int fd = open(TEMPORARY("five"), O_RDONLY | O_CLOEXEC);
+    assert_int_equal(file_read_at(fd, out, 3, 1), 3);
+    assert_memory_equal(out, "234", 3);
+    assert_int_equal(file_read_at(fd, out, sizeof out, 3), 2);
+    assert_memory_equal(out, "45", 2);
+    assert_int_equal(file_read_at(fd, out, sizeof out, 5), 0);
+    assert_int_equal(file_read_at(-1, out, sizeof out, 0), -1);
+    assert_false(file_write_all(fd, "x", 1)); /* opened for reading */
+}
+
 static void read_refuses_more_than_allowed_and_appends_nothing(void **state) {
     (void)state;
     OWN_TEXT struct text out = TEXT_EMPTY;
