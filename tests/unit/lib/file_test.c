@@ -369,6 +369,7 @@ static void join_refuses_what_does_not_fit(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         IN_TEMPORARY(read_appends_the_whole_file),
+        IN_TEMPORARY(read_at_gives_less_only_at_the_end),
         IN_TEMPORARY(read_refuses_more_than_allowed_and_appends_nothing),
         IN_TEMPORARY(read_takes_only_regular_files),
         IN_TEMPORARY(write_makes_and_replaces),
