@@ -94,13 +94,19 @@ static void take_good_answer(struct node *n, const struct health *h) {
              n->record.port, n->record.version);
 }
 
+/* Silence is no complaint about a process that may still be starting. */
+static void take_miss(struct node *n, int64_t now_ms) {
+    bool young = !n->facts->proven && now_ms < n->facts->started_ms + RECONCILE_HEALTHY_MS;
+    if (++n->misses >= NODE_MISSES && !young) n->facts->health = HEALTH_BAD;
+}
+
 static void take_health(struct node *n, struct health *h, int64_t now_ms) {
     free(n->health_reasons);
     n->health_reasons = TAKE(h->reasons);
     if (h->ours)
         take_good_answer(n, h);
-    else if (++n->misses >= NODE_MISSES)
-        n->facts->health = HEALTH_BAD;
+    else
+        take_miss(n, now_ms);
     n->ask_after_ms = now_ms + (n->facts->proven ? NODE_PROBE_MS : NODE_YOUNG_PROBE_MS);
 }
 

@@ -32,11 +32,11 @@ static char *describe_reasons(const struct node *n) {
     struct text lines = TEXT_EMPTY;
     OWN_TEXT struct text trouble = TEXT_EMPTY;
     bool running = n->facts->phase == NODE_RUNNING;
+    bool unhealthy = n->facts->health == HEALTH_BAD;
     if (n->trouble_code != ERR_NONE)
         text_add_format(&trouble, "%s: %s", err_code_name(n->trouble_code), n->trouble);
     add_reason(&lines, text_value(&trouble));
-    if (running && (n->misses >= NODE_MISSES || n->misses == 0))
-        add_reason(&lines, n->health_reasons);
+    if (running && (n->misses == 0 || unhealthy)) add_reason(&lines, n->health_reasons);
     if (running) add_reason(&lines, n->port_note);
     if (running && n->from_store)
         add_reason(&lines, "memfds cannot be executed here: it runs from the store's file");

@@ -1,0 +1,324 @@
+#include "agent/fetch.h"
+
+#include "agent/cache.h"
+#include "agent_fixture.h"
+#include "lib/http_server.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+static struct version version;
+static struct http_server *server;
+static struct fetch *fetch;
+static struct fetch_options options;
+static pthread_t thread;
+
+/* How the server behaves. */
+static atomic_int cut_after; /* > 0: the answer ends after so many bytes */
+static atomic_bool stalls;   /* sends a little, then nothing until released */
+static atomic_int requests;
+static atomic_int ranges; /* requests that asked for a range */
+
+static char *file_bytes;
+static size_t file_length;
+
+static void wait_while_stalled(void) {
+    while (atomic_load(&stalls)) usleep(2000);
+}
+
+static void send_part(struct http_request *r, int64_t first, int64_t last) {
+    char range[96];
+    int64_t length = last - first + 1;
+    int64_t cut = atomic_exchange(&cut_after, 0);
+    bool stall = atomic_load(&stalls);
+    snprintf(range, sizeof range, "bytes %lld-%lld/%zu", (long long)first, (long long)last,
+             file_length);
+    if (length != (int64_t)file_length) http_reply_header(r, "Content-Range", range);
+    if (!http_stream_begin(r, length != (int64_t)file_length ? 206 : 200,
+                           "application/octet-stream", length))
+        return;
+    int64_t now = cut > 0 && cut < length ? cut : length;
+    if (stall) now = 1000;
+    if (!http_stream_write(r, file_bytes + first, (size_t)now)) return;
+    if (stall) wait_while_stalled();
+    http_stream_end(r);
+}
+
+static void serve(struct http_request *r) {
+    int64_t first = 0;
+    int64_t last = (int64_t)file_length - 1;
+    const char *range = http_header(r, "Range");
+    atomic_fetch_add(&requests, 1);
+    if (range != NULL) atomic_fetch_add(&ranges, 1);
+    if (range == NULL || http_range_parse(range, (int64_t)file_length, &first, &last) != 206) {
+        first = 0;
+        last = (int64_t)file_length - 1;
+    }
+    send_part(r, first, last);
+}
+
+static const struct http_route routes[] = {
+    {"GET", "/binaries/:file", HTTP_PUBLIC, serve, 0, 0, NULL},
+};
+
+static void nothing(void *unused) {
+    (void)unused;
+}
+
+static void url_of(char out[256], const char *file) {
+    snprintf(out, 256, "http://127.0.0.1:%d/binaries/%s", http_server_port(server), file);
+}
+
+static int setup(void **unused) {
+    setup_place(unused);
+    http_client_setup();
+    make_version("1.2.3", 3000000, &version);
+    OWN_TEXT struct text content = TEXT_EMPTY;
+    assert_ok(file_read(in_place("build-1.2.3"), 10000000, &content, &place.e));
+    file_length = content.length;
+    file_bytes = text_take(&content);
+    const struct http_server_options serving = {.address = "127.0.0.1",
+                                                .workers = 4,
+                                                .routes = routes,
+                                                .route_count = 1,
+                                                .stop_timeout_ms = 200};
+    assert_ok(http_server_start(&server, &serving, &place.e));
+    options = (struct fetch_options){.state = &place.state,
+                                     .release_key = sign_secret_public(place.key),
+                                     .stall_timeout_ms = 15000,
+                                     .changed = nothing};
+    atomic_store(&requests, 0);
+    atomic_store(&ranges, 0);
+    fetch = fetch_new(&options);
+    assert_int_equal(pthread_create(&thread, NULL, fetch_run, fetch), 0);
+    return 0;
+}
+
+static int teardown(void **unused) {
+    atomic_store(&stalls, false);
+    fetch_stop(fetch);
+    pthread_join(thread, NULL);
+    fetch_free(fetch);
+    http_server_stop(server);
+    free(file_bytes);
+    version_clear(&version);
+    return teardown_place(unused);
+}
+
+static struct fetch_status finish(uint64_t job) {
+    struct fetch_status s;
+    do fetch_status(fetch, &s);
+    while (s.job == job && s.phase != FETCH_DONE && s.phase != FETCH_FAILED && usleep(2000) == 0);
+    assert_int_equal(s.job, job);
+    place.e = s.error;
+    return s;
+}
+
+static struct fetch_status download(void) {
+    char url[256];
+    url_of(url, version.file);
+    return finish(fetch_download(fetch, &version, url));
+}
+
+static bool part_exists(void) {
+    char path[STATE_PATH_SIZE];
+    return access(state_path(&place.state, path, "tmp/%s.part", version.sha256), F_OK) == 0;
+}
+
+static void a_version_is_downloaded_verified_and_stored(void **unused) {
+    (void)unused;
+    struct fetch_status s = download();
+    assert_int_equal(s.phase, FETCH_DONE);
+    assert_string_equal(s.sha256, version.sha256);
+    assert_true(cache_holds(&place.state, &version));
+    assert_false(part_exists());
+}
+
+static void a_cut_download_is_resumed_where_it_was_cut(void **unused) {
+    (void)unused;
+    atomic_store(&cut_after, 1000000);
+    struct fetch_status s = download();
+    assert_int_equal(s.phase, FETCH_FAILED);
+    assert_false(s.refused);
+    assert_err(ERR_UNREACHABLE, "download");
+    assert_true(part_exists());
+    s = download();
+    assert_int_equal(s.phase, FETCH_DONE);
+    assert_int_equal(atomic_load(&requests), 2);
+    assert_int_equal(atomic_load(&ranges), 1);
+    assert_true(cache_holds(&place.state, &version));
+}
+
+static void altered_bytes_are_refused_and_fetched_anew(void **unused) {
+    (void)unused;
+    file_bytes[1234567] ^= 1;
+    struct fetch_status s = download();
+    assert_int_equal(s.phase, FETCH_FAILED);
+    assert_false(s.refused);
+    assert_err(ERR_UNTRUSTED, "SHA-256");
+    assert_false(part_exists());
+    assert_false(cache_holds(&place.state, &version));
+    file_bytes[1234567] ^= 1;
+    assert_int_equal(download().phase, FETCH_DONE);
+}
+
+static void a_wrong_signature_is_refused_for_good(void **unused) {
+    (void)unused;
+    struct version other;
+    make_version("1.2.4", 1000, &other);
+    free(version.signature);
+    version.signature = TAKE(other.signature);
+    version_clear(&other);
+    struct fetch_status s = download();
+    assert_int_equal(s.phase, FETCH_FAILED);
+    assert_true(s.refused);
+    assert_err(ERR_UNTRUSTED, "signature");
+    assert_false(cache_holds(&place.state, &version));
+}
+
+static void a_name_for_another_machine_is_refused_without_asking(void **unused) {
+    (void)unused;
+    snprintf(version.file, sizeof version.file, "storage-server-1.2.3-windows-arm");
+    struct fetch_status s = download();
+    assert_true(s.refused);
+    assert_err(ERR_UNTRUSTED, "windows");
+    assert_int_equal(atomic_load(&requests), 0);
+}
+
+static void a_short_file_is_refused(void **unused) {
+    (void)unused;
+    file_length -= 1;
+    for (int i = 0; i < 3; i++) {
+        struct fetch_status s = download();
+        assert_int_equal(s.phase, FETCH_FAILED);
+        assert_false(s.refused);
+    }
+    assert_false(cache_holds(&place.state, &version));
+    file_length += 1;
+    struct fetch_status s = download();
+    if (s.phase == FETCH_FAILED)
+        s = download(); /* the first may still have had the short part's end */
+    assert_int_equal(s.phase, FETCH_DONE);
+}
+
+static void a_long_file_is_refused(void **unused) {
+    (void)unused;
+    version.size_bytes -= 1;
+    assert_int_equal(download().phase, FETCH_FAILED);
+    assert_int_equal(place.e.code, ERR_UNTRUSTED);
+    assert_false(cache_holds(&place.state, &version));
+}
+
+static void a_full_disk_is_named_before_a_byte_is_asked_for(void **unused) {
+    (void)unused;
+    version.size_bytes = INT64_MAX / 4;
+    struct fetch_status s = download();
+    assert_int_equal(s.phase, FETCH_FAILED);
+    assert_false(s.refused);
+    assert_err(ERR_NO_SPACE, "are free");
+    assert_int_equal(atomic_load(&requests), 0);
+}
+
+static void a_missing_file_says_so(void **unused) {
+    (void)unused;
+    char url[256];
+    url_of(url, "x/y");
+    struct fetch_status s = finish(fetch_download(fetch, &version, url));
+    assert_int_equal(s.phase, FETCH_FAILED);
+    assert_int_equal(place.e.code, ERR_NOT_FOUND);
+}
+
+static void a_stalled_download_is_cancelled_by_another_wish(void **unused) {
+    (void)unused;
+    char url[256];
+    struct fetch_status s;
+    atomic_store(&stalls, true);
+    url_of(url, version.file);
+    uint64_t job = fetch_download(fetch, &version, url);
+    wait_until((fetch_status(fetch, &s), s.done_bytes > 0));
+    fetch_cancel(fetch);
+    fetch_status(fetch, &s);
+    assert_int_equal(s.job, job);
+    assert_int_equal(s.phase, FETCH_IDLE);
+    /* Nothing can end the old one but the cancellation: the server is silent and the stall deadline
+     * far. */
+    int before = atomic_load(&requests);
+    job = fetch_download(fetch, &version, url);
+    wait_until(atomic_load(&requests) > before);
+    atomic_store(&stalls, false);
+    assert_int_equal(finish(job).job, job);
+}
+
+static void a_stalled_server_ends_the_attempt(void **unused) {
+    (void)unused;
+    fetch_stop(fetch);
+    pthread_join(thread, NULL);
+    fetch_free(fetch);
+    options.stall_timeout_ms = 300;
+    fetch = fetch_new(&options);
+    assert_int_equal(pthread_create(&thread, NULL, fetch_run, fetch), 0);
+    atomic_store(&stalls, true);
+    struct fetch_status s = download();
+    atomic_store(&stalls, false);
+    assert_int_equal(s.phase, FETCH_FAILED);
+    assert_false(s.refused);
+    assert_err(ERR_TIMEOUT, "");
+    assert_true(part_exists());
+}
+
+static void a_local_file_is_taken_signed_or_not(void **unused) {
+    (void)unused;
+    struct version found;
+    struct fetch_status s = finish(fetch_local(fetch, in_place("build-1.2.3")));
+    assert_int_equal(s.phase, FETCH_DONE);
+    assert_string_equal(s.sha256, version.sha256);
+    assert_ok(cache_find(&place.state, s.sha256, &found, &place.e));
+    assert_false(version_signed(&found));
+    version_clear(&found);
+
+    assert_int_equal(rename(in_place("build-1.2.3"), in_place(version.file)), 0);
+    char signature[1100];
+    snprintf(signature, sizeof signature, "%s.minisig", in_place(version.file));
+    write_file(signature, version.signature, strlen(version.signature));
+    s = finish(fetch_local(fetch, in_place(version.file)));
+    assert_int_equal(s.phase, FETCH_DONE);
+    assert_ok(cache_find(&place.state, s.sha256, &found, &place.e));
+    assert_true(version_signed(&found));
+    assert_string_equal(found.version, "1.2.3");
+    version_clear(&found);
+
+    write_file(signature, "nonsense", 8);
+    s = finish(fetch_local(fetch, in_place(version.file)));
+    assert_int_equal(s.phase, FETCH_FAILED);
+}
+
+static void a_local_file_that_cannot_run_here_is_refused(void **unused) {
+    (void)unused;
+    write_file(in_place("text"), "no executable", 13);
+    assert_int_equal(finish(fetch_local(fetch, in_place("text"))).phase, FETCH_FAILED);
+    assert_err(ERR_UNTRUSTED, "does not run on this machine");
+    assert_int_equal(finish(fetch_local(fetch, in_place("nowhere"))).phase, FETCH_FAILED);
+    assert_err(ERR_NOT_FOUND, "binary_path");
+    assert_int_equal(finish(fetch_local(fetch, place.directory)).phase, FETCH_FAILED);
+    assert_err(ERR_INVALID, "not a file");
+}
+
+int main(void) {
+#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(a_version_is_downloaded_verified_and_stored),
+        TEST(a_cut_download_is_resumed_where_it_was_cut),
+        TEST(altered_bytes_are_refused_and_fetched_anew),
+        TEST(a_wrong_signature_is_refused_for_good),
+        TEST(a_name_for_another_machine_is_refused_without_asking),
+        TEST(a_short_file_is_refused),
+        TEST(a_long_file_is_refused),
+        TEST(a_full_disk_is_named_before_a_byte_is_asked_for),
+        TEST(a_missing_file_says_so),
+        TEST(a_stalled_download_is_cancelled_by_another_wish),
+        TEST(a_stalled_server_ends_the_attempt),
+        TEST(a_local_file_is_taken_signed_or_not),
+        TEST(a_local_file_that_cannot_run_here_is_refused),
+    };
+    return cmocka_run_group_tests_name("fetch", tests, NULL, NULL);
+}
