@@ -108,6 +108,11 @@ static inline struct sign_secret *trust_new_publisher(struct fixture *f) {
     return key;
 }
 
+/* A publisher of whom nothing more is asked. */
+static inline void trust_somebody(struct fixture *f) {
+    sign_secret_free(trust_new_publisher(f));
+}
+
 /* Opens the catalog anew, as a restart does. */
 static inline void reopen_catalog(struct fixture *f, enum catalog_signatures required) {
     struct err error = {0};
