@@ -20,15 +20,15 @@
 struct binary {
     struct artifact_name id;
     char sha256[SHA256_HEX_SIZE];
-    int64_t size_bytes;
-    int64_t uploaded_at_ms;
     char key_id[SIGN_KEY_ID_HEX_SIZE];
     bool publisher_signed;
+    bool yanked;
+    int64_t size_bytes;
+    int64_t uploaded_at_ms;
+    int64_t deleted_at_ms;                  /* 0: it is not */
     char signature[CATALOG_SIGNATURE_SIZE]; /* by the release key, binding the file name */
     char publisher_signature[CATALOG_SIGNATURE_SIZE];
     char notes[CATALOG_NOTES_SIZE];
-    bool yanked;
-    int64_t deleted_at_ms; /* 0: it is not */
 };
 
 struct catalog;

@@ -98,11 +98,14 @@ OWN_DEFINE(directory, DIR, close_directory)
 
 bool intake_look(int directory, const struct drops *before, const char *hints, int64_t now_ms,
                  struct drops *out, struct err *e) {
-    OWN_FD int fd = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    OWN(directory) DIR *stream = fd >= 0 ? fdopendir(fd) : NULL;
+    int fd = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    OWN(directory) DIR *stream = fd >= 0 ? fdopendir(fd) : NULL; /* fd is the stream's then */
     *out = (struct drops){0};
-    if (stream == NULL) return err_errno(e, errno, "list the drop box");
-    fd = -1; /* the stream's now */
+    if (stream == NULL) {
+        int why = errno;
+        if (fd >= 0) close(fd);
+        return err_errno(e, why, "list the drop box");
+    }
     for (;;) {
         errno = 0;
         const struct dirent *entry = readdir(stream);

@@ -83,10 +83,9 @@ static void a_backup_holds_all_and_says_what(void **state) {
     struct extraction x;
     struct binary b;
     char object[128];
-    OWN(sign_secret) struct sign_secret *key = NULL;
     make_paths(f, &p);
     admits(f, NAME, "one");
-    key = trust_new_publisher(f);
+    trust_somebody(f);
     assert_ok(find(f, NAME, &b, &error));
     assert_ok(back_up(f, &p, &error));
     restore(&p, &x);
