@@ -113,8 +113,8 @@ struct agent_enrollment {
     bool approve; /* an operator has to admit it */
 };
 /* One transaction: takes one use off the token and adds the agent. The same key under the same id
- * may enroll again, with a valid token; another key is ERR_CONFLICT ("agent id a-1 is taken", hint
- * --id) and costs no use. */
+ * may enroll again, and a valid token then assigns its labels; another key is ERR_CONFLICT ("agent
+ * id a-1 is taken", hint --id) and costs no use. The caller has checked that the key was proven. */
 MUST_CHECK bool agents_enroll(struct agents *a, const struct agent_enrollment *enrollment,
                               enum agent_admission *admission, struct err *e);
 MUST_CHECK bool agents_identity(struct agents *a, const char *id, struct sign_public *key,

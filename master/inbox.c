@@ -13,6 +13,7 @@
 #include <string.h>
 
 #define HELLO_GRACE_MS 30000 /* a session that never proved itself is forgotten after this */
+#define MAX_UNPROVEN 15000   /* a replayed hello costs memory until then */
 
 static int by_session(const void *a, const void *b) {
     return memcmp(((const struct peer *)a)->session.id, ((const struct peer *)b)->session.id,
@@ -49,6 +50,7 @@ static struct bus_request *unpark(struct inbox *i, struct peer *p) {
     else
         i->newest = p->previous;
     p->previous = p->next = NULL;
+    i->parked_count--;
     return TAKE(p->parked);
 }
 
@@ -58,18 +60,27 @@ static void park(struct inbox *i, struct peer *p, struct bus_request *r, uint64_
     assert(p->parked == NULL);
     p->parked = r;
     p->parked_sequence = sequence;
-    p->parked_at_ms = clock_monotonic_ms();
+    p->parked_at_ms = i->options.now_ms();
     p->previous = i->newest;
     if (i->newest != NULL)
         i->newest->next = p;
     else
         i->oldest = p;
     i->newest = p;
+    i->parked_count++;
+}
+
+static void leave_unproven(struct inbox *i, const struct peer *p) {
+    struct peer **at = &i->unproven;
+    while (*at != p) at = &(*at)->older;
+    *at = p->older;
+    i->unproven_count--;
 }
 
 static void forget_peer(struct inbox *i, struct peer *p) {
     struct bus_request *r = unpark(i, p);
     if (r != NULL) bus_discard(r);
+    if (!p->live) leave_unproven(i, p);
     tdelete(p, &i->sessions, by_session);
     if (p->live) tdelete(p, &i->live, by_agent);
     i->count--;
@@ -77,17 +88,26 @@ static void forget_peer(struct inbox *i, struct peer *p) {
     free(p);
 }
 
-void inbox_add_session(struct inbox *i, const struct session *s, const char *agent_id) {
+bool inbox_add_session(struct inbox *i, const struct session *s, const char *agent_id,
+                       struct err *e) {
     struct peer *p = memory_zeroed(1, sizeof *p);
     p->session = *s;
-    p->created_ms = clock_monotonic_ms();
+    p->created_ms = i->options.now_ms();
     snprintf(p->agent_id, sizeof p->agent_id, "%s", agent_id);
     pthread_mutex_lock(&i->lock);
-    if (tsearch(p, &i->sessions, by_session) == NULL) abort();
-    p->newer = i->unproven;
-    i->unproven = p;
-    i->count++;
+    bool room = i->unproven_count < i->options.max_unproven;
+    if (room) {
+        if (tsearch(p, &i->sessions, by_session) == NULL) abort();
+        p->older = i->unproven;
+        i->unproven = p;
+        i->unproven_count++;
+        i->count++;
+    }
     pthread_mutex_unlock(&i->lock);
+    if (room) return true;
+    secret_wipe(p, sizeof *p);
+    free(p);
+    return err_set(e, ERR_UNAVAILABLE, "too many agents say hello at once: try again in a moment");
 }
 
 /* The first proven message: from now on this session speaks for the agent, and the one before it is
@@ -96,13 +116,7 @@ static void make_live(struct inbox *i, struct peer *p) {
     if (p->live) return;
     struct peer *before = find_live(i, p->agent_id);
     if (before != NULL) forget_peer(i, before);
-    for (struct peer **at = &i->unproven; *at != NULL; at = &(*at)->newer) {
-        if (*at == p) {
-            *at = p->newer;
-            break;
-        }
-    }
-    p->newer = NULL;
+    leave_unproven(i, p);
     p->live = true;
     if (tsearch(p, &i->live, by_agent) == NULL) abort();
 }
@@ -161,6 +175,14 @@ void inbox_desired_changed(void *inbox, const char *agent_id) {
     if (parked) answer_desired(i, &answer);
 }
 
+/* A hello that was not followed up must not become the session of whoever gets the id next. */
+static void forget_unproven_of(struct inbox *i, const char *agent_id) {
+    for (struct peer *p = i->unproven, *older; p != NULL; p = older) {
+        older = p->older;
+        if (strcmp(p->agent_id, agent_id) == 0) forget_peer(i, p);
+    }
+}
+
 void inbox_forget(struct inbox *i, const char *agent_id) {
     struct answer answer;
     char nonce[WIRE_NONCE_HEX_SIZE];
@@ -168,6 +190,7 @@ void inbox_forget(struct inbox *i, const char *agent_id) {
     struct peer *p = find_live(i, agent_id);
     bool parked = take_parked(i, p, &answer);
     if (p != NULL) forget_peer(i, p);
+    forget_unproven_of(i, agent_id);
     pthread_mutex_unlock(&i->lock);
     if (!parked) return;
     inbox_frame_nonce(answer.session, answer.sequence, nonce);
@@ -190,13 +213,40 @@ static bool prove(struct inbox *i, const struct frame *f, char agent_id[WIRE_AGE
     return proven;
 }
 
+static bool known_node_state(const char *state) {
+    for (size_t i = 0; i < AGENTS_NODE_STATES; i++)
+        if (strcmp(state, agents_node_states[i]) == 0) return true;
+    return false;
+}
+
+/* Its nodes are named "<agent id>/<number>": a name of another agent's node would stand for that.
+ */
+static bool check_node(const struct wire_node *n, const char *agent_id, struct err *e) {
+    size_t length = strlen(agent_id);
+    const char *number = n->id + length + 1;
+    if (strncmp(n->id, agent_id, length) != 0 || n->id[length] != '/' || *number == '\0' ||
+        number[strspn(number, "0123456789")] != '\0')
+        return err_set(e, ERR_DENIED, "agent %s speaks for node %s", agent_id, n->id);
+    return known_node_state(n->state) ||
+           err_set(e, ERR_INVALID, "node %s: no such state: %s", n->id, n->state);
+}
+
+static bool check_speaker(const struct wire_heartbeat *report, const char *agent_id,
+                          struct err *e) {
+    if (strcmp(report->type, "heartbeat") != 0 || strcmp(report->agent_id, agent_id) != 0)
+        return err_set(e, ERR_DENIED, "agent %s speaks for somebody else", agent_id);
+    for (size_t i = 0; i < report->nodes_count; i++)
+        if (!check_node(&report->nodes[i], agent_id, e)) return false;
+    return true;
+}
+
 static bool decode_heartbeat(const struct frame *f, const char *agent_id,
                              struct wire_heartbeat *out, struct err *e) {
     if (!json_decode(&wire_heartbeat_schema, f->json, f->json_length, JSON_IGNORE_UNKNOWN, out, e))
         return false;
-    if (strcmp(out->type, "heartbeat") == 0 && strcmp(out->agent_id, agent_id) == 0) return true;
+    if (check_speaker(out, agent_id, e)) return true;
     json_clear(&wire_heartbeat_schema, out);
-    return err_set(e, ERR_DENIED, "agent %s speaks for somebody else", agent_id);
+    return false;
 }
 
 /* Parks the request of f, or hands it back as *answer when there are news for the agent or an older
@@ -233,7 +283,7 @@ static void take_heartbeat(struct inbox *i, struct bus_request *r, const struct 
     }
     int64_t generation = report.generation;
     bool taken = agents_observe(i->options.agents, &report, bus_request_address(r),
-                                clock_monotonic_ms(), clock_wall_ms(), &e);
+                                i->options.now_ms(), clock_wall_ms(), &e);
     json_clear(&wire_heartbeat_schema, &report);
     atomic_fetch_add(&i->heartbeats, 1);
     if (taken)
@@ -279,15 +329,9 @@ void *inbox_run(void *inbox) {
 }
 
 static void forget_unproven(struct inbox *i, int64_t now_ms) {
-    struct peer **at = &i->unproven;
-    while (*at != NULL) {
-        struct peer *p = *at;
-        if (now_ms - p->created_ms < HELLO_GRACE_MS) {
-            at = &p->newer;
-            continue;
-        }
-        *at = p->newer;
-        forget_peer(i, p);
+    for (struct peer *p = i->unproven, *older; p != NULL; p = older) {
+        older = p->older;
+        if (now_ms - p->created_ms >= HELLO_GRACE_MS) forget_peer(i, p);
     }
 }
 
@@ -320,6 +364,8 @@ void inbox_set_http_port(struct inbox *i, int port) {
 struct inbox *inbox_new(const struct inbox_options *options) {
     struct inbox *i = memory_zeroed(1, sizeof *i);
     i->options = *options;
+    if (i->options.now_ms == NULL) i->options.now_ms = clock_monotonic_ms;
+    if (i->options.max_unproven == 0) i->options.max_unproven = MAX_UNPROVEN;
     pthread_mutex_init(&i->lock, NULL);
     random_bytes(i->challenge_key, sizeof i->challenge_key);
     i->failures = rate_limiter_new((struct rate_limit){.per_second = 5.0 / 60, .burst = 5}, 10000);
@@ -338,6 +384,7 @@ static void free_nothing(void *p) {
 void inbox_free(struct inbox *i) {
     if (i == NULL) return;
     while (i->oldest != NULL) bus_discard(unpark(i, i->oldest));
+    inbox_free_spent(i);
     tdestroy(i->live, free_nothing);
     tdestroy(i->sessions, free_peer);
     rate_limiter_free(i->failures);
@@ -349,6 +396,13 @@ void inbox_free(struct inbox *i) {
 size_t inbox_sessions(struct inbox *i) {
     pthread_mutex_lock(&i->lock);
     size_t count = i->count;
+    pthread_mutex_unlock(&i->lock);
+    return count;
+}
+
+size_t inbox_parked(struct inbox *i) {
+    pthread_mutex_lock(&i->lock);
+    size_t count = i->parked_count;
     pthread_mutex_unlock(&i->lock);
     return count;
 }

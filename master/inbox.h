@@ -15,7 +15,9 @@ struct inbox_options {
     struct keys *keys;
     struct agents *agents;
     int64_t interval_ms; /* how long a heartbeat is parked */
+    size_t max_unproven; /* sessions that only said hello; 0: 15,000 */
     bool approve_agents;
+    int64_t (*now_ms)(void); /* NULL: clock_monotonic_ms */
 };
 
 struct inbox *inbox_new(const struct inbox_options *options);
@@ -39,5 +41,6 @@ void inbox_desired_changed(void *inbox, const char *agent_id);
 void inbox_forget(struct inbox *i, const char *agent_id);
 
 size_t inbox_sessions(struct inbox *i);
+size_t inbox_parked(struct inbox *i); /* heartbeats that wait for news or their interval's end */
 int64_t inbox_heartbeats(struct inbox *i); /* taken since the start */
 void inbox_drain(struct inbox *i); /* answers every parked heartbeat, before the bus closes */

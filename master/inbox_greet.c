@@ -1,7 +1,6 @@
 /* Before there is a session: challenge, enrollment, hello, and signed refusals. */
 #include "master/inbox_internal.h"
 
-#include "lib/clock.h"
 #include "lib/encode.h"
 #include "lib/labels.h"
 #include "lib/log.h"
@@ -12,6 +11,7 @@
 #include <string.h>
 
 #define CHALLENGE_LIFE_MS 60000
+#define ADDRESS_SHARE 0.1 /* of a failure with a token: about forty of them close an address */
 
 static void reply_signed(struct inbox *i, struct bus_request *r, const struct json_schema *schema,
                          const void *message) {
@@ -85,6 +85,45 @@ static bool challenge_valid(const struct inbox *i, const char *challenge, const 
     return secret_equal(expected, challenge) && now_ms - (int64_t)at_ms < CHALLENGE_LIFE_MS;
 }
 
+void inbox_free_spent(struct inbox *i) {
+    for (struct spent_challenge *s = i->spent, *older; s != NULL; s = older) {
+        older = s->older;
+        free(s);
+    }
+    i->spent = NULL;
+}
+
+/* Under the lock: whether it was spent before. Drops those that would be refused for their age. */
+static bool is_spent(struct inbox *i, const char *challenge, int64_t now_ms) {
+    struct spent_challenge **at = &i->spent;
+    while (*at != NULL && now_ms - (*at)->at_ms < CHALLENGE_LIFE_MS) {
+        if (strcmp((*at)->challenge, challenge) == 0) return true;
+        at = &(*at)->older;
+    }
+    for (struct spent_challenge *old = *at, *older; old != NULL; old = older) {
+        older = old->older;
+        free(old);
+    }
+    *at = NULL;
+    return false;
+}
+
+/* A replayed enrollment must not take another use off its token. */
+static bool spend_challenge(struct inbox *i, const char *challenge) {
+    int64_t now_ms = i->options.now_ms();
+    pthread_mutex_lock(&i->lock);
+    bool fresh = !is_spent(i, challenge, now_ms);
+    if (fresh) {
+        struct spent_challenge *s = memory_zeroed(1, sizeof *s);
+        snprintf(s->challenge, sizeof s->challenge, "%s", challenge);
+        s->at_ms = now_ms;
+        s->older = i->spent;
+        i->spent = s;
+    }
+    pthread_mutex_unlock(&i->lock);
+    return fresh;
+}
+
 static void take_challenge_request(struct inbox *i, struct bus_request *r, const struct frame *f) {
     struct wire_challenge_request question;
     struct wire_challenge answer = {.type = "challenge", .http_port = i->http_port};
@@ -96,7 +135,7 @@ static void take_challenge_request(struct inbox *i, struct bus_request *r, const
         return;
     }
     memcpy(answer.nonce, question.nonce, sizeof answer.nonce);
-    make_challenge(i, clock_monotonic_ms(), question.nonce, answer.challenge);
+    make_challenge(i, i->options.now_ms(), question.nonce, answer.challenge);
     sign_public_text(sign_secret_public(keys_master(i->options.keys)), answer.master_key);
     sign_public_text(sign_secret_public(keys_release(i->options.keys)), answer.release_key);
     reply_signed(i, r, &wire_challenge_schema, &answer);
@@ -110,30 +149,28 @@ static bool is_for_us(const struct inbox *i, const char *master_key, struct err 
     return err_hint(e, "join again with a fresh join string: gridctl agent join-command");
 }
 
-static bool check_enroll(const struct inbox *i, const struct wire_enroll *m, const struct frame *f,
+static bool check_enroll(struct inbox *i, const struct wire_enroll *m, const struct frame *f,
                          struct sign_public *key, struct err *e) {
     if (!wire_agent_id_check(m->agent_id, e) || !is_for_us(i, m->master_key, e) ||
         !sign_public_parse(m->public_key, key, e))
         return false;
     if (!frame_signed_valid(f, key, WIRE_PURPOSE_AGENT))
         return err_set(e, ERR_UNTRUSTED, "the enrollment is not signed by its own key");
-    if (!challenge_valid(i, m->challenge, m->nonce, clock_monotonic_ms()))
-        return err_set(e, ERR_UNTRUSTED, "the enrollment's challenge is not ours or too old");
+    if (!challenge_valid(i, m->challenge, m->nonce, i->options.now_ms()) ||
+        !spend_challenge(i, m->challenge))
+        return err_set(e, ERR_UNTRUSTED, "the enrollment's challenge is not ours, used or too old");
     return true;
 }
 
 static bool run_enrollment(struct inbox *i, const struct wire_enroll *m,
-                           const struct sign_public *key, const char *address,
+                           const struct sign_public *key, const char *token, const char *address,
                            enum agent_admission *admission, struct err *e) {
-    char token[SECRET_TEXT_SIZE];
     const char *platform = platform_canonical(m->platform),
                *arch = platform_arch_canonical(m->arch);
     OWN_TEXT struct text labels = TEXT_EMPTY;
     if (platform == NULL || arch == NULL)
         return err_set(e, ERR_INVALID, "platform %s-%s is not known", m->platform, m->arch);
-    if (!labels_parse(m->labels != NULL ? m->labels : "", &labels, e) ||
-        !sign_unseal(keys_master(i->options.keys), m->token, token, sizeof token, e))
-        return false;
+    if (!labels_parse(m->labels != NULL ? m->labels : "", &labels, e)) return false;
     const struct agent_enrollment in = {.id = m->agent_id,
                                         .public_key = key,
                                         .token = token,
@@ -142,29 +179,55 @@ static bool run_enrollment(struct inbox *i, const struct wire_enroll *m,
                                         .arch = arch,
                                         .address = address,
                                         .approve = i->options.approve_agents};
-    bool enrolled = agents_enroll(i->options.agents, &in, admission, e);
-    secret_wipe(token, sizeof token);
-    return enrolled;
+    return agents_enroll(i->options.agents, &in, admission, e);
 }
 
-static bool limit_failures(struct inbox *i, const char *address, struct err *e) {
+/* Failures count against the token they were tried with and a little against the address, so that
+ * one machine with a stale token does not keep a hundred others behind its address from joining. */
+struct failure_keys {
+    const char *address;
+    char token[BUS_ADDRESS_SIZE + SECRET_ID_SIZE]; /* "" until it is known */
+};
+
+static bool limit_failures(struct inbox *i, const char *key, const char *address, struct err *e) {
     int64_t wait_ms = 0;
-    if (rate_limiter_allows(i->failures, address, clock_monotonic_ms(), &wait_ms)) return true;
+    if (rate_limiter_allows(i->failures, key, i->options.now_ms(), &wait_ms)) return true;
     return err_set(e, ERR_RATE_LIMITED, "too many failed enrollments from %s: wait %" PRId64 " s",
                    address, wait_ms / 1000 + 1);
+}
+
+static void count_failure(struct inbox *i, const struct failure_keys *keys) {
+    int64_t now_ms = i->options.now_ms();
+    bool token = keys->token[0] != '\0';
+    if (token) (void)rate_limiter_take(i->failures, keys->token, 1, now_ms, NULL);
+    (void)rate_limiter_take(i->failures, keys->address, token ? ADDRESS_SHARE : 1, now_ms, NULL);
+}
+
+/* Opens the sealed token. Who has not even one that looks like it counts as an address. */
+static bool open_token(struct inbox *i, const struct wire_enroll *m, char token[SECRET_TEXT_SIZE],
+                       struct failure_keys *keys, struct err *e) {
+    char id[SECRET_ID_SIZE];
+    if (!sign_unseal(keys_master(i->options.keys), m->token, token, SECRET_TEXT_SIZE, e) ||
+        !secret_id("gj", token, id, e))
+        return false;
+    snprintf(keys->token, sizeof keys->token, "%s %s", keys->address, id);
+    return limit_failures(i, keys->token, keys->address, e);
 }
 
 static bool enroll(struct inbox *i, const struct bus_request *r, const struct frame *f,
                    const struct wire_enroll *m, enum agent_admission *admission, struct err *e) {
     struct sign_public key;
+    char token[SECRET_TEXT_SIZE] = "";
     const char *address = bus_request_address(r);
-    if (!limit_failures(i, address, e)) return false;
-    if (check_enroll(i, m, f, &key, e) && run_enrollment(i, m, &key, address, admission, e))
-        return true;
+    struct failure_keys keys = {.address = address};
+    if (!limit_failures(i, address, address, e)) return false;
+    bool enrolled = check_enroll(i, m, f, &key, e) && open_token(i, m, token, &keys, e) &&
+                    run_enrollment(i, m, &key, token, address, admission, e);
+    secret_wipe(token, sizeof token);
+    if (enrolled) return true;
     log_warn("inbox.enroll_refused", "agent=%s address=%s code=%s error=%s", m->agent_id, address,
              err_code_name(e->code), e->text);
-    if (e->code == ERR_UNAUTHENTICATED || e->code == ERR_UNTRUSTED)
-        (void)rate_limiter_take(i->failures, address, 1, clock_monotonic_ms(), NULL);
+    if (e->code == ERR_UNAUTHENTICATED || e->code == ERR_UNTRUSTED) count_failure(i, &keys);
     return false;
 }
 
@@ -221,9 +284,9 @@ static bool begin_session(struct inbox *i, const struct wire_hello *m,
     if (!session_begin(&session, SESSION_MASTER, id, nonce, &mine, peer, e) ||
         !agents_greet(i->options.agents, m->agent_id, m->generation, e))
         return false;
-    inbox_add_session(i, &session, m->agent_id);
+    bool added = inbox_add_session(i, &session, m->agent_id, e);
     secret_wipe(&session, sizeof session);
-    return true;
+    return added;
 }
 
 static void take_hello(struct inbox *i, struct bus_request *r, const struct frame *f) {

@@ -16,28 +16,41 @@ struct peer {
     char agent_id[WIRE_AGENT_ID_SIZE];
     bool live; /* it has proven itself and speaks for the agent */
     int64_t created_ms;
-    struct peer *newer; /* in the list of unproven sessions */
+    struct peer *older; /* in the list of unproven sessions */
     struct bus_request *parked;
     uint64_t parked_sequence;
     int64_t parked_at_ms;
     struct peer *previous, *next; /* in the list of parked ones, oldest first */
 };
 
+/* A challenge is good for one enrollment: it is remembered for as long as it would be valid. */
+struct spent_challenge {
+    char challenge[WIRE_NONCE_HEX_SIZE];
+    int64_t at_ms;
+    struct spent_challenge *older;
+};
+
 struct inbox {
     struct inbox_options options;
     int http_port;
     unsigned char challenge_key[SESSION_KEY_SIZE];
-    struct rate_limiter *failures; /* enrollments refused, per address */
+    struct rate_limiter *failures; /* enrollments refused, per address and per token from there */
     atomic_int_fast64_t heartbeats;
     pthread_mutex_t lock; /* guards everything below */
     void *sessions;       /* tree of struct peer by session id */
     void *live;           /* tree of live ones by agent id */
     size_t count;
-    struct peer *unproven;
-    struct peer *oldest, *newest;
+    struct peer *unproven; /* newest first */
+    size_t unproven_count;
+    struct spent_challenge *spent; /* newest first */
+    struct peer *oldest, *newest;  /* parked */
+    size_t parked_count;
 };
 
-void inbox_add_session(struct inbox *i, const struct session *s, const char *agent_id);
+/* ERR_UNAVAILABLE when too many sessions wait for their first message. */
+MUST_CHECK bool inbox_add_session(struct inbox *i, const struct session *s, const char *agent_id,
+                                  struct err *e);
+void inbox_free_spent(struct inbox *i);
 
 /* Plain and signed frames. Answers or discards r. */
 void inbox_take_greeting(struct inbox *i, struct bus_request *r, const struct frame *f);

@@ -125,6 +125,7 @@ static void open_inbox(struct master *m) {
                                           .keys = m->keys,
                                           .agents = m->agents,
                                           .interval_ms = m->settings->heartbeat_ms,
+                                          .max_unproven = (size_t)m->settings->max_agents,
                                           .approve_agents = m->settings->approve_agents};
     m->inbox = inbox_new(&options);
 }

@@ -67,7 +67,7 @@ void master_metrics_render(const struct master *m, struct text *out) {
         metric_set(&binaries, (double)count, NULL, NULL);
     free(list);
     metric_set(&heartbeats, (double)inbox_heartbeats(m->inbox), NULL, NULL);
-    metric_set(&parked, (double)bus_server_parked(m->bus), NULL, NULL);
+    metric_set(&parked, (double)inbox_parked(m->inbox), NULL, NULL);
     metric_set(&build_info, 1, GRID_VERSION, NULL);
     metrics_render(families, FAMILY_COUNT, out);
 }
