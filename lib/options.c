@@ -1,3 +1,4 @@
+/* The part of lib/options.h that reads flags and environment and sets the precedence. */
 #include "lib/options.h"
 
 #include "lib/clock.h"
@@ -9,8 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define FIRST_LONG                                                                                 \
-    256 /* above every letter; then one number per entry, then one per negated entry */
+/* Above every letter; then one number per entry, then one per negated entry. */
+#define FIRST_LONG 256
 #define NEGATED_SIZE 64
 #define ORIGIN_SIZE 96
 #define SHOWN_CHARACTERS 40

@@ -10,19 +10,24 @@
 #include <stdint.h>
 
 enum option_type {
-    OPTION_STRING, /* char field[N] */
-    OPTION_INT,    /* int64_t field */
-    OPTION_BOOL,   /* bool field; flag alone means true, --no-flag or =off/false/0/no means false */
-    OPTION_DURATION, /* int64_t field in ms: "30s", "5m" */
-    OPTION_LIST,     /* char *field, owned: values of a repeatable flag joined by '\n' */
+    /* char field[N] */
+    OPTION_STRING,
+    /* int64_t field */
+    OPTION_INT,
+    /* bool field; the flag alone means true, --no-flag or =off/false/0/no means false */
+    OPTION_BOOL,
+    /* int64_t field in ms: "30s", "5m" */
+    OPTION_DURATION,
+    /* char *field, owned: values of a repeatable flag joined by '\n' */
+    OPTION_LIST,
 };
 
 struct option_entry {
     const char *flag;           /* "state" for --state; NULL: no flag (secrets) */
-    char letter;                /* 'h' for -h; 0 for none */
     const char *environment[2]; /* names in order of precedence; NULL when unused */
     const char *key;            /* "agent.agent_id" = [agent] agent_id; NULL: not in the file */
     enum option_type type;
+    char letter; /* 'h' for -h; 0 for none */
     size_t offset;
     size_t size;
     const char *initial;    /* default as text; NULL: zero */

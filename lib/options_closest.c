@@ -1,3 +1,4 @@
+/* The part of lib/options.h that knows what a mistyped word may have meant. */
 #include "lib/options.h"
 
 #include <stdint.h>

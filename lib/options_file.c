@@ -1,3 +1,4 @@
+/* The part of lib/options.h that reads configuration files. */
 #include "lib/options_internal.h"
 #include "lib/utf8.h"
 

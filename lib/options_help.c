@@ -1,3 +1,4 @@
+/* The part of lib/options.h that prints --help. */
 #include "lib/options.h"
 
 #include <inttypes.h>
