@@ -6,8 +6,8 @@
 
 #include <stdbool.h>
 
-/* code, stable name (REST `code`), HTTP status, title, exit code of gridctl.
- * HTTP statuses: RFC 9110, 428 and 429: RFC 6585, 507: RFC 4918. */
+/* code, stable name (REST `code`), HTTP status, title, exit code of our programs.
+ * HTTP statuses: RFC 9110, 429: RFC 6585, 507: RFC 4918. */
 #define ERR_CODES(X)                                                                               \
     X(ERR_NONE, "none", 200, "No error", 0)                                                        \
     X(ERR_INVALID, "invalid", 400, "Invalid input", 1)                                             \
@@ -19,7 +19,6 @@
     X(ERR_CONFLICT, "conflict", 409, "Conflict", 5)                                                \
     X(ERR_PRECONDITION, "precondition_failed", 412, "Precondition failed", 5)                      \
     X(ERR_TOO_LARGE, "too_large", 413, "Too large", 1)                                             \
-    X(ERR_MEDIA_TYPE, "unsupported_media_type", 415, "Unsupported media type", 1)                  \
     X(ERR_RANGE, "range_not_satisfiable", 416, "Range not satisfiable", 1)                         \
     X(ERR_UNTRUSTED, "untrusted", 422, "Not proven authentic", 1)                                  \
     X(ERR_RATE_LIMITED, "rate_limited", 429, "Too many requests", 1)                               \
