@@ -1,3 +1,4 @@
+/* The part of lib/json.h that decodes and checks; the only user of cJSON. */
 #include "lib/json.h"
 
 #include "lib/json_scan.h"
@@ -5,13 +6,13 @@
 #include "lib/options.h"
 
 #include <cJSON.h>
+#include <inttypes.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-#define INT_LARGEST 9007199254740991.0 /* 2^53 - 1: beyond, neighbours share one double */
 #define PATH_SIZE 160
 #define SHOWN_KEY_CHARACTERS 40
 
@@ -122,8 +123,8 @@ static bool decode_int(struct decoder *d, const struct json_field *f, const cJSO
     (void)f;
     if (!cJSON_IsNumber(item) || floor(item->valuedouble) != item->valuedouble)
         return fail(d, "not a whole number");
-    if (fabs(item->valuedouble) > INT_LARGEST)
-        return fail(d, "beyond %.0f, the largest whole number that is exact", INT_LARGEST);
+    if (fabs(item->valuedouble) > (double)JSON_INT_MAX)
+        return fail(d, "beyond %" PRId64 ", the largest whole number that is exact", JSON_INT_MAX);
     *(int64_t *)out = (int64_t)item->valuedouble;
     return true;
 }

@@ -11,13 +11,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* 2^53 - 1 (RFC 7493): beyond, neighbours share one double. */
+#define JSON_INT_MAX INT64_C(9007199254740991)
+
 enum json_type {
     /* char field[N]; longer input is ERR_INVALID, never cut */
     JSON_STRING,
     /* char *field, owned (freed by json_clear); NULL when absent, written as null */
     JSON_TEXT,
-    /* int64_t field; whole numbers within +-(2^53 - 1), as RFC 7493 has it. Beyond that the nearest
-     * of these is written. */
+    /* int64_t field; whole numbers within +-JSON_INT_MAX. Beyond that the nearest of these is
+     * written. */
     JSON_INT,
     /* bool field */
     JSON_BOOL,

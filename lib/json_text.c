@@ -1,3 +1,4 @@
+/* The part of lib/json.h that needs no tree: encoding, clearing, text for people. */
 #include "lib/json.h"
 
 #include "lib/labels.h"
@@ -5,9 +6,6 @@
 
 #include <inttypes.h>
 #include <string.h>
-
-#define INT_LARGEST INT64_C(9007199254740991) /* 2^53 - 1 */
-#define REPLACEMENT "\xEF\xBF\xBD"            /* U+FFFD */
 
 static void write_object(const struct json_schema *schema, const char *object, struct text *out);
 
@@ -43,7 +41,7 @@ void json_quote(const char *value, struct text *out) {
         value += plain;
         if (value == end) break;
         if ((unsigned char)*value >= 0x80)
-            text_add(out, REPLACEMENT);
+            text_add(out, UTF8_REPLACEMENT);
         else
             write_escape((unsigned char)*value, out);
         value++;
@@ -52,8 +50,8 @@ void json_quote(const char *value, struct text *out) {
 }
 
 static void write_int(int64_t value, struct text *out) {
-    if (value > INT_LARGEST) value = INT_LARGEST;
-    if (value < -INT_LARGEST) value = -INT_LARGEST;
+    if (value > JSON_INT_MAX) value = JSON_INT_MAX;
+    if (value < -JSON_INT_MAX) value = -JSON_INT_MAX;
     text_add_format(out, "%" PRId64, value);
 }
 

@@ -10,7 +10,6 @@
 #include <string.h>
 
 #define OTHER "other"
-#define REPLACEMENT "\xEF\xBF\xBD" /* U+FFFD */
 
 /* Never changed once it is in the list, but for its numbers; freed by metrics_fini alone, so
  * readers need no lock. */
@@ -20,8 +19,8 @@ struct metric_series {
     uint64_t hash;
     char *labels[METRIC_MAX_LABELS];
     _Atomic double value; /* of a histogram: the sum */
-    _Atomic uint64_t
-        buckets[]; /* of a histogram, not cumulative; the last one is above every bound */
+    /* Of a histogram, not cumulative; the last one is above every bound. */
+    _Atomic uint64_t buckets[];
 };
 
 const double metric_seconds_bounds[] = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,
@@ -145,7 +144,7 @@ static void add_escaped(const char *words, bool quoted, struct text *out) {
         else if (*words == '\\' || (quoted && *words == '"'))
             text_add_format(out, "\\%c", *words);
         else if (length == 0)
-            text_add(out, REPLACEMENT);
+            text_add(out, UTF8_REPLACEMENT);
         else
             text_add_bytes(out, words, length);
         if (length == 0) length = 1;
