@@ -1,6 +1,7 @@
 #include "lib/log.h"
 
 #include "lib/clock.h"
+#include "lib/log_recent.h"
 #include "lib/text.h"
 #include "lib/utf8.h"
 
@@ -30,6 +31,17 @@ bool log_level_parse(const char *text, enum log_level *out) {
         return true;
     }
     return false;
+}
+
+bool log_configure(const char *program, const char *level, const char *format, struct err *e) {
+    enum log_level least = LOG_INFO;
+    if (!log_level_parse(level, &least))
+        return err_set(e, ERR_USAGE, "--log-level %s: debug, info, warn or error would do", level);
+    bool json = strcmp(format, "json") == 0;
+    if (!json && strcmp(format, "text") != 0)
+        return err_set(e, ERR_USAGE, "--log-format %s: text or json would do", format);
+    log_setup(program, least, json ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT);
+    return true;
 }
 
 /* A structure, so that a pointer to it walks the same list on every architecture. */
@@ -283,5 +295,6 @@ void log_line(enum log_level level, const char *event, const char *format, ...) 
     va_end(arguments.list);
     text_add(&line, line_format == LOG_FORMAT_JSON ? "}\n" : "\n");
     write_line(&line);
+    log_recent_add(line.data, line.length);
     errno = saved_errno;
 }

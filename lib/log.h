@@ -1,8 +1,8 @@
-/* Log lines on stderr: a stable event id, then key=value; the same as JSON on request. Any thread,
- * never blocks on a lock across the write. Never a secret: tokens by id only. */
+/* Log lines on stderr: a stable event id, then key=value; the same as JSON on request. Any thread;
+ * takes no lock. Never a secret: tokens by id only. */
 #pragma once
 
-#include "lib/own.h"
+#include "lib/err.h"
 
 #include <stdbool.h>
 
@@ -11,6 +11,10 @@ enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
 
 /* Once, before threads start. program is a static string that every line names. */
 void log_setup(const char *program, enum log_level level, enum log_format format);
+
+/* The same from the words of --log-level and --log-format; ERR_USAGE says which would do. */
+MUST_CHECK bool log_configure(const char *program, const char *level, const char *format,
+                              struct err *e);
 MUST_CHECK bool log_level_parse(const char *text, enum log_level *out);
 
 /* log_info("agent.up", "id=%s address=%s", id, address): the format is a list of key=%conversion

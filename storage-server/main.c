@@ -11,6 +11,7 @@
 
 #include "lib/clock.h"
 #include "lib/file.h"
+#include "lib/log.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -179,11 +180,9 @@ static int print_help(const struct settings *s) {
 static int run(struct program *p) {
     struct err e = {0};
     sigset_t set;
-    enum log_level level = LOG_INFO;
-    enum log_format format = LOG_FORMAT_TEXT;
-    if (!settings_check(&p->settings, &e)) return fail(&e);
-    settings_log(&p->settings, &level, &format);
-    log_setup("storage-server", level, format);
+    const struct settings *s = &p->settings;
+    if (!settings_check(s, &e) || !log_configure("storage-server", s->log_level, s->log_format, &e))
+        return fail(&e);
     block_signals(&set);
     measures_setup(GRID_VERSION);
     bool served = serve(p, &set, &e);

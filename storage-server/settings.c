@@ -136,16 +136,6 @@ static bool check_range(const char *flag, int64_t value, int64_t minimum, int64_
                    (long long)minimum, (long long)maximum);
 }
 
-static bool check_words(const struct settings *s, struct err *e) {
-    enum log_level level = LOG_INFO;
-    if (!log_level_parse(s->log_level, &level))
-        return err_set(e, ERR_USAGE, "--log-level %s: debug, info, warn or error would do",
-                       s->log_level);
-    if (strcmp(s->log_format, "text") != 0 && strcmp(s->log_format, "json") != 0)
-        return err_set(e, ERR_USAGE, "--log-format %s: text or json would do", s->log_format);
-    return true;
-}
-
 static bool check_place(const struct settings *s, struct err *e) {
     if (s->data[0] == '\0') {
         err_set(e, ERR_USAGE, "--data DIR is missing");
@@ -160,15 +150,10 @@ static bool check_place(const struct settings *s, struct err *e) {
 }
 
 bool settings_check(const struct settings *s, struct err *e) {
-    return check_place(s, e) && check_words(s, e) && check_range("port", s->port, 0, 65535, e) &&
+    return check_place(s, e) && check_range("port", s->port, 0, 65535, e) &&
            check_range("reserve-bytes", s->reserve_bytes, 0, INT64_MAX / 2, e) &&
            check_range("scrub-interval", s->scrub_interval_ms, 0, INT64_MAX / 2, e) &&
            check_range("scrub-rate-bps", s->scrub_rate_bps, 0, INT64_C(1) << 40, e) &&
            check_range("drain-timeout", s->drain_ms, 0, INT64_C(3600) * 1000, e) &&
            check_range("workers", s->workers, 8, 4096, e);
-}
-
-void settings_log(const struct settings *s, enum log_level *level, enum log_format *format) {
-    if (!log_level_parse(s->log_level, level)) *level = LOG_INFO;
-    *format = strcmp(s->log_format, "json") == 0 ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT;
 }

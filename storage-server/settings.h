@@ -1,7 +1,6 @@
 /* The node's settings, from flags, environment and defaults. Set once before threads start. */
 #pragma once
 
-#include "lib/log.h"
 #include "lib/options.h"
 
 #include <limits.h>
@@ -25,6 +24,5 @@ struct settings {
 
 extern const struct options node_options;
 
-/* What no type tells: ranges, words, a host that is this machine. ERR_USAGE says what would do. */
+/* What no type tells: ranges, a host that is this machine. ERR_USAGE says what would do. */
 MUST_CHECK bool settings_check(const struct settings *s, struct err *e);
-void settings_log(const struct settings *s, enum log_level *level, enum log_format *format);

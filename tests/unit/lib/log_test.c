@@ -241,6 +241,22 @@ static void level_names_are_parsed(void **state) {
     assert_int_equal(level, LOG_WARN);
 }
 
+static void words_of_the_options_configure_the_log(void **state) {
+    struct err e = {0};
+    assert_true(log_configure("grid-test", "warn", "json", &e));
+    log_info("quiet", "a=%d", 1);
+    log_warn("loud", "a=%d", 1);
+    ASSERT_JSON("\"warn\",\"program\":\"grid-test\",\"event\":\"loud\",\"a\":1}");
+    assert_true(log_configure("grid-test", "info", "text", &e));
+    log_info("seen", "a=%d", 2);
+    ASSERT_LINE("INFO grid-test seen a=2");
+    assert_false(log_configure("grid-test", "loud", "json", &e));
+    assert_int_equal(e.code, ERR_USAGE);
+    assert_non_null(strstr(e.text, "debug, info, warn or error"));
+    assert_false(log_configure("grid-test", "info", "xml", &e));
+    assert_non_null(strstr(e.text, "text or json"));
+}
+
 #define CAPTURED(test) cmocka_unit_test_setup_teardown(test, begin_capture, end_capture)
 
 int main(void) {
@@ -255,6 +271,7 @@ int main(void) {
         CAPTURED(long_values_stay_in_one_write),
         CAPTURED(logging_leaves_errno_alone),
         CAPTURED(lines_of_threads_stay_whole),
+        CAPTURED(words_of_the_options_configure_the_log),
         cmocka_unit_test(level_names_are_parsed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
