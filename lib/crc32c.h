@@ -9,8 +9,8 @@
 struct crc32c_way {
     const char *name;
     bool (*usable)(void); /* whether this processor can; the last way always can */
-    uint32_t (*add)(uint32_t state, const unsigned char *bytes,
-                    size_t length); /* state: not yet inverted */
+    /* state is the CRC not yet inverted. */
+    uint32_t (*add)(uint32_t state, const unsigned char *bytes, size_t length);
 };
 
 extern const struct crc32c_way crc32c_ways[];

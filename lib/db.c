@@ -1,3 +1,4 @@
+/* The part of lib/db.h that opens, closes, reads and copies a database. */
 #include "lib/db_internal.h"
 #include "lib/file.h"
 

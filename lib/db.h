@@ -61,8 +61,7 @@ typedef bool db_row_callback(struct db_row *row, void *argument, struct err *e);
 MUST_CHECK bool db_query(struct db_connection *c, int statement, db_row_callback *row,
                          void *argument, struct err *e, const char *bind, ...);
 
-/* Exactly one row: ERR_NOT_FOUND (text "no row") when there is none; more rows are not looked at.
- */
+/* The first row; further ones are not looked at. ERR_NOT_FOUND ("no row") when there is none. */
 MUST_CHECK bool db_one(struct db_connection *c, int statement, db_row_callback *row, void *argument,
                        struct err *e, const char *bind, ...);
 
@@ -70,8 +69,8 @@ int64_t db_changed_rows(struct db_connection *c); /* of the last db_exec */
 int64_t db_last_row_id(struct db_connection *c);
 
 int64_t db_column_int(struct db_row *row, int column);
-const char *db_column_text(struct db_row *row,
-                           int column); /* "" for NULL; valid until the callback returns */
+/* "" for NULL; as a blob valid until the callback returns. */
+const char *db_column_text(struct db_row *row, int column);
 const void *db_column_blob(struct db_row *row, int column, size_t *length);
 bool db_column_is_null(struct db_row *row, int column);
 

@@ -1,3 +1,4 @@
+/* One connection: its settings, its statements, what its errors mean. */
 #include "lib/db_internal.h"
 
 #include <assert.h>

@@ -27,11 +27,11 @@ struct db {
     struct db_options options;
     struct db_connection *writer; /* used by the writer's thread only, once that runs */
     struct metric *commits;
-    bool flush_failed; /* writer's thread only: what is on the disk is unknown until the next start
-                        */
+    /* Writer's thread only: what is on the disk is unknown until the next start. */
+    bool flush_failed;
 
-    pthread_mutex_t
-        queue_lock; /* guards the fields down to the blank line, and every queued job's end */
+    /* Guards the fields down to the blank line, and every queued job's end. */
+    pthread_mutex_t queue_lock;
     pthread_cond_t queue_filled;
     struct db_job *first;
     struct db_job **last;

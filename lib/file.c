@@ -1,3 +1,4 @@
+/* The part of lib/file.h that reads, writes and publishes files. */
 #include "lib/file.h"
 
 #include <assert.h>

@@ -59,9 +59,9 @@ struct rate_limiter {
     struct rate_limit limit;
     size_t max_keys;
     size_t chain_count; /* a power of two */
-    unsigned char
-        hash_key[crypto_shorthash_KEYBYTES]; /* callers choose keys: they must not know it */
-    pthread_mutex_t lock;                    /* guards what follows; a leaf */
+    /* Callers choose keys, so they must not know which of them share a chain. */
+    unsigned char hash_key[crypto_shorthash_KEYBYTES];
+    pthread_mutex_t lock; /* guards what follows; a leaf */
     struct entry **chains;
     struct entry *ring; /* the anchor; older: the newest entry, newer: the oldest */
     size_t count;

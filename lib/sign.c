@@ -1,3 +1,4 @@
+/* The part of lib/sign.h that needs no file: keys in memory, messages, sealed boxes. */
 #include "lib/sign.h"
 
 #include "lib/encode.h"

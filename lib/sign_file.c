@@ -1,3 +1,4 @@
+/* The part of lib/sign.h that signs and verifies files (.minisig). */
 #include "lib/clock.h"
 #include "lib/encode.h"
 #include "lib/file.h"

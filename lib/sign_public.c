@@ -1,3 +1,4 @@
+/* The part of lib/sign.h that reads and writes public keys; lines of minisign's texts. */
 #include "lib/encode.h"
 #include "lib/file.h"
 #include "lib/sign_internal.h"
