@@ -1,3 +1,4 @@
+/* The data directory as a whole: opening, quarantine, removal. */
 #include "storage-server/chunks_internal.h"
 #include "storage-server/conditions.h"
 #include "storage-server/measures.h"
@@ -7,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
@@ -28,7 +30,7 @@ int64_t chunks_count(const struct chunks *c) {
 
 /* Opens directory/name, making it if need be. */
 static int open_part(const char *directory, const char *name, struct err *e) {
-    char path[4096];
+    char path[PATH_MAX];
     if (!file_join(path, sizeof path, directory, name, e) || !file_make_directory(path, 0700, e))
         return -1;
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -60,7 +62,7 @@ static bool open_data_directories(struct chunks *c, struct err *e) {
 }
 
 static bool clear_temporary(struct chunks *c, struct err *e) {
-    char path[4096];
+    char path[PATH_MAX];
     return file_join(path, sizeof path, c->directory, "tmp", e) && file_clear_directory(path, e);
 }
 

@@ -21,8 +21,8 @@ MUST_CHECK bool chunks_open(struct chunks **out, const char *directory, int64_t 
 void chunks_close(struct chunks *c); /* after every reader and writer was closed */
 OWN_DEFINE(chunks, struct chunks, chunks_close)
 
-unsigned
-chunks_conditions(const struct chunks *c); /* conditions.h; draining is ours to tell, not theirs */
+/* Bits of conditions.h, but for draining, which the node knows. */
+unsigned chunks_conditions(const struct chunks *c);
 int64_t chunks_count(const struct chunks *c);
 
 /* Size of the file system, and what of it may still be used: free space less the reserve. */

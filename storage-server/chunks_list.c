@@ -1,3 +1,4 @@
+/* Listing: the chunks of one directory, by their file names. */
 #include "storage-server/chunks_internal.h"
 
 #include <dirent.h>
@@ -28,9 +29,10 @@ static bool is_wanted(const char *name, unsigned directory, const char *prefix, 
            strcmp(id, after) > 0;
 }
 
-static void directory_close(DIR **directory) {
-    if (*directory != NULL) closedir(*directory);
+static void close_names(DIR *names) {
+    closedir(names);
 }
+OWN_DEFINE(names, DIR, close_names)
 
 /* A stream over the directory, from its begin; NULL with errno set. */
 static DIR *open_names(const struct chunks *c, unsigned directory) {
@@ -46,7 +48,7 @@ static bool read_names(struct chunks *c, unsigned directory, const char *prefix,
                        struct found *found, struct err *e) {
     char where[3];
     char id[CHUNK_ID_SIZE];
-    __attribute__((cleanup(directory_close))) DIR *names = open_names(c, directory);
+    OWN(names) DIR *names = open_names(c, directory);
     chunk_directory_name(directory, where);
     if (names == NULL) return chunks_open_failed(c, errno, where, e);
     for (;;) {

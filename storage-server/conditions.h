@@ -16,8 +16,8 @@
 enum {
     CONDITION_DISK_FULL = 1,
     CONDITION_READ_ERROR = 2,
-    CONDITION_WRITE_ERROR =
-        4, /* a write or a flush failed: never tried again, what is on the disk is unknown */
+    /* A write or a flush failed: never tried again, what is on the disk is unknown. */
+    CONDITION_WRITE_ERROR = 4,
     CONDITION_DRAINING = 8,
 };
 

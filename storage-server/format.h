@@ -1,8 +1,7 @@
 /* Format of a chunk file: everything a reader needs to prove the bytes, and a master to rebuild its
  * tables. Little-endian. Pure.
  *
- *   data/ab/ID.SHARD         ab: last byte of CRC32C(ID) in hex, which gives 256 directories of
- * about the same size
+ *   data/ab/ID.SHARD   ab: last byte of CRC32C(ID) in hex, for 256 directories of like size
  *
  *    0  "GRIDCHNK"           16  data length, 8       32  offset in the file it is part of, 8
  *    8  version, 2           24  block size, 4        40  upload id, 16 (zero: none)

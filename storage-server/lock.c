@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/file.h>
 #include <time.h>
@@ -102,7 +103,7 @@ static int lock_patiently(int fd) {
 }
 
 bool lock_take(const char *directory, const struct lock_note *note, int *fd, struct err *e) {
-    char path[4096];
+    char path[PATH_MAX];
     if (!file_join(path, sizeof path, directory, "lock", e)) return false;
     OWN_FD int lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (lock < 0) return err_errno(e, errno, "open %s", path);

@@ -1,14 +1,18 @@
 /* Everything a node answers. The context of the server is the struct node.
  *
- *   PUT    /v1/chunks/ID    the body is the chunk, at most 64 MiB, its length announced;
- * X-Chunk-CRC32C: 8 hex digits, optional. 201 durable and new, 200 durable and there already, 409
- * there with other bytes GET    /v1/chunks/ID    Range, If-Range, If-None-Match; ETag and
- * X-Chunk-CRC32C tell the CRC32C of the whole chunk HEAD   /v1/chunks/ID    the same without the
- * bytes, which are not read DELETE /v1/chunks/ID    204 durably gone GET
- * /v1/chunks?prefix=&limit=&cursor=   [{"id","size_bytes"}], all of it, or limit of them with
- * X-Total-Count and Link; in the order of directories, not of ids GET    /healthz         always
- * 200; see conditions.h for what "status" means GET    /v1/ok-to-stop   {"ok","reasons"} GET
- * /metrics */
+ *   PUT    /v1/chunks/ID   201 durable and new, 200 durable and there already, 409 there with
+ *                          other bytes. The body is the chunk, at most 64 MiB, its length
+ *                          announced; X-Chunk-CRC32C (8 hex digits) is optional
+ *   GET    /v1/chunks/ID   takes Range, If-Range, If-None-Match; ETag and X-Chunk-CRC32C tell the
+ *                          CRC32C of the whole chunk
+ *   HEAD   /v1/chunks/ID   the same without the bytes, which are not read
+ *   DELETE /v1/chunks/ID   204 durably gone
+ *   GET    /v1/chunks      ?prefix=&limit=&cursor= [{"id","size_bytes"}]: all of it, or limit of
+ *                          them with X-Total-Count and Link; by directory, not by id
+ *   GET    /v1/ok-to-stop  {"ok","reasons"}
+ *   GET    /healthz        always 200; conditions.h tells what its "status" means
+ *   GET    /metrics        measures.h
+ */
 #pragma once
 
 #include "lib/http_server.h"

@@ -1,3 +1,4 @@
+/* PUT, GET, HEAD and DELETE of one chunk. */
 #include "storage-server/routes_chunks.h"
 
 #include "storage-server/conditions.h"

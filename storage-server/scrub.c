@@ -9,6 +9,8 @@
 #include "lib/log.h"
 #include "lib/rate.h"
 
+#include <limits.h>
+
 #define STEP_BYTES (1024 * 1024)
 #define STATE_MAX_BYTES 4096
 
@@ -27,15 +29,15 @@ int64_t scrub_next(struct scrub_state *state, int64_t interval_ms, int64_t now_m
     return 0;
 }
 
-static bool state_path(const struct scrub *s, char path[4096]) {
-    return file_join(path, 4096, s->directory, "scrub.json", NULL);
+static bool state_path(const struct scrub *s, char path[PATH_MAX]) {
+    return file_join(path, PATH_MAX, s->directory, "scrub.json", NULL);
 }
 
 /* Without a usable state a new pass begins. */
 static struct scrub_state load(const struct scrub *s) {
     OWN_TEXT struct text json = TEXT_EMPTY;
     struct scrub_state state;
-    char path[4096];
+    char path[PATH_MAX];
     bool loaded = state_path(s, path) && file_read(path, STATE_MAX_BYTES, &json, NULL) &&
                   json_decode(&state_schema, text_value(&json), json.length, JSON_IGNORE_UNKNOWN,
                               &state, NULL);
@@ -45,7 +47,7 @@ static struct scrub_state load(const struct scrub *s) {
 
 static void save(const struct scrub *s, const struct scrub_state *state) {
     OWN_TEXT struct text json = TEXT_EMPTY;
-    char path[4096];
+    char path[PATH_MAX];
     struct err e;
     if (chunks_conditions(s->chunks) & (CONDITION_WRITE_ERROR | CONDITION_DISK_FULL)) return;
     json_encode(&state_schema, state, &json);
