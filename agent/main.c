@@ -12,6 +12,7 @@
 #include "lib/clock.h"
 #include "lib/http_client.h"
 #include "lib/log.h"
+#include "lib/log_recent.h"
 
 #include <inttypes.h>
 #include <pthread.h>
@@ -195,6 +196,7 @@ static bool run(struct program *p, struct err *e) {
     enum log_format format = LOG_FORMAT_TEXT;
     if (!settings_log(&p->settings, &level, &format, e)) return false;
     log_setup("grid-agent", level, format);
+    log_recent_keep(WIRE_LOG_MAX_BYTES);
     sign_setup();
     http_client_setup();
     block_signals(&p->signals);
@@ -222,5 +224,6 @@ int main(int argc, char **argv) {
         status = fail(&e);
     free_parts(&program);
     settings_clear(&program.settings);
+    log_recent_keep(0);
     return status;
 }

@@ -11,6 +11,7 @@
 #include "lib/clock.h"
 #include "lib/file.h"
 #include "lib/log.h"
+#include "lib/log_recent.h"
 
 #include <assert.h>
 #include <dirent.h>
