@@ -616,31 +616,34 @@ static void bad_downloads_fail_with_what_was_received(void **state) {
         enum err_code code;
         int64_t received; /* of 5 wanted, 2 being there */
     } cases[] = {
-        {"range ignored, then cut",  OK "Content-Length: 5\r\n\r\nabc",                                     ERR_UNREACHABLE, 3},
-        {"range ignored, no byte",   OK "Content-Length: 5\r\n\r\n",                                        ERR_UNREACHABLE, 2},
+        {"range ignored, then cut",      OK "Content-Length: 5\r\n\r\nabc",                                     ERR_UNREACHABLE, 3},
+        {"range ignored, no byte",       OK "Content-Length: 5\r\n\r\n",                                        ERR_UNREACHABLE, 2},
         {"range honoured, then cut",
-         PARTIAL "Content-Length: 3\r\nContent-Range: bytes 2-4/5\r\n\r\nc",                                ERR_UNREACHABLE, 3},
-        {"shorter than expected",    OK "Content-Length: 4\r\n\r\nabcd",                                    ERR_UNREACHABLE, 4},
-        {"shorter rest",             PARTIAL "Content-Length: 2\r\nContent-Range: bytes 2-3/4\r\n\r\ncd",
-         ERR_UNREACHABLE,                                                                                                    4},
-        {"larger than expected",     OK "Content-Length: 6\r\n\r\nabcdef",                                  ERR_UNTRUSTED,   0},
-        {"larger without length",    OK "\r\nabcdef",                                                       ERR_UNTRUSTED,   0},
-        {"larger total",             PARTIAL "Content-Length: 4\r\nContent-Range: bytes 2-5/6\r\n\r\ncdef",
-         ERR_UNTRUSTED,                                                                                                      2},
+         PARTIAL "Content-Length: 3\r\nContent-Range: bytes 2-4/5\r\n\r\nc",                                    ERR_UNREACHABLE, 3},
+        {"shorter than expected",        OK "Content-Length: 4\r\n\r\nabcd",                                    ERR_UNREACHABLE, 4},
+        {"shorter rest",                 PARTIAL "Content-Length: 2\r\nContent-Range: bytes 2-3/4\r\n\r\ncd",
+         ERR_UNREACHABLE,                                                                                                        4},
+        {"larger than expected",         OK "Content-Length: 6\r\n\r\nabcdef",                                  ERR_UNTRUSTED,   0},
+        {"larger without length",        OK "\r\nabcdef",                                                       ERR_UNTRUSTED,   0},
+        {"larger total, this range",
+         PARTIAL "Content-Length: 3\r\nContent-Range: bytes 2-4/6\r\n\r\ncde",                                  ERR_UNTRUSTED,   2},
+        {"larger, seen before it comes", OK "Content-Length: 6\r\n\r\nabc",                                     ERR_UNTRUSTED,   0},
+        {"larger total",                 PARTIAL "Content-Length: 4\r\nContent-Range: bytes 2-5/6\r\n\r\ncdef",
+         ERR_UNTRUSTED,                                                                                                          2},
         {"larger rest than told",
-         PARTIAL "Content-Length: 4\r\nContent-Range: bytes 2-4/5\r\n\r\ncdef",                             ERR_UNTRUSTED,   2},
-        {"another range",            PARTIAL "Content-Length: 4\r\nContent-Range: bytes 1-4/5\r\n\r\nbcde",
-         ERR_UNREACHABLE,                                                                                                    2},
-        {"no range",                 PARTIAL "Content-Length: 3\r\n\r\ncde",                                ERR_UNREACHABLE, 2},
-        {"malformed range",          PARTIAL "Content-Length: 3\r\nContent-Range: bytes x\r\n\r\ncde",
-         ERR_UNREACHABLE,                                                                                                    2},
-        {"range of nothing",         PARTIAL "Content-Length: 0\r\nContent-Range: bytes 2-1/5\r\n\r\n",
-         ERR_UNREACHABLE,                                                                                                    2},
-        {"beyond its end",           "HTTP/1.1 416 No\r\nContent-Length: 0\r\n\r\n",                        ERR_UNREACHABLE, 0},
-        {"not there",                "HTTP/1.1 404 No\r\nContent-Length: 2\r\n\r\nno",                      ERR_NOT_FOUND,   2},
-        {"busy",                     "HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n",                        ERR_UNAVAILABLE, 2},
-        {"no content",               "HTTP/1.1 204 No\r\n\r\n",                                             ERR_UNREACHABLE, 2},
-        {"nothing at all",           "",                                                                    ERR_UNREACHABLE, 2},
+         PARTIAL "Content-Length: 4\r\nContent-Range: bytes 2-4/5\r\n\r\ncdef",                                 ERR_UNTRUSTED,   2},
+        {"another range",                PARTIAL "Content-Length: 4\r\nContent-Range: bytes 1-4/5\r\n\r\nbcde",
+         ERR_UNREACHABLE,                                                                                                        2},
+        {"no range",                     PARTIAL "Content-Length: 3\r\n\r\ncde",                                ERR_UNREACHABLE, 2},
+        {"malformed range",              PARTIAL "Content-Length: 3\r\nContent-Range: bytes x\r\n\r\ncde",
+         ERR_UNREACHABLE,                                                                                                        2},
+        {"range of nothing",             PARTIAL "Content-Length: 0\r\nContent-Range: bytes 2-1/5\r\n\r\n",
+         ERR_UNREACHABLE,                                                                                                        2},
+        {"beyond its end",               "HTTP/1.1 416 No\r\nContent-Length: 0\r\n\r\n",                        ERR_UNREACHABLE, 0},
+        {"not there",                    "HTTP/1.1 404 No\r\nContent-Length: 2\r\n\r\nno",                      ERR_NOT_FOUND,   2},
+        {"busy",                         "HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n",                        ERR_UNAVAILABLE, 2},
+        {"no content",                   "HTTP/1.1 204 No\r\n\r\n",                                             ERR_UNREACHABLE, 2},
+        {"nothing at all",               "",                                                                    ERR_UNREACHABLE, 2},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         OWN_FD int fd = open_target();
@@ -715,18 +718,27 @@ static void a_target_that_cannot_be_written_is_told(void **state) {
 /* A low rate must not look like a stall. */
 static void a_slow_download_is_no_stall(void **state) {
     (void)state;
-    make_file(5000);
     OWN_FD int fd = open_target();
     struct http_download d = {.url = url("/file"),
                               .fd = fd,
-                              .size_bytes = 5000,
-                              .max_rate_bps = 4000,
-                              .stall_timeout_ms = 600};
+                              .size_bytes = 100000,
+                              .max_rate_bps = 40000,
+                              .stall_timeout_ms = 800};
     int64_t received = -1;
     struct err e;
     if (!http_download(&d, &received, &e)) fail_msg("%s", e.text);
-    check_target(fd, 5000);
-    make_file(100000);
+    check_target(fd, 100000);
+}
+
+/* Every byte renews the patience: this one comes to its end long after one stall timeout. */
+static void a_slow_server_is_no_stall(void **state) {
+    (void)state;
+    struct err e;
+    struct watch w = {.cancel_at = 100};
+    struct script dripping = {.bytes = OK "Content-Length: 1000000\r\n\r\nx", .drips = true};
+    struct http_call call = {.stall_timeout_ms = 500, .progress = watch, .progress_argument = &w};
+    assert_false(call_script(&dripping, call, &e));
+    assert_string_equal(e.text, "cancelled");
 }
 
 static void large_downloads_arrive_whole(void **state) {
@@ -780,6 +792,7 @@ int main(void) {
         cmocka_unit_test(downloads_can_be_cancelled),
         cmocka_unit_test(a_target_that_cannot_be_written_is_told),
         cmocka_unit_test(a_slow_download_is_no_stall),
+        cmocka_unit_test(a_slow_server_is_no_stall),
         cmocka_unit_test(large_downloads_arrive_whole),
         cmocka_unit_test(an_empty_file_is_a_download_too),
     };
