@@ -192,10 +192,8 @@ static void work(struct program *p) {
 }
 
 static bool run(struct program *p, struct err *e) {
-    enum log_level level = LOG_INFO;
-    enum log_format format = LOG_FORMAT_TEXT;
-    if (!settings_log(&p->settings, &level, &format, e)) return false;
-    log_setup("grid-agent", level, format);
+    if (!log_configure("grid-agent", p->settings.log_level, p->settings.log_format, e))
+        return false;
     log_recent_keep(WIRE_LOG_MAX_BYTES);
     sign_setup();
     http_client_setup();

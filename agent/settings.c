@@ -95,16 +95,6 @@ bool settings_default_id(char out[WIRE_AGENT_ID_SIZE], struct err *e) {
     return err_hint(e, "name this machine with --id");
 }
 
-bool settings_log(const struct settings *s, enum log_level *level, enum log_format *format,
-                  struct err *e) {
-    if (!log_level_parse(s->log_level, level))
-        return err_set(e, ERR_USAGE, "--log-level %s: debug, info, warn or error would do",
-                       s->log_level);
-    *format = strcmp(s->log_format, "json") == 0 ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT;
-    if (*format == LOG_FORMAT_JSON || strcmp(s->log_format, "text") == 0) return true;
-    return err_set(e, ERR_USAGE, "--log-format %s: text or json would do", s->log_format);
-}
-
 static bool check_nodes(struct settings *s, struct err *e) {
     if (s->nodes < 1 || s->nodes > SETTINGS_NODES_MAX)
         return err_set(e, ERR_USAGE, "--nodes %lld: 1 to %d would do", (long long)s->nodes,

@@ -3,7 +3,6 @@
 #pragma once
 
 #include "lib/err.h"
-#include "lib/log.h"
 #include "lib/options.h"
 #include "lib/wire.h"
 
@@ -49,6 +48,3 @@ MUST_CHECK bool settings_parse_ports(const char *text, int *first, int *last, st
 
 /* The host's name as an agent id; ERR_INVALID names --id when it cannot be one. */
 MUST_CHECK bool settings_default_id(char out[WIRE_AGENT_ID_SIZE], struct err *e);
-
-MUST_CHECK bool settings_log(const struct settings *s, enum log_level *level,
-                             enum log_format *format, struct err *e);

@@ -1,5 +1,6 @@
 /* Log lines on stderr: a stable event id, then key=value; the same as JSON on request. Any thread;
- * takes no lock. Never a secret: tokens by id only. */
+ * takes no lock, but that of lib/log_recent.h's memory where lines are kept. Never a secret: tokens
+ * by id only. */
 #pragma once
 
 #include "lib/err.h"

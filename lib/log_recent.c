@@ -1,8 +1,10 @@
 #include "lib/log_recent.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 
+static atomic_bool keeping;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards everything below */
 static char *ring;
 static size_t ring_size;
@@ -14,10 +16,12 @@ void log_recent_keep(size_t max_bytes) {
     ring = max_bytes > 0 ? memory_zeroed(max_bytes, 1) : NULL;
     ring_size = max_bytes;
     written = 0;
+    atomic_store(&keeping, ring_size > 0);
     pthread_mutex_unlock(&lock);
 }
 
 void log_recent_add(const char *line, size_t length) {
+    if (!atomic_load(&keeping)) return;
     pthread_mutex_lock(&lock);
     for (size_t left = ring_size > 0 ? length : 0; left > 0;) {
         size_t at = written % ring_size;
