@@ -45,14 +45,15 @@ static void the_last_whole_lines_come_out(void **state) {
     assert_string_equal(recent(4), "");
     add("three\n");
     add("four\n");
-    assert_string_equal(recent(100), "three\nfour\n");
+    assert_string_equal(recent(100), "two\nthree\nfour\n");
+    assert_string_equal(recent(14), "three\nfour\n");
 }
 
-static void a_line_longer_than_everything_kept_leaves_its_end(void **state) {
+static void a_line_longer_than_everything_kept_is_not_shown_in_half(void **state) {
     (void)state;
     log_recent_keep(8);
     add("0123456789abcdef\n");
-    assert_string_equal(recent(100), "9abcdef\n");
+    assert_string_equal(recent(100), "");
     add("x\n");
     assert_string_equal(recent(100), "x\n");
 }
@@ -68,7 +69,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(nothing_is_kept_unless_asked_for, forget),
         cmocka_unit_test_teardown(the_last_whole_lines_come_out, forget),
-        cmocka_unit_test_teardown(a_line_longer_than_everything_kept_leaves_its_end, forget),
+        cmocka_unit_test_teardown(a_line_longer_than_everything_kept_is_not_shown_in_half, forget),
         cmocka_unit_test_teardown(what_is_logged_is_kept, forget),
     };
     return cmocka_run_group_tests_name("log_recent", tests, NULL, NULL);
