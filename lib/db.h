@@ -50,8 +50,7 @@ MUST_CHECK bool db_write(struct db *db, db_operation *operation, void *argument,
 MUST_CHECK bool db_read(struct db *db, db_operation *operation, void *argument, struct err *e);
 
 /* Statements. bind says what the arguments are, one letter each: i int64_t, s const char * (NULL
- * binds NULL), b const void *, size_t (two arguments). "" for none. A UNIQUE or CHECK failure is
- * ERR_CONFLICT. */
+ * binds NULL); "" for none. A UNIQUE or CHECK failure is ERR_CONFLICT. */
 MUST_CHECK bool db_exec(struct db_connection *c, int statement, struct err *e, const char *bind,
                         ...);
 
@@ -66,12 +65,10 @@ MUST_CHECK bool db_one(struct db_connection *c, int statement, db_row_callback *
                        struct err *e, const char *bind, ...);
 
 int64_t db_changed_rows(struct db_connection *c); /* of the last db_exec */
-int64_t db_last_row_id(struct db_connection *c);
 
 int64_t db_column_int(struct db_row *row, int column);
-/* "" for NULL; as a blob valid until the callback returns. */
+/* "" for NULL; valid until the callback returns. */
 const char *db_column_text(struct db_row *row, int column);
-const void *db_column_blob(struct db_row *row, int column, size_t *length);
 bool db_column_is_null(struct db_row *row, int column);
 
 /* A consistent copy of the whole database into a new file at path (VACUUM INTO). Runs beside

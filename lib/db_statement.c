@@ -14,24 +14,14 @@ static sqlite3_stmt *statement_of(struct db_connection *c, int statement) {
 
 /* Arguments live in the caller's frame, which outlasts the statement's run: nothing is copied. */
 static int bind_next(sqlite3_stmt *s, int position, char kind, va_list *arguments) {
-    switch (kind) {
-    case 'i':
-        return sqlite3_bind_int64(s, position, va_arg(*arguments, int64_t));
-    case 's':
-        return sqlite3_bind_text(s, position, va_arg(*arguments, const char *), -1, SQLITE_STATIC);
-    case 'b': {
-        const void *bytes = va_arg(*arguments, const void *);
-        return sqlite3_bind_blob64(s, position, bytes, va_arg(*arguments, size_t), SQLITE_STATIC);
-    }
-    default:
-        return SQLITE_MISUSE;
-    }
+    if (kind == 'i') return sqlite3_bind_int64(s, position, va_arg(*arguments, int64_t));
+    return sqlite3_bind_text(s, position, va_arg(*arguments, const char *), -1, SQLITE_STATIC);
 }
 
 static bool bind_all(struct db_connection *c, sqlite3_stmt *s, const char *kinds,
                      va_list *arguments, struct err *e) {
     int position = 0;
-    assert(strspn(kinds, "isb") == strlen(kinds));
+    assert(strspn(kinds, "is") == strlen(kinds));
     for (; kinds[position] != '\0'; position++)
         if (bind_next(s, position + 1, kinds[position], arguments) != SQLITE_OK)
             return db_fail(c, e);
@@ -94,10 +84,6 @@ int64_t db_changed_rows(struct db_connection *c) {
     return sqlite3_changes64(c->handle);
 }
 
-int64_t db_last_row_id(struct db_connection *c) {
-    return sqlite3_last_insert_rowid(c->handle);
-}
-
 int64_t db_column_int(struct db_row *row, int column) {
     return sqlite3_column_int64(row->statement, column);
 }
@@ -105,12 +91,6 @@ int64_t db_column_int(struct db_row *row, int column) {
 const char *db_column_text(struct db_row *row, int column) {
     const unsigned char *words = sqlite3_column_text(row->statement, column);
     return words != NULL ? (const char *)words : "";
-}
-
-const void *db_column_blob(struct db_row *row, int column, size_t *length) {
-    const void *bytes = sqlite3_column_blob(row->statement, column);
-    *length = (size_t)sqlite3_column_bytes(row->statement, column);
-    return bytes;
 }
 
 bool db_column_is_null(struct db_row *row, int column) {

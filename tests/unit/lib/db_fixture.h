@@ -21,7 +21,7 @@
 static const struct embedded_file fixture_migrations[] = {
     MIGRATION("0001_init.down.sql", "DROP TABLE item;"),
     MIGRATION("0001_init.up.sql", "CREATE TABLE item(id INTEGER PRIMARY KEY, name TEXT UNIQUE,"
-                                  " amount INT CHECK(amount >= 0), data BLOB);"),
+                                  " amount INT CHECK(amount >= 0));"),
     MIGRATION("0002_note.down.sql", "DROP TABLE note;"),
     MIGRATION("0002_note.up.sql", "CREATE TABLE note(item INTEGER REFERENCES item(id), words TEXT);"
                                   "INSERT INTO item(name, amount) VALUES('first', 7);"),
@@ -29,12 +29,12 @@ static const struct embedded_file fixture_migrations[] = {
 
 enum { Q_ADD, Q_COUNT, Q_BY_NAME, Q_MOVE, Q_AMOUNT, Q_ALL, Q_NOTE, Q_END };
 static const char *const fixture_statements[] = {
-    [Q_ADD] = "INSERT INTO item(name, amount, data) VALUES(?1, ?2, ?3)",
+    [Q_ADD] = "INSERT INTO item(name, amount) VALUES(?1, ?2)",
     [Q_COUNT] = "SELECT count(*) FROM item",
-    [Q_BY_NAME] = "SELECT id, name, amount, data FROM item WHERE name = ?1",
+    [Q_BY_NAME] = "SELECT id, name, amount FROM item WHERE name = ?1",
     [Q_MOVE] = "UPDATE item SET amount = amount + ?2 WHERE name = ?1",
     [Q_AMOUNT] = "SELECT amount FROM item WHERE name = ?1",
-    [Q_ALL] = "SELECT id, name, amount, data FROM item ORDER BY id",
+    [Q_ALL] = "SELECT id, name, amount FROM item ORDER BY id",
     [Q_NOTE] = "INSERT INTO note(item, words) VALUES(?1, ?2)",
 };
 
@@ -101,7 +101,7 @@ struct item {
 
 static inline bool add_item(struct db_connection *c, void *argument, struct err *e) {
     const struct item *item = argument;
-    return db_exec(c, Q_ADD, e, "sib", item->name, item->amount, "xyz", (size_t)3);
+    return db_exec(c, Q_ADD, e, "si", item->name, item->amount);
 }
 
 static inline bool take_int(struct db_row *row, void *argument, struct err *e) {

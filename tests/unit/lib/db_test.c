@@ -150,22 +150,18 @@ static void statement_with_a_typo_stops_the_start(void **state) {
 }
 
 static bool add_all_kinds(struct db_connection *c, void *argument, struct err *e) {
-    int64_t *id = argument;
-    if (!db_exec(c, Q_ADD, e, "sib", "Zoë", INT64_C(9007199254740993), "a\0b", (size_t)3))
-        return false;
+    (void)argument;
+    if (!db_exec(c, Q_ADD, e, "si", "Zoë", INT64_C(9007199254740993))) return false;
     assert_int_equal(db_changed_rows(c), 1);
-    *id = db_last_row_id(c);
-    return db_exec(c, Q_ADD, e, "sib", NULL, INT64_C(0), NULL, (size_t)0);
+    return db_exec(c, Q_ADD, e, "si", NULL, INT64_C(0));
 }
 
 static bool check_kinds(struct db_row *row, void *argument, struct err *e) {
-    size_t length = 0;
+    (void)argument;
     (void)e;
-    assert_int_equal(db_column_int(row, 0), *(int64_t *)argument);
+    assert_int_equal(db_column_int(row, 0), 2); /* the first is the schema's */
     assert_string_equal(db_column_text(row, 1), "Zoë");
     assert_true(db_column_int(row, 2) == INT64_C(9007199254740993));
-    assert_memory_equal(db_column_blob(row, 3, &length), "a\0b", 3);
-    assert_int_equal(length, 3);
     return true;
 }
 
@@ -177,7 +173,7 @@ static bool check_nulls(struct db_row *row, void *argument, struct err *e) {
     (void)e;
     if (!db_column_is_null(row, 1)) return true;
     assert_string_equal(db_column_text(row, 1), "");
-    assert_true(db_column_is_null(row, 3));
+    assert_false(db_column_is_null(row, 2));
     (*(int *)argument)++;
     return true;
 }
@@ -188,11 +184,10 @@ static bool read_nulls(struct db_connection *c, void *argument, struct err *e) {
 
 static void values_of_every_kind_come_back_as_written(void **state) {
     struct fixture *f = *state;
-    int64_t id = 0;
     int nulls = 0;
     struct err e;
-    assert_true(db_write(f->db, add_all_kinds, &id, &e));
-    assert_true(db_read(f->db, read_kinds, &id, &e));
+    assert_true(db_write(f->db, add_all_kinds, NULL, &e));
+    assert_true(db_read(f->db, read_kinds, NULL, &e));
     assert_true(db_read(f->db, read_nulls, &nulls, &e));
     assert_int_equal(nulls, 1);
 }
