@@ -63,10 +63,6 @@ MUST_CHECK bool sign_verify_file(const struct sign_public *keys, size_t key_coun
                                  const char *signature, int fd, const char *file_name,
                                  size_t *used_key, struct err *e);
 
-/* Key id (as printed) that a signature text names, without verifying anything. */
-MUST_CHECK bool sign_signature_key_id(const char *signature, char out[SIGN_KEY_ID_HEX_SIZE],
-                                      struct err *e);
-
 /* Plain detached signatures over bytes, for bus messages. purpose separates domains: it is signed
  * before the bytes, with its NUL. */
 void sign_message(const struct sign_secret *s, const char *purpose, const void *bytes,

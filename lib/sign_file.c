@@ -204,14 +204,6 @@ bool sign_verify_file(const struct sign_public *keys, size_t key_count, const ch
     return true;
 }
 
-bool sign_signature_key_id(const char *signature, char out[SIGN_KEY_ID_HEX_SIZE], struct err *e) {
-    struct file_signature s = {0};
-    out[0] = '\0';
-    if (!parse(signature, &s, e)) return false;
-    signer_id(&s, out);
-    return true;
-}
-
 /* A name that would break the comment's line or its fields cannot be bound. */
 static bool name_bindable(const char *name) {
     size_t length = strlen(name);
