@@ -19,6 +19,7 @@
     X(ERR_CONFLICT, "conflict", 409, "Conflict", 5)                                                \
     X(ERR_PRECONDITION, "precondition_failed", 412, "Precondition failed", 5)                      \
     X(ERR_TOO_LARGE, "too_large", 413, "Too large", 1)                                             \
+    X(ERR_MEDIA_TYPE, "unsupported_media_type", 415, "Unsupported media type", 1)                  \
     X(ERR_RANGE, "range_not_satisfiable", 416, "Range not satisfiable", 1)                         \
     X(ERR_UNTRUSTED, "untrusted", 422, "Not proven authentic", 1)                                  \
     X(ERR_RATE_LIMITED, "rate_limited", 429, "Too many requests", 1)                               \
