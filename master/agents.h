@@ -144,8 +144,21 @@ bool agents_news(struct agents *a, const char *id, int64_t generation);
 MUST_CHECK bool agents_greet(struct agents *a, const char *id, int64_t seen_generation,
                              struct err *e);
 
-/* changes: lines "key=value" to assign, "key" to remove (JSON_LABEL_CHANGES). A label of the
- * agent's own configuration cannot be removed: ERR_CONFLICT says so. */
+/* What an operator changes about an agent, all of it or nothing. */
+struct agent_change {
+    /* Lines "key=value" to assign, "key" to remove (JSON_LABEL_CHANGES); NULL: as they are. A label
+     * of the agent's own configuration cannot be removed: ERR_CONFLICT says so. */
+    const char *labels;
+    const char *channel; /* NULL: as it is */
+    const char *tag;     /* agent_tag of what the change builds on, ERR_PRECONDITION; NULL: any */
+};
+MUST_CHECK bool agents_change(struct agents *a, const char *id, const struct agent_change *change,
+                              const char *principal, struct err *e);
+
+/* Differs whenever what operators change about the agent is different, and for its successors. */
+#define AGENT_TAG_SIZE 48
+char *agent_tag(const struct agent_view *view, char out[AGENT_TAG_SIZE]);
+
 MUST_CHECK bool agents_set_labels(struct agents *a, const char *id, const char *changes,
                                   const char *principal, struct err *e);
 MUST_CHECK bool agents_set_channel(struct agents *a, const char *id, const char *channel,

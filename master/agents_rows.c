@@ -106,9 +106,10 @@ struct row_change {
     const char *id;
     const char *principal;
     bool (*change)(struct db_connection *c, struct row_change *r,
-                   struct err *e); /* sees the row as it was */
-    const char *value;             /* what change needs */
-    struct agent_row row;          /* before, then after */
+                   struct err *e);  /* sees the row as it was */
+    const char *value;              /* what change needs */
+    const struct agent_change *all; /* the same for change_all */
+    struct agent_row row;           /* before, then after */
 };
 
 static bool run_change(struct db_connection *c, void *argument, struct err *e) {
@@ -157,29 +158,55 @@ static bool change_labels(struct db_connection *c, struct row_change *r, struct 
         if (value != NULL) *value++ = '\0';
         if (*key != '\0' && !apply_label(r, &labels, key, value, e)) return false;
     }
+    if (strcmp(text_value(&labels), r->row.view.assigned_labels) == 0) return true;
     return db_exec(c, Q_AGENT_SET_LABELS, e, "ss", r->id, text_value(&labels)) &&
            events_add(c, e, "agent.labelled", r->id, r->principal, NULL,
                       "agent %s has assigned labels \"%s\"", r->id, text_value(&labels));
 }
 
-bool agents_set_labels(struct agents *a, const char *id, const char *changes, const char *principal,
-                       struct err *e) {
-    struct row_change r = {
-        .id = id, .principal = principal, .change = change_labels, .value = changes};
-    return change_row(a, &r, e);
-}
-
 static bool change_channel(struct db_connection *c, struct row_change *r, struct err *e) {
+    if (strcmp(r->row.view.channel, r->value) == 0) return true;
     return db_exec(c, Q_AGENT_SET_CHANNEL, e, "ss", r->id, r->value) &&
            events_add(c, e, "agent.channel", r->id, r->principal, NULL,
                       "agent %s follows channel %s", r->id, r->value);
 }
 
+char *agent_tag(const struct agent_view *view, char out[AGENT_TAG_SIZE]) {
+    snprintf(out, AGENT_TAG_SIZE, "%" PRId64 "-%" PRIx64, view->generation,
+             (uint64_t)view->enrolled_at_ms);
+    return out;
+}
+
+static bool check_tag(const struct row_change *r, struct err *e) {
+    char now[AGENT_TAG_SIZE];
+    if (r->all->tag == NULL || strcmp(r->all->tag, agent_tag(&r->row.view, now)) == 0) return true;
+    err_set(e, ERR_PRECONDITION, "agent %s was changed since it was read", r->id);
+    return err_hint(e, "read it again: its ETag is \"%s\" now", now);
+}
+
+static bool change_all(struct db_connection *c, struct row_change *r, struct err *e) {
+    if (!check_tag(r, e)) return false;
+    r->value = r->all->labels;
+    if (r->value != NULL && !change_labels(c, r, e)) return false;
+    r->value = r->all->channel;
+    return r->value == NULL || change_channel(c, r, e);
+}
+
+bool agents_change(struct agents *a, const char *id, const struct agent_change *change,
+                   const char *principal, struct err *e) {
+    struct row_change r = {.id = id, .principal = principal, .change = change_all, .all = change};
+    if (change->channel != NULL && !channel_name_check(change->channel, e)) return false;
+    return change_row(a, &r, e) && (change->channel == NULL || agents_refresh_one(a, id, e));
+}
+
+bool agents_set_labels(struct agents *a, const char *id, const char *changes, const char *principal,
+                       struct err *e) {
+    return agents_change(a, id, &(struct agent_change){.labels = changes}, principal, e);
+}
+
 bool agents_set_channel(struct agents *a, const char *id, const char *channel,
                         const char *principal, struct err *e) {
-    struct row_change r = {
-        .id = id, .principal = principal, .change = change_channel, .value = channel};
-    return channel_name_check(channel, e) && change_row(a, &r, e) && agents_refresh_one(a, id, e);
+    return agents_change(a, id, &(struct agent_change){.channel = channel}, principal, e);
 }
 
 static bool change_mode(struct db_connection *c, struct row_change *r, struct err *e) {
@@ -198,6 +225,7 @@ bool agents_set_mode(struct agents *a, const char *id, const char *mode, const c
 static bool change_admission(struct db_connection *c, struct row_change *r, struct err *e) {
     const char *verb = strcmp(r->value, "revoked") == 0 ? "revoked" : "approved";
     char kind[32];
+    if (r->row.view.admission == admission_parse(r->value)) return true;
     snprintf(kind, sizeof kind, "agent.%s", verb);
     return db_exec(c, Q_AGENT_SET_ADMISSION, e, "ss", r->id, r->value) &&
            events_add(c, e, kind, r->id, r->principal, NULL, "agent %s was %s", r->id, verb);

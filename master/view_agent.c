@@ -203,6 +203,7 @@ struct why_json {
     char running_version[SEMVER_SIZE];
     char rule[16];
     char text[256];
+    char *lost; /* points into what is shown, like all of it */
     char blocked_by[256];
 };
 static const struct json_field why_fields[] = {
@@ -211,6 +212,7 @@ static const struct json_field why_fields[] = {
     J(JSON_STRING, struct why_json, running_version, 0),
     J(JSON_STRING, struct why_json, rule, 0),
     J(JSON_STRING, struct why_json, text, 0),
+    J(JSON_STRINGS, struct why_json, lost, 0),
     J(JSON_STRING, struct why_json, blocked_by, 0),
 };
 static const struct json_schema why_schema = JSON_SCHEMA(struct why_json, why_fields);
@@ -218,15 +220,19 @@ static const struct json_schema why_schema = JSON_SCHEMA(struct why_json, why_fi
 void view_why(const struct agent_view *v, struct text *out) {
     struct why_json j = {.agent = ""};
     const char *own_file = v->report.binary_path;
+    char lost[sizeof v->desired_reason];
     COPY(j.agent, v->id);
     COPY(j.desired_version, v->desired_version);
     COPY(j.running_version, v->report.version);
     COPY(j.rule, own_file[0] != '\0' ? "binary_path" : desired_rule_name(v->desired_rule));
-    if (own_file[0] != '\0')
+    if (own_file[0] != '\0') {
         snprintf(j.text, sizeof j.text, "the agent's configuration names binary_path %.200s",
                  own_file);
-    else
+        COPY(lost, v->desired_reason);
+        j.lost = lost;
+    } else {
         COPY(j.text, v->desired_reason);
+    }
     if (strcmp(v->mode, "draining") == 0)
         snprintf(j.blocked_by, sizeof j.blocked_by, "it is draining: gridctl agent resume %s",
                  v->id);
