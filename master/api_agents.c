@@ -4,6 +4,7 @@
 #include "lib/labels.h"
 #include "lib/platform.h"
 #include "master/api_logs.h"
+#include "master/body.h"
 #include "master/listing.h"
 #include "master/master.h"
 #include "master/view_agent.h"
@@ -111,18 +112,31 @@ void api_agents_list(struct http_request *r) {
     http_reply_json_etag(r, text_value(&json), json.length);
 }
 
+struct one_agent {
+    struct text json;
+    char tag[AGENT_TAG_SIZE];
+};
+
 static bool encode_only(const struct agent_view *v, void *argument) {
-    view_agent(v, argument);
+    struct one_agent *one = argument;
+    view_agent(v, &one->json);
+    agent_tag(v, one->tag);
     return true;
 }
 
+/* The ETag is of what PATCH changes: what heartbeats bring would make every If-Match fail. */
 static void reply_agent(struct http_request *r, const char *id) {
-    OWN_TEXT struct text json = TEXT_EMPTY;
+    struct one_agent one = {.json = TEXT_EMPTY};
+    char quoted[AGENT_TAG_SIZE + 2];
     struct err e;
-    if (agents_visit_one(master_of(r)->agents, id, encode_only, &json, &e))
-        http_reply_json_etag(r, text_value(&json), json.length);
-    else
+    if (agents_visit_one(master_of(r)->agents, id, encode_only, &one, &e)) {
+        snprintf(quoted, sizeof quoted, "\"%s\"", one.tag);
+        http_reply_header(r, "ETag", quoted);
+        http_reply_json(r, 200, text_value(&one.json), one.json.length);
+    } else {
         http_reply_err(r, &e);
+    }
+    text_fini(&one.json);
 }
 
 /* The agent as it is after a change, or why there was none. */
@@ -135,7 +149,11 @@ static void reply_changed(struct http_request *r, bool changed, const struct err
 }
 
 void api_agents_get(struct http_request *r) {
-    reply_agent(r, http_param(r, "id"));
+    struct err e;
+    if (body_no_query(r, &e))
+        reply_agent(r, http_param(r, "id"));
+    else
+        http_reply_err(r, &e);
 }
 
 struct agent_patch {
@@ -149,36 +167,51 @@ static const struct json_field patch_fields[] = {
 };
 static const struct json_schema patch_schema = JSON_SCHEMA(struct agent_patch, patch_fields);
 
+/* If-Match: "TAG", or * for any agent that is there. */
+static bool read_tag(struct http_request *r, char out[AGENT_TAG_SIZE], const char **tag,
+                     struct err *e) {
+    const char *given = http_header(r, "If-Match");
+    size_t length = given != NULL ? strlen(given) : 0;
+    *tag = NULL;
+    if (given == NULL || strcmp(given, "*") == 0) return true;
+    if (length < 2 || length - 2 >= AGENT_TAG_SIZE || given[0] != '"' || given[length - 1] != '"')
+        return err_set(e, ERR_PRECONDITION, "If-Match %.64s is not the ETag of an agent", given);
+    snprintf(out, AGENT_TAG_SIZE, "%.*s", (int)length - 2, given + 1);
+    *tag = out;
+    return true;
+}
+
 static bool apply_patch(struct http_request *r, const struct agent_patch *p, struct err *e) {
-    struct agents *agents = master_of(r)->agents;
-    const char *id = http_param(r, "id");
-    if (p->has_channel && !channel_name_check(p->channel, e)) return false;
-    if (p->has_labels && !agents_set_labels(agents, id, p->labels, http_principal(r), e))
-        return false;
-    return !p->has_channel || agents_set_channel(agents, id, p->channel, http_principal(r), e);
+    char tag[AGENT_TAG_SIZE];
+    struct agent_change change = {.labels = p->has_labels ? p->labels : NULL,
+                                  .channel = p->has_channel ? p->channel : NULL};
+    return read_tag(r, tag, &change.tag, e) &&
+           agents_change(master_of(r)->agents, http_param(r, "id"), &change, http_principal(r), e);
 }
 
 void api_agents_patch(struct http_request *r) {
-    OWN_TEXT struct text body = TEXT_EMPTY;
-    struct agent_patch patch;
+    struct agent_patch patch = {.labels = NULL};
     struct err e;
-    if (!http_body(r, &body, &e) || !json_decode(&patch_schema, text_value(&body), body.length,
-                                                 JSON_REJECT_UNKNOWN, &patch, &e)) {
-        http_reply_err(r, &e);
-        return;
-    }
-    bool changed = apply_patch(r, &patch, &e);
+    bool changed = body_no_query(r, &e) && body_json(r, &patch_schema, &patch, &e) &&
+                   apply_patch(r, &patch, &e);
     json_clear(&patch_schema, &patch);
     reply_changed(r, changed, &e);
 }
 
-void api_agents_delete(struct http_request *r) {
+static bool read_force(struct http_request *r, bool *force, struct err *e) {
     static const char *const allowed[] = {"force", NULL};
-    const char *force = http_query(r, "force");
+    const char *given = http_query(r, "force");
+    *force = given != NULL && strcmp(given, "true") == 0;
+    if (!http_query_only(r, allowed, e)) return false;
+    return given == NULL || *force || strcmp(given, "false") == 0 ||
+           err_set(e, ERR_INVALID, "force=%.32s: true or false", given);
+}
+
+void api_agents_delete(struct http_request *r) {
+    bool force = false;
     struct err e;
-    if (http_query_only(r, allowed, &e) &&
-        agents_remove(master_of(r)->agents, http_param(r, "id"),
-                      force != NULL && strcmp(force, "true") == 0, http_principal(r), &e))
+    if (read_force(r, &force, &e) &&
+        agents_remove(master_of(r)->agents, http_param(r, "id"), force, http_principal(r), &e))
         http_reply_empty(r, 204);
     else
         http_reply_err(r, &e);
@@ -186,19 +219,22 @@ void api_agents_delete(struct http_request *r) {
 
 void api_agents_approve(struct http_request *r) {
     struct err e;
-    bool changed = agents_approve(master_of(r)->agents, http_param(r, "id"), http_principal(r), &e);
+    bool changed = body_no_query(r, &e) &&
+                   agents_approve(master_of(r)->agents, http_param(r, "id"), http_principal(r), &e);
     reply_changed(r, changed, &e);
 }
 
 void api_agents_revoke(struct http_request *r) {
     struct err e;
-    bool changed = agents_revoke(master_of(r)->agents, http_param(r, "id"), http_principal(r), &e);
+    bool changed = body_no_query(r, &e) &&
+                   agents_revoke(master_of(r)->agents, http_param(r, "id"), http_principal(r), &e);
     reply_changed(r, changed, &e);
 }
 
 static void set_mode(struct http_request *r, const char *mode) {
     struct err e;
     bool changed =
+        body_no_query(r, &e) &&
         agents_set_mode(master_of(r)->agents, http_param(r, "id"), mode, http_principal(r), &e);
     reply_changed(r, changed, &e);
 }
@@ -219,7 +255,8 @@ static bool encode_why(const struct agent_view *v, void *argument) {
 void api_agents_why(struct http_request *r) {
     OWN_TEXT struct text json = TEXT_EMPTY;
     struct err e;
-    if (agents_visit_one(master_of(r)->agents, http_param(r, "id"), encode_why, &json, &e))
+    if (body_no_query(r, &e) &&
+        agents_visit_one(master_of(r)->agents, http_param(r, "id"), encode_why, &json, &e))
         http_reply_json(r, 200, text_value(&json), json.length);
     else
         http_reply_err(r, &e);

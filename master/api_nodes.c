@@ -1,6 +1,7 @@
 #include "lib/http_server.h"
 #include "master/api_agents.h"
 #include "master/api_logs.h"
+#include "master/body.h"
 #include "master/listing.h"
 #include "master/master.h"
 #include "master/view_agent.h"
@@ -125,7 +126,7 @@ void api_nodes_get(struct http_request *r) {
     OWN_TEXT struct text json = TEXT_EMPTY;
     struct err e;
     read_node_id(http_param(r, "id"), agent_id, node_id);
-    if (find_node(r, agent_id, node_id, &json, &e))
+    if (body_no_query(r, &e) && find_node(r, agent_id, node_id, &json, &e))
         http_reply_json_etag(r, text_value(&json), json.length);
     else
         http_reply_err(r, &e);
@@ -136,7 +137,7 @@ void api_nodes_restart(struct http_request *r) {
     OWN_TEXT struct text json = TEXT_EMPTY;
     struct err e;
     read_node_id(http_param(r, "id"), agent_id, node_id);
-    if (find_node(r, agent_id, node_id, &json, &e) &&
+    if (body_no_query(r, &e) && find_node(r, agent_id, node_id, &json, &e) &&
         agents_restart_node(master_of(r)->agents, node_id, http_principal(r), &e))
         http_reply_json(r, 202, text_value(&json), json.length);
     else

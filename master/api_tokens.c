@@ -2,8 +2,12 @@
 
 #include "lib/clock.h"
 #include "lib/join.h"
+#include "master/body.h"
+#include "master/listing.h"
 #include "master/master.h"
 
+#include <assert.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -99,11 +103,8 @@ static void reply_created(struct http_request *r, const struct token *t, const c
 
 static bool create(struct http_request *r, struct token *out, char secret[SECRET_TEXT_SIZE],
                    struct err *e) {
-    OWN_TEXT struct text body = TEXT_EMPTY;
     struct token_order order;
-    if (!http_body(r, &body, e) ||
-        !json_decode(&order_schema, text_value(&body), body.length, JSON_REJECT_UNKNOWN, &order, e))
-        return false;
+    if (!body_no_query(r, e) || !body_json(r, &order_schema, &order, e)) return false;
     const struct token_request request = {.kind = order.kind,
                                           .role = order.role,
                                           .labels = order.labels,
@@ -130,26 +131,58 @@ void api_tokens_create(struct http_request *r) {
     token_clear(&token);
 }
 
+static const char *const sort_names[] = {"created_at", "id", NULL};
+enum { SORT_CREATED, SORT_ID };
+
+static const struct token *find_token(const struct token *tokens, size_t count, const char *id) {
+    size_t i = 0;
+    while (i < count && strcmp(tokens[i].id, id) != 0) i++;
+    assert(i < count); /* the list was made from these */
+    return &tokens[i];
+}
+
+/* The page of tokens that the query asks for, as a JSON array. */
+static bool list_page(struct http_request *r, const struct token *tokens, size_t count,
+                      struct text *json, struct err *e) {
+    static const char *const allowed[] = {"sort", "limit", "cursor", NULL};
+    OWN_LISTING struct listing listing = {0};
+    size_t sort = SORT_CREATED, first = 0, end = 0;
+    if (!http_query_only(r, allowed, e) || !listing_sort(r, sort_names, &listing, &sort, e))
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        char key[24] = "";
+        if (sort == SORT_CREATED) snprintf(key, sizeof key, "%020" PRId64, tokens[i].created_at_ms);
+        listing_add(&listing, key, tokens[i].id);
+    }
+    if (!listing_page(&listing, r, &first, &end, e)) return false;
+    text_add(json, "[");
+    for (size_t i = first; i < end; i++) {
+        struct token_json shown;
+        describe(find_token(tokens, count, listing.items[i].id), &shown);
+        text_add(json, i > first ? "," : "");
+        json_encode(&token_schema, &shown, json);
+    }
+    text_add(json, "]");
+    return true;
+}
+
 void api_tokens_list(struct http_request *r) {
     struct token *tokens = NULL;
     size_t count = 0;
     OWN_TEXT struct text json = TEXT_EMPTY;
     struct err e;
-    if (!tokens_list(master_of(r)->db, &tokens, &count, &e)) {
+    if (tokens_list(master_of(r)->db, &tokens, &count, &e) &&
+        list_page(r, tokens, count, &json, &e))
+        http_reply_json(r, 200, text_value(&json), json.length);
+    else
         http_reply_err(r, &e);
-        return;
-    }
-    struct token_json *shown = memory_zeroed(count + 1, sizeof *shown);
-    for (size_t i = 0; i < count; i++) describe(&tokens[i], &shown[i]);
-    json_encode_list(&token_schema, shown, count, &json);
-    http_reply_json(r, 200, text_value(&json), json.length);
-    free(shown);
     tokens_list_free(tokens, count);
 }
 
 void api_tokens_revoke(struct http_request *r) {
     struct err e;
-    if (tokens_revoke(master_of(r)->db, http_param(r, "id"), http_principal(r), &e)) {
+    if (body_no_query(r, &e) &&
+        tokens_revoke(master_of(r)->db, http_param(r, "id"), http_principal(r), &e)) {
         events_announce(master_of(r)->events);
         http_reply_empty(r, 204);
     } else {
