@@ -2,27 +2,32 @@
 #include "lib/clock.h"
 #include "master/master.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
-/* Wrong tokens are limited per address, right ones never: a hundred machines may share one address.
- */
+static bool refuse_rate(struct http_request *r, int64_t wait_ms, const char *what, struct err *e) {
+    char seconds[24];
+    snprintf(seconds, sizeof seconds, "%" PRId64, wait_ms / 1000 + 1);
+    http_reply_header(r, "Retry-After", seconds);
+    err_set(e, ERR_RATE_LIMITED, "too many %s from %s", what, http_address(r));
+    return err_hint(e, "wait %s s", seconds);
+}
+
+/* Wrong tokens are limited per address, right ones never: a hundred machines may share one, and a
+ * forgotten script with a revoked token must not keep its neighbours out. */
 static bool authenticate(struct http_request *r, const char *token, struct err *e) {
     struct master *m = master_of(r);
-    const char *address = http_address(r);
-    int64_t now_ms = clock_monotonic_ms(), wait_ms = 0;
+    int64_t wait_ms = 0;
     enum http_role role = HTTP_PUBLIC;
     char principal[64];
-    if (!rate_limiter_allows(m->failed_login_limit, address, now_ms, &wait_ms)) {
-        err_set(e, ERR_RATE_LIMITED, "too many wrong tokens from %s", address);
-        return err_hint(e, "wait %lld s", (long long)(wait_ms / 1000 + 1));
-    }
     if (tokens_authenticate(m->db, token, clock_wall_ms(), &role, principal, e)) {
         http_set_principal(r, principal, role);
         return true;
     }
-    if (e->code == ERR_UNAUTHENTICATED)
-        (void)rate_limiter_take(m->failed_login_limit, address, 1, now_ms, NULL);
-    return false;
+    if (e->code != ERR_UNAUTHENTICATED || rate_limiter_take(m->failed_login_limit, http_address(r),
+                                                            1, clock_monotonic_ms(), &wait_ms))
+        return false;
+    return refuse_rate(r, wait_ms, "wrong tokens", e);
 }
 
 static bool check_role(struct http_request *r, enum http_role role, struct err *e) {
@@ -44,9 +49,7 @@ bool master_authorize(struct http_request *r, enum http_role role, struct err *e
     if (token != NULL && !authenticate(r, token, e)) return false;
     char key[128];
     snprintf(key, sizeof key, "%s %s", http_address(r), http_principal(r));
-    if (!rate_limiter_take(m->request_limit, key, 1, clock_monotonic_ms(), &wait_ms)) {
-        err_set(e, ERR_RATE_LIMITED, "too many requests from %s", http_address(r));
-        return err_hint(e, "wait %lld ms", (long long)wait_ms + 1);
-    }
+    if (!rate_limiter_take(m->request_limit, key, 1, clock_monotonic_ms(), &wait_ms))
+        return refuse_rate(r, wait_ms, "requests", e);
     return check_role(r, role, e);
 }
