@@ -27,6 +27,7 @@ struct subscriber {
     struct events *events;
     struct http_socket_connection *connection; /* NULL until opened */
     int64_t since;
+    bool ahead; /* it has seen more than there is: another grid, or one restored from a backup */
     struct subscriber *next;
 };
 
@@ -203,7 +204,8 @@ static bool pump_subscriber(struct events *events, struct subscriber *s) {
         return false;
     }
     bool open = true;
-    if (first > s->since + 1 && s->since > 0) open = send_reset(s->connection, first);
+    if (s->ahead || (first > s->since + 1 && s->since > 0)) open = send_reset(s->connection, first);
+    s->ahead = false;
     for (size_t i = 0; i < count && open; i++) {
         open = send_event(s->connection, &list[i]);
         s->since = list[i].seq;
@@ -257,8 +259,10 @@ static void *socket_accept(struct http_request *r, struct err *e) {
         !http_query_int(r, "since", 0, INT64_MAX, -1, &since, e))
         return NULL;
     struct subscriber *s = memory_zeroed(1, sizeof *s);
+    int64_t last = events_last_seq(m->events);
     s->events = m->events;
-    s->since = since >= 0 ? since : events_last_seq(m->events);
+    s->ahead = since > last;
+    s->since = since < 0 ? last : s->ahead ? 0 : since;
     return s;
 }
 

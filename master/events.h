@@ -52,4 +52,8 @@ void events_stop(struct events *events);
 /* Deletes what is older than 30 days or beyond the newest 100,000. */
 MUST_CHECK bool events_prune(struct events *events, int64_t now_wall_ms, struct err *e);
 
-extern const struct http_socket events_socket; /* its http_context is a struct master */
+/* ?since=SEQ: every event after it, then new ones as they come; without: only new ones. When not
+ * all of these are kept any more, or SEQ is none of ours, {"kind":"reset","seq":FIRST} comes first:
+ * what the client has built from events is to be fetched anew. Its http_context is a struct master.
+ */
+extern const struct http_socket events_socket;
