@@ -1,173 +1,10 @@
-/* Chunks on a real directory. The functions of libc that flush and write are defined here, so that
- * they can be made to fail. */
-#include "storage-server/chunks.h"
-#include "storage-server/conditions.h"
-#include "storage-server/measures.h"
+#include "tests/unit/storage-server/chunks_fixture.h"
 
-#include "lib/file.h"
-#include "lib/hash.h"
-
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdatomic.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-
-#include <cmocka.h>
 
 #define THREADS 16
-
-static atomic_int flush_error; /* errno of every fdatasync while it is not 0 */
-static atomic_int directory_error;
-static atomic_int write_error;
-static atomic_int read_error;
-
-int fdatasync(int fd) {
-    if (flush_error == 0) return (int)syscall(SYS_fdatasync, fd);
-    errno = flush_error;
-    return -1;
-}
-
-int fsync(int fd) {
-    if (directory_error == 0) return (int)syscall(SYS_fsync, fd);
-    errno = directory_error;
-    return -1;
-}
-
-ssize_t pwrite(int fd, const void *bytes, size_t length, off_t offset) {
-    if (write_error == 0) return syscall(SYS_pwrite64, fd, bytes, length, offset);
-    errno = write_error;
-    return -1;
-}
-
-ssize_t pread(int fd, void *bytes, size_t length, off_t offset) {
-    if (read_error == 0) return syscall(SYS_pread64, fd, bytes, length, offset);
-    errno = read_error;
-    return -1;
-}
-
-struct fixture {
-    char directory[64];
-    struct chunks *chunks;
-};
-
-static int setup(void **state) {
-    struct fixture *f = memory_zeroed(1, sizeof *f);
-    struct err e;
-    flush_error = directory_error = write_error = read_error = 0;
-    (void)snprintf(f->directory, sizeof f->directory, "/tmp/grid-chunks-test.XXXXXX");
-    if (mkdtemp(f->directory) == NULL || !chunks_open(&f->chunks, f->directory, 0, &e)) return -1;
-    *state = f;
-    return 0;
-}
-
-static int teardown(void **state) {
-    struct fixture *f = *state;
-    struct err e;
-    flush_error = directory_error = write_error = read_error = 0;
-    chunks_close(f->chunks);
-    bool cleared = file_clear_directory(f->directory, &e) && rmdir(f->directory) == 0;
-    free(f);
-    return cleared ? 0 : -1;
-}
-
-static void reopen(struct fixture *f, int64_t reserve_bytes) {
-    struct err e;
-    chunks_close(TAKE(f->chunks));
-    assert_true(chunks_open(&f->chunks, f->directory, reserve_bytes, &e));
-}
-
-static void fill(char *bytes, size_t length, unsigned seed) {
-    for (size_t i = 0; i < length; i++) bytes[i] = (char)(i * 7 + i / 253 + seed);
-}
-
-static bool put(struct fixture *f, const char *id, const char *bytes, size_t length, bool *created,
-                struct err *e) {
-    OWN(chunk_writer) struct chunk_writer *w = NULL;
-    struct chunk_header header = {.data_shards = 1, .length = (int64_t)length};
-    assert_true(text_copy(header.id, sizeof header.id, id));
-    if (!chunk_writer_begin(&w, f->chunks, &header, e)) return false;
-    for (size_t done = 0; done < length;) { /* odd pieces, as a network gives them */
-        size_t piece = length - done < 10007 ? length - done : 10007;
-        if (!chunk_writer_add(w, bytes + done, piece, e)) return false;
-        done += piece;
-    }
-    assert_true(chunk_writer_crc(w) == crc32c(0, bytes, length));
-    return chunk_writer_commit(w, created, e);
-}
-
-static void must_put(struct fixture *f, const char *id, const char *bytes, size_t length) {
-    bool created = false;
-    struct err e;
-    if (!put(f, id, bytes, length, &created, &e)) fail_msg("%s", e.text);
-    assert_true(created);
-}
-
-static bool get(struct fixture *f, const char *id, char *out, size_t size, size_t *length,
-                struct err *e) {
-    OWN(chunk_reader) struct chunk_reader *r = NULL;
-    if (!chunk_reader_open(&r, f->chunks, id, CHUNK_FOR_CLIENT, e)) return false;
-    *length = (size_t)chunk_reader_header(r)->length;
-    assert_true(*length <= size);
-    for (size_t done = 0; done < *length;) {
-        const void *bytes = NULL;
-        size_t got = 0;
-        if (!chunk_reader_next(r, (int64_t)done, &bytes, &got, e)) return false;
-        memcpy(out + done, bytes, got);
-        done += got;
-    }
-    return true;
-}
-
-static void expect(struct fixture *f, const char *id, const char *bytes, size_t length) {
-    OWN_MEMORY char *out = memory_zeroed(1, length + 1);
-    size_t got = 0;
-    struct err e;
-    if (!get(f, id, out, length, &got, &e)) fail_msg("%s", e.text);
-    assert_int_equal(got, length);
-    assert_memory_equal(out, bytes, length);
-}
-
-static void expect_gone(struct fixture *f, const char *id) {
-    struct chunk_reader *r = NULL;
-    struct err e;
-    assert_false(chunk_reader_open(&r, f->chunks, id, CHUNK_FOR_CLIENT, &e));
-    assert_int_equal(e.code, ERR_NOT_FOUND);
-}
-
-static int files_in(const struct fixture *f, const char *part) {
-    char path[96];
-    int count = 0;
-    (void)snprintf(path, sizeof path, "%s/%s", f->directory, part);
-    DIR *directory = opendir(path);
-    assert_non_null(directory);
-    for (struct dirent *entry = readdir(directory); entry != NULL; entry = readdir(directory))
-        count += entry->d_name[0] != '.';
-    closedir(directory);
-    return count;
-}
-
-static void chunk_path(const struct fixture *f, const char *id, char out[160]) {
-    (void)snprintf(out, 160, "%s/data/%02x/%s.0", f->directory, chunk_directory(id), id);
-}
-
-static void flip_bit(const struct fixture *f, const char *id, off_t at) {
-    char path[160];
-    unsigned char byte = 0;
-    chunk_path(f, id, path);
-    OWN_FD int fd = open(path, O_RDWR);
-    assert_int_equal(pread(fd, &byte, 1, at), 1);
-    byte ^= 0x10;
-    assert_int_equal(pwrite(fd, &byte, 1, at), 1);
-}
 
 static void chunks_of_all_sizes_come_back(void **state) {
     static const size_t sizes[] = {0, 1, 65535, 65536, 65537, 300000};
@@ -376,103 +213,6 @@ static void file_of_a_newer_format_is_left_alone(void **state) {
     assert_int_equal(access(path, F_OK), 0);
 }
 
-static void expect_refused(struct fixture *f, enum err_code code) {
-    bool created = false;
-    struct err e;
-    assert_false(put(f, "refused", "words", 5, &created, &e));
-    assert_int_equal(e.code, code);
-    assert_int_equal(files_in(f, "tmp"), 0);
-}
-
-static void failed_flush_ends_writing_for_good(void **state) {
-    struct fixture *f = *state;
-    struct err e;
-    must_put(f, "a", "words", 5);
-    flush_error = EIO;
-    expect_refused(f, ERR_IO);
-    flush_error = 0;
-    assert_int_equal(chunks_conditions(f->chunks), CONDITION_WRITE_ERROR);
-    expect_gone(f, "refused");
-    chunks_probe(f->chunks); /* no probe brings it back: a second flush would lie */
-    expect_refused(f, ERR_UNAVAILABLE);
-    assert_false(chunks_remove(f->chunks, "a", &e));
-    assert_int_equal(e.code, ERR_UNAVAILABLE);
-    expect(f, "a", "words", 5);
-    reopen(f, 0);
-    must_put(f, "b", "words", 5);
-}
-
-/* Even "no space" from a flush: some file systems find out that late, and what they dropped is
- * unknown. */
-static void failed_flush_for_want_of_space_ends_writing_too(void **state) {
-    struct fixture *f = *state;
-    flush_error = ENOSPC;
-    expect_refused(f, ERR_IO);
-    assert_int_equal(chunks_conditions(f->chunks), CONDITION_WRITE_ERROR);
-}
-
-static void failed_flush_of_the_directory_ends_writing(void **state) {
-    struct fixture *f = *state;
-    directory_error = EIO;
-    expect_refused(f, ERR_IO);
-    assert_int_equal(chunks_conditions(f->chunks), CONDITION_WRITE_ERROR);
-}
-
-static void failed_write_ends_writing(void **state) {
-    struct fixture *f = *state;
-    write_error = EIO;
-    expect_refused(f, ERR_IO);
-    assert_int_equal(chunks_conditions(f->chunks), CONDITION_WRITE_ERROR);
-}
-
-static void full_disk_ends_writing_until_there_is_space(void **state) {
-    struct fixture *f = *state;
-    struct err e;
-    must_put(f, "a", "words", 5);
-    write_error = ENOSPC;
-    expect_refused(f, ERR_NO_SPACE);
-    chunks_probe(f->chunks);
-    assert_int_equal(chunks_conditions(f->chunks), CONDITION_DISK_FULL);
-    write_error = 0;
-    expect_refused(f, ERR_NO_SPACE); /* until a probe has seen space again */
-    expect(f, "a", "words", 5);
-    assert_true(chunks_remove(f->chunks, "a", &e)); /* deleting is how space comes back */
-    chunks_probe(f->chunks);
-    assert_int_equal(chunks_conditions(f->chunks), 0);
-    assert_int_equal(files_in(f, "tmp"), 0);
-    must_put(f, "b", "words", 5);
-}
-
-static void reserve_is_kept(void **state) {
-    struct fixture *f = *state;
-    int64_t capacity_bytes = 0;
-    int64_t free_bytes = -1;
-    struct err e;
-    reopen(f, INT64_MAX / 2);
-    assert_true(chunks_space(f->chunks, &capacity_bytes, &free_bytes, &e));
-    assert_true(capacity_bytes > 0);
-    assert_int_equal(free_bytes, 0);
-    expect_refused(f, ERR_NO_SPACE);
-    assert_int_equal(chunks_conditions(f->chunks), CONDITION_DISK_FULL);
-    reopen(f, INT64_MAX / 2);
-    chunks_probe(f->chunks); /* nobody had to be refused for this to show */
-    assert_int_equal(chunks_conditions(f->chunks), CONDITION_DISK_FULL);
-}
-
-static void failed_read_is_not_taken_for_damage(void **state) {
-    struct fixture *f = *state;
-    char out[8];
-    size_t got = 0;
-    struct err e;
-    must_put(f, "a", "words", 5);
-    read_error = EIO;
-    assert_false(get(f, "a", out, sizeof out, &got, &e));
-    read_error = 0;
-    assert_int_equal(e.code, ERR_IO);
-    assert_int_equal(chunks_conditions(f->chunks), CONDITION_READ_ERROR);
-    expect(f, "a", "words", 5);
-}
-
 static void oversize_chunk_is_refused(void **state) {
     struct fixture *f = *state;
     struct chunk_writer *w = NULL;
@@ -571,14 +311,6 @@ static void rivals_for_an_id_all_learn_the_truth(void **state) {
     assert_int_equal(chunks_count(f->chunks), 1);
 }
 
-static int end(void **state) {
-    (void)state;
-    measures_fini();
-    return 0;
-}
-
-#define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(chunks_of_all_sizes_come_back),
@@ -595,13 +327,6 @@ int main(void) {
         TEST(damaged_chunk_is_healed_by_writing_it_again),
         TEST(late_reader_does_not_put_the_healed_chunk_aside),
         TEST(file_of_a_newer_format_is_left_alone),
-        TEST(failed_flush_ends_writing_for_good),
-        TEST(failed_flush_for_want_of_space_ends_writing_too),
-        TEST(failed_flush_of_the_directory_ends_writing),
-        TEST(failed_write_ends_writing),
-        TEST(full_disk_ends_writing_until_there_is_space),
-        TEST(reserve_is_kept),
-        TEST(failed_read_is_not_taken_for_damage),
         TEST(oversize_chunk_is_refused),
         TEST(lists_go_on_where_they_stopped),
         TEST(foreign_files_are_not_listed),
