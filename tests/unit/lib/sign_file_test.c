@@ -1,19 +1,12 @@
 #include "lib/sign.h"
 
+#include "tests/unit/lib/temporary.h"
+
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
-#include <setjmp.h>
 #include <spawn.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-
-#include <cmocka.h>
 
 /* Made by minisign 0.11 over the file "f" that holds "hi\n". */
 #define PUBLIC_LINE "RWTkNMWPSt+dERQMTwXXYq1Sow0S0kcCokjidhyevd74fGcBP6ex4gLm"
@@ -31,41 +24,21 @@
     "v0fPDhF6OU9ySKXG9CF1pEfpmBRX3GvjBkO+wmeMOpeYCgN4KjC/DkSe6rjQlOnb2Wt0SB27NafnCxwL7GuNAg==\n"
 
 extern char **environ;
-static char directory[] = "/tmp/grid-sign-file-test.XXXXXX";
-
-static int remove_one(const char *path, const struct stat *status, int kind, struct FTW *walk) {
-    (void)status;
-    (void)kind;
-    (void)walk;
-    return remove(path);
-}
-
-static int make_directory(void **state) {
-    (void)state;
-    return mkdtemp(directory) == NULL || chdir(directory) != 0 ? -1 : 0;
-}
-
-static int remove_directory(void **state) {
-    (void)state;
-    return nftw(directory, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+static int begin(void **state) {
+    return temporary_begin(state) != 0 ? -1 : chdir(temporary_directory);
 }
 
 static void write_file(const char *name, const char *content) {
-    FILE *file = fopen(name, "w");
-    assert_non_null(file);
-    assert_int_equal(fwrite(content, 1, strlen(content), file), strlen(content));
-    assert_int_equal(fclose(file), 0);
+    struct err e;
+    if (!file_write_durable(name, content, strlen(content), 0644, &e)) fail_msg("%s", e.text);
 }
 
 /* The caller frees. */
 static char *read_file(const char *name) {
-    char *content = NULL;
-    size_t size = 0;
-    FILE *file = fopen(name, "r");
-    assert_non_null(file);
-    assert_true(getdelim(&content, &size, '\0', file) > 0);
-    fclose(file);
-    return content;
+    struct text content = TEXT_EMPTY;
+    struct err e;
+    if (!file_read(name, 65536, &content, &e)) fail_msg("%s", e.text);
+    return text_take(&content);
 }
 
 /* Runs a program with an empty or given input, its output thrown away; its exit code. */
@@ -378,5 +351,5 @@ int main(void) {
         cmocka_unit_test(what_minisign_signs_is_judged_here),
     };
     sign_setup();
-    return cmocka_run_group_tests_name("lib/sign_file", tests, make_directory, remove_directory);
+    return cmocka_run_group_tests_name("lib/sign_file", tests, begin, temporary_end);
 }

@@ -2,17 +2,9 @@
 
 #include "lib/encode.h"
 
-#include <errno.h>
-#include <ftw.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/stat.h>
+#include "tests/unit/lib/temporary.h"
 
-#include <cmocka.h>
+#include <sys/stat.h>
 
 /* A key pair made by minisign 0.11 -G -W; encrypted form: scrypt and BLAKE2b of Python's hashlib.
  */
@@ -34,39 +26,13 @@
     "miXXNI7fQbuiotCr+mVEHHo=\n"
 #define ENCRYPTED_PASSWORD "correct horse"
 
-static char directory[] = "/tmp/grid-sign-test.XXXXXX";
-
-static int remove_one(const char *path, const struct stat *status, int kind, struct FTW *walk) {
-    (void)status;
-    (void)kind;
-    (void)walk;
-    return remove(path);
-}
-
-static int make_directory(void **state) {
-    (void)state;
-    return mkdtemp(directory) == NULL ? -1 : 0;
-}
-
-static int remove_directory(void **state) {
-    (void)state;
-    return nftw(directory, remove_one, 8, FTW_DEPTH | FTW_PHYS);
-}
-
-static const char *path_of(const char *name) {
-    static char path[sizeof directory + 64];
-    snprintf(path, sizeof path, "%s/%s", directory, name);
-    return path;
-}
-
+/* Valid until the next call. */
 static const char *write_file(const char *name, const char *content, mode_t mode) {
-    const char *path = path_of(name);
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    assert_int_equal(fwrite(content, 1, strlen(content), file), strlen(content));
-    assert_int_equal(fclose(file), 0);
-    assert_int_equal(chmod(path, mode), 0);
-    return path;
+    static struct temporary_path path;
+    struct err e;
+    path = temporary_path(name);
+    if (!file_write_durable(path.text, content, strlen(content), mode, &e)) fail_msg("%s", e.text);
+    return path.text;
 }
 
 static void public_keys_of_minisign_are_read(void **state) {
@@ -113,13 +79,13 @@ static void public_key_files_come_back(void **state) {
     struct sign_public before, after;
     struct stat status;
     assert_true(sign_public_parse(PUBLIC_LINE, &before, &e));
-    assert_true(sign_public_write(&before, path_of("a.pub"), &e));
-    assert_true(sign_public_write(&before, path_of("a.pub"), &e)); /* replaces */
-    assert_int_equal(stat(path_of("a.pub"), &status), 0);
+    assert_true(sign_public_write(&before, TEMPORARY("a.pub"), &e));
+    assert_true(sign_public_write(&before, TEMPORARY("a.pub"), &e)); /* replaces */
+    assert_int_equal(stat(TEMPORARY("a.pub"), &status), 0);
     assert_int_equal(status.st_mode & 07777, 0644);
-    assert_true(sign_public_read(path_of("a.pub"), &after, &e));
+    assert_true(sign_public_read(TEMPORARY("a.pub"), &after, &e));
     assert_true(sign_public_equal(&before, &after));
-    assert_false(sign_public_read(path_of("none.pub"), &after, &e));
+    assert_false(sign_public_read(TEMPORARY("none.pub"), &after, &e));
     assert_int_equal(e.code, ERR_NOT_FOUND);
 }
 
@@ -190,9 +156,9 @@ static void malformed_secret_keys_are_refused(void **state) {
         assert_false(sign_secret_read(write_file("bad.key", wrong[i], 0600), NULL, &s, &e));
         assert_int_equal(e.code, ERR_INVALID);
     }
-    assert_false(sign_secret_read(directory, NULL, &s, &e));
+    assert_false(sign_secret_read(temporary_directory, NULL, &s, &e));
     assert_int_equal(e.code, ERR_INVALID);
-    assert_false(sign_secret_read(path_of("none.key"), NULL, &s, &e));
+    assert_false(sign_secret_read(TEMPORARY("none.key"), NULL, &s, &e));
     assert_int_equal(e.code, ERR_NOT_FOUND);
 }
 
@@ -203,8 +169,8 @@ static void a_generated_key_is_kept_in_a_private_file_and_never_replaced(void **
     OWN(sign_secret) struct sign_secret *s = NULL;
     OWN(sign_secret) struct sign_secret *other = NULL;
     OWN(sign_secret) struct sign_secret *again = NULL;
-    char path[sizeof directory + 64];
-    strcpy(path, path_of("new.key"));
+    struct temporary_path key = temporary_path("new.key");
+    const char *path = key.text;
     assert_true(sign_generate(&s, &e));
     assert_true(sign_generate(&other, &e));
     assert_false(sign_public_equal(sign_secret_public(s), sign_secret_public(other)));
@@ -216,7 +182,7 @@ static void a_generated_key_is_kept_in_a_private_file_and_never_replaced(void **
     assert_int_equal(e.code, ERR_CONFLICT);
     assert_true(sign_secret_read(path, NULL, &again, &e));
     assert_true(sign_public_equal(sign_secret_public(s), sign_secret_public(again)));
-    assert_false(sign_secret_write(s, path_of("none/new.key"), &e));
+    assert_false(sign_secret_write(s, TEMPORARY("none/new.key"), &e));
     assert_int_equal(e.code, ERR_NOT_FOUND);
 }
 
@@ -310,5 +276,5 @@ int main(void) {
         cmocka_unit_test(a_sealed_secret_has_a_bounded_size),
     };
     sign_setup();
-    return cmocka_run_group_tests_name("lib/sign", tests, make_directory, remove_directory);
+    return cmocka_run_group_tests_name("lib/sign", tests, temporary_begin, temporary_end);
 }
