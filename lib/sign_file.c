@@ -35,7 +35,8 @@ struct file_signature {
 };
 
 static bool malformed(struct err *e, const char *what) {
-    return err_set(e, ERR_INVALID, "this is no minisign signature: %s", what);
+    err_set(e, ERR_INVALID, "this is no minisign signature: %s", what);
+    return false; /* said here, since analyzers see one file at a time */
 }
 
 static bool parse_algorithm(struct file_signature *s, struct err *e) {
