@@ -1,0 +1,257 @@
+#include "agent/report.h"
+
+#include "agent_fixture.h"
+
+#include "agent/health.h"
+
+static struct wanted wanted;
+static struct versions versions;
+static struct fetching fetching;
+static struct reconcile_decision decision;
+static struct reconcile_node facts[2];
+static struct node nodes[2];
+static struct wire_heartbeat told;
+
+static int setup(void **unused) {
+    setup_place(unused);
+    wanted = (struct wanted){0};
+    versions = (struct versions){.state = &place.state};
+    fetching = (struct fetching){0};
+    decision = (struct reconcile_decision){0};
+    for (size_t i = 0; i < 2; i++) {
+        node_init(&nodes[i], &facts[i], &place.state, "a-1", i, true);
+        facts[i].phase = NODE_DOWN;
+    }
+    snprintf(versions.current.version, SEMVER_SIZE, "1.0.0");
+    snprintf(versions.target.version, SEMVER_SIZE, "1.1.0");
+    return 0;
+}
+
+static int teardown(void **unused) {
+    json_clear(&wire_heartbeat_schema, &told);
+    for (size_t i = 0; i < 2; i++) node_fini(&nodes[i]);
+    wanted_fini(&wanted);
+    return teardown_place(unused);
+}
+
+static const struct wire_update *report_on(const char *binary_path, bool may_download) {
+    const struct report_input in = {.agent_id = "a-1",
+                                    .labels = "rack=b",
+                                    .binary_path = binary_path,
+                                    .may_download = may_download,
+                                    .wanted = &wanted,
+                                    .versions = &versions,
+                                    .fetching = &fetching,
+                                    .decision = &decision,
+                                    .nodes = nodes,
+                                    .count = 2};
+    json_clear(&wire_heartbeat_schema, &told);
+    report_build(&in, &told);
+    return &told.update;
+}
+
+static const struct wire_update *report(void) {
+    return report_on("", true);
+}
+
+static void assert_update(const struct wire_update *u, const char *state, const char *code,
+                          const char *words) {
+    assert_string_equal(u->state, state);
+    assert_string_equal(u->code, code);
+    if (strstr(u->reason, words) == NULL) fail_msg("\"%s\" does not name \"%s\"", u->reason, words);
+}
+
+static void decide(enum update_phase update, enum hold hold) {
+    decision.update = update;
+    decision.hold = hold;
+}
+
+static void an_empty_channel_says_what_to_do(void **unused) {
+    (void)unused;
+    decide(UPDATE_WAITING, HOLD_NOTHING_DESIRED);
+    assert_update(report(), "waiting", "", "gridctl binary push");
+    snprintf(wanted.desired.reason, sizeof wanted.desired.reason, "the master knows better");
+    assert_update(report(), "waiting", "", "the master knows better");
+}
+
+static void every_hold_has_its_sentence(void **unused) {
+    (void)unused;
+    static const struct {
+        enum hold hold;
+        const char *words;
+    } rows[] = {
+        {HOLD_DOWNLOAD_OFF, "as soon as the master answers"            },
+        {HOLD_DRAINING,     "gridctl agent resume a-1"                 },
+        {HOLD_MASTER_AWAY,  "until the master answers"                 },
+        {HOLD_EXAMINING,    "a-1/1"                                    },
+        {HOLD_VETO,         "a-1/1 must not stop now: last copy;really"},
+        {HOLD_NODE,         "a-1/1"                                    },
+        {HOLD_NO_RETURN,    "1.0.0 is damaged"                         },
+        {HOLD_NODES_HELD,   "in use by another process"                },
+    };
+    decision.hold_node = 1;
+    nodes[1].veto = text_duplicate("last copy\nreally");
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        decide(UPDATE_WAITING, rows[i].hold);
+        assert_update(report(), "waiting", "", rows[i].words);
+    }
+    decide(UPDATE_WAITING, HOLD_DOWNLOAD_OFF);
+    assert_update(report_on("", false), "waiting", "", "auto_download_binary is off");
+}
+
+static void a_download_shows_its_progress_and_a_failed_one_its_reason(void **unused) {
+    (void)unused;
+    strcpy(fetching.sha256, "abc");
+    fetching.attempt = 2;
+    fetching.status =
+        (struct fetch_status){.phase = FETCH_DOWNLOADING, .done_bytes = 50, .total_bytes = 100};
+    decide(UPDATE_FETCHING, HOLD_NONE);
+    assert_update(report(), "downloading", "", "");
+    assert_int_equal(told.update.done_bytes, 50);
+    assert_int_equal(told.update.total_bytes, 100);
+    assert_int_equal(told.update.attempt, 2);
+    fetching.status.phase = FETCH_VERIFYING;
+    assert_update(report(), "verifying", "", "");
+    err_set(&fetching.error, ERR_UNTRUSTED, "the bytes were altered");
+    decide(UPDATE_UNFETCHED, HOLD_NONE);
+    assert_update(report(), "failed", "untrusted", "the bytes were altered");
+}
+
+static void a_repeated_attempt_stays_failed_until_it_comes_further(void **unused) {
+    (void)unused;
+    strcpy(fetching.sha256, "abc");
+    strcpy(fetching.failed, "abc");
+    err_set(&fetching.error, ERR_UNREACHABLE, "cut");
+    fetching.best_bytes = 60;
+    fetching.status =
+        (struct fetch_status){.phase = FETCH_DOWNLOADING, .done_bytes = 60, .total_bytes = 100};
+    decide(UPDATE_FETCHING, HOLD_NONE);
+    assert_update(report(), "failed", "unreachable", "cut");
+    fetching.status.done_bytes = 61;
+    assert_update(report(), "downloading", "", "");
+}
+
+static void a_given_up_version_keeps_its_reason(void **unused) {
+    (void)unused;
+    strcpy(versions.target.sha256, "abc");
+    strcpy(versions.failed.sha256, "abc");
+    strcpy(versions.failed.code, "timeout");
+    strcpy(versions.failed.reason, "it never came up");
+    versions.failed.generation = wanted.desired.generation = 4;
+    decide(UPDATE_FAILED, HOLD_NONE);
+    assert_update(report(), "failed", "timeout", "it never came up");
+    assert_string_equal(told.update.from, "1.0.0");
+    assert_string_equal(told.update.to, "1.1.0");
+}
+
+static void reasons_of_a_failure_name_node_and_cause(void **unused) {
+    (void)unused;
+    struct err e = {0};
+    nodes[0].record.last_exit.log_tail = text_duplicate("first\nno such index\n");
+    strcpy(nodes[0].record.last_exit.kind, "exit");
+    nodes[0].record.last_exit.value = 1;
+    facts[0].failures = 3;
+    report_failure(&nodes[0], &versions.target, &e);
+    assert_string_equal(e.text,
+                        "node a-1/0 ended 3 times on 1.1.0, last with exit 1: no such index");
+    facts[0].phase = NODE_RUNNING;
+    report_failure(&nodes[0], &versions.target, &e);
+    assert_int_equal(e.code, ERR_TIMEOUT);
+    facts[0].proven = true;
+    nodes[0].health_reasons = text_duplicate("index_lost");
+    report_failure(&nodes[0], &versions.target, &e);
+    assert_string_equal(e.text, "node a-1/0 became unhealthy on 1.1.0: index_lost");
+    nodes[0].trouble_code = ERR_CONFLICT;
+    strcpy(nodes[0].trouble, "no port");
+    report_failure(&nodes[0], &versions.target, &e);
+    assert_string_equal(e.text, "node a-1/0 does not start with 1.1.0: no port");
+    assert_int_equal(e.code, ERR_CONFLICT);
+}
+
+static void a_local_file_is_told_with_its_trust(void **unused) {
+    (void)unused;
+    decide(UPDATE_IDLE, HOLD_NONE);
+    fetching.local_done = true;
+    strcpy(wanted.desired.version, "2.0.0");
+    assert_update(report_on("/opt/x", true), "idle", "",
+                  "binary_path /opt/x (not signed) is used instead of the desired version 2.0.0");
+    versions.target.signature = text_duplicate("signature");
+    assert_update(report_on("/opt/x", true), "idle", "", "(signed)");
+    version_clear(&versions.target);
+    fetching.local_done = false;
+    err_set(&fetching.error, ERR_NOT_FOUND, "binary_path /opt/x: no such file");
+    decide(UPDATE_WAITING, HOLD_NOTHING_DESIRED);
+    assert_update(report_on("/opt/x", true), "failed", "not_found", "no such file");
+}
+
+static void only_real_news_change_the_stable_text(void **unused) {
+    (void)unused;
+    OWN_TEXT struct text before = TEXT_EMPTY;
+    OWN_TEXT struct text after = TEXT_EMPTY;
+    decide(UPDATE_IDLE, HOLD_NONE);
+    report();
+    told.free_bytes = 1;
+    told.nodes[0].free_bytes = 1;
+    report_stable(&told, &before);
+    told.free_bytes = 2;
+    told.nodes[0].free_bytes = 2;
+    report_stable(&told, &after);
+    assert_string_equal(before.data, after.data);
+    snprintf(told.nodes[0].state, sizeof told.nodes[0].state, "healthy");
+    text_clear(&after);
+    report_stable(&told, &after);
+    assert_string_not_equal(before.data, after.data);
+}
+
+static void draining_shows_in_nodes_that_work(void **unused) {
+    (void)unused;
+    strcpy(wanted.desired.mode, "draining");
+    facts[0].phase = facts[1].phase = NODE_RUNNING;
+    facts[0].proven = facts[1].proven = true;
+    facts[0].health = HEALTH_GOOD;
+    facts[1].health = HEALTH_BAD;
+    report();
+    assert_string_equal(told.nodes[0].state, "draining");
+    assert_string_equal(told.nodes[1].state, "unhealthy");
+}
+
+static void a_surplus_node_that_is_gone_is_not_told(void **unused) {
+    (void)unused;
+    facts[1].wanted = false;
+    report();
+    assert_int_equal(told.nodes_count, 1);
+    facts[1].phase = NODE_RUNNING;
+    report();
+    assert_int_equal(told.nodes_count, 2);
+    assert_non_null(strstr(told.nodes[1].reasons, "beyond the configured number"));
+}
+
+static void what_health_answers_mean(void **unused) {
+    (void)unused;
+    assert_int_equal(health_judge("ok", NULL), HEALTH_GOOD);
+    assert_int_equal(health_judge("degraded", "disk_full"), HEALTH_GOOD);
+    assert_int_equal(health_judge("failing", "io_error\nread_only"), HEALTH_MACHINE);
+    assert_int_equal(health_judge("failing", "io_error\nindex_lost"), HEALTH_BAD);
+    assert_int_equal(health_judge("failing", ""), HEALTH_BAD);
+    assert_int_equal(health_judge("failing", NULL), HEALTH_BAD);
+    assert_int_equal(health_judge("failing", "io_errors"), HEALTH_BAD);
+    assert_int_equal(health_judge("on fire", "draining"), HEALTH_MACHINE);
+}
+
+int main(void) {
+#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(an_empty_channel_says_what_to_do),
+        TEST(every_hold_has_its_sentence),
+        TEST(a_download_shows_its_progress_and_a_failed_one_its_reason),
+        TEST(a_repeated_attempt_stays_failed_until_it_comes_further),
+        TEST(a_given_up_version_keeps_its_reason),
+        TEST(reasons_of_a_failure_name_node_and_cause),
+        TEST(a_local_file_is_told_with_its_trust),
+        TEST(only_real_news_change_the_stable_text),
+        TEST(draining_shows_in_nodes_that_work),
+        TEST(a_surplus_node_that_is_gone_is_not_told),
+        TEST(what_health_answers_mean),
+    };
+    return cmocka_run_group_tests_name("report", tests, NULL, NULL);
+}

@@ -1,0 +1,104 @@
+#include "agent/wanted.h"
+
+#include "agent_fixture.h"
+
+#define DIGEST "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define FILE_NAME "storage-server-1.0.0-linux-x86_64"
+#define DESIRED(generation, mode)                                                                  \
+    "{\"type\":\"desired\",\"generation\":" #generation ",\"mode\":\"" mode                        \
+    "\",\"name\":\"storage-server\",\"version\":\"1.0.0\",\"sha256\":\"" DIGEST                    \
+    "\",\"size_bytes\":10,\"file\":\"" FILE_NAME                                                   \
+    "\",\"signature\":\"sig\",\"nodes\":[{\"id\":\"a/0\","                                         \
+    "\"restart_generation\":7}]}"
+
+static struct wanted wanted;
+
+static int setup(void **unused) {
+    setup_place(unused);
+    wanted_load(&wanted, &place.state);
+    return 0;
+}
+
+static int teardown(void **unused) {
+    wanted_fini(&wanted);
+    return teardown_place(unused);
+}
+
+static void nothing_is_desired_at_first(void **unused) {
+    (void)unused;
+    struct version v = {0};
+    wanted_version(&wanted, &v);
+    assert_string_equal(v.sha256, "");
+    assert_int_equal(wanted.desired.generation, 0);
+    assert_false(wanted_draining(&wanted));
+}
+
+static void what_is_taken_outlives_the_agent(void **unused) {
+    (void)unused;
+    struct version v = {0};
+    assert_true(wanted_take(&wanted, &place.state, DESIRED(3, "draining")));
+    wanted_fini(&wanted);
+    wanted_load(&wanted, &place.state);
+    assert_int_equal(wanted.desired.generation, 3);
+    assert_true(wanted_draining(&wanted));
+    assert_int_equal(wanted_restart(&wanted, "a/0"), 7);
+    assert_int_equal(wanted_restart(&wanted, "a/1"), 0);
+    wanted_version(&wanted, &v);
+    assert_string_equal(v.sha256, DIGEST);
+    assert_string_equal(v.file, FILE_NAME);
+    assert_string_equal(v.signature, "sig");
+    assert_int_equal(v.size_bytes, 10);
+    version_clear(&v);
+}
+
+static void the_same_and_older_states_change_nothing(void **unused) {
+    (void)unused;
+    assert_true(wanted_take(&wanted, &place.state, DESIRED(3, "active")));
+    assert_false(wanted_take(&wanted, &place.state, DESIRED(3, "active")));
+    assert_false(wanted_take(&wanted, &place.state, DESIRED(2, "draining")));
+    assert_false(wanted_draining(&wanted));
+    assert_true(wanted_take(&wanted, &place.state, DESIRED(3, "draining")));
+    assert_true(wanted_take(&wanted, &place.state, DESIRED(4, "active")));
+}
+
+static void nonsense_is_refused_and_the_old_state_stays(void **unused) {
+    (void)unused;
+    static const char *const nonsense[] = {
+        "",
+        "{}",
+        "[]",
+        "{\"type\":\"desired\",\"generation\":9,\"mode\":\"active\",\"version\":\"1.0.0\","
+        "\"sha256\":\"x\",\"size_bytes\":1,\"file\":"
+        "\"" FILE_NAME "\"}",
+        "{\"type\":\"desired\",\"generation\":9,\"mode\":\"active\",\"version\":\"1.0.0\","
+        "\"sha256\":\"" DIGEST "\",\"size_bytes\":1,\"file\":\"../../etc/passwd\"}",
+        "{\"type\":\"desired\",\"generation\":9,\"mode\":\"active\",\"version\":\"1.0.0\","
+        "\"sha256\":\"" DIGEST "\",\"size_bytes\":0,\"file\":\"" FILE_NAME "\"}",
+    };
+    assert_true(wanted_take(&wanted, &place.state, DESIRED(3, "active")));
+    for (size_t i = 0; i < sizeof nonsense / sizeof nonsense[0]; i++) {
+        assert_false(wanted_take(&wanted, &place.state, nonsense[i]));
+        assert_int_equal(wanted.desired.generation, 3);
+    }
+}
+
+static void a_damaged_file_is_as_none(void **unused) {
+    (void)unused;
+    char path[STATE_PATH_SIZE];
+    write_file(state_path(&place.state, path, "desired.json"), "{\"type\":", 8);
+    wanted_fini(&wanted);
+    wanted_load(&wanted, &place.state);
+    assert_int_equal(wanted.desired.generation, 0);
+}
+
+int main(void) {
+#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(nothing_is_desired_at_first),
+        TEST(what_is_taken_outlives_the_agent),
+        TEST(the_same_and_older_states_change_nothing),
+        TEST(nonsense_is_refused_and_the_old_state_stays),
+        TEST(a_damaged_file_is_as_none),
+    };
+    return cmocka_run_group_tests_name("wanted", tests, NULL, NULL);
+}
