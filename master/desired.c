@@ -27,6 +27,29 @@ static void explain_no_channel(const struct desired_inputs *in, struct desired_c
                  in->channel, in->channel);
 }
 
+static bool any_yanked(const struct desired_inputs *in, const char *version) {
+    for (size_t i = 0; i < in->binary_count; i++) {
+        const struct binary *b = &in->binaries[i];
+        if (b->yanked && strcmp(b->id.name, in->artifact) == 0 &&
+            strcmp(b->id.version, version) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void explain_no_build(const struct desired_inputs *in, const char *version,
+                             struct desired_choice *out) {
+    if (any_yanked(in, version))
+        snprintf(out->reason, sizeof out->reason,
+                 "channel %s points to %s, which was yanked: run gridctl channel set %s VERSION",
+                 in->channel, version, in->channel);
+    else
+        snprintf(out->reason, sizeof out->reason,
+                 "channel %s points to %s, which has no build for %s-%s: publish %s-%s-%s-%s",
+                 in->channel, version, in->platform, in->arch, in->artifact, version, in->platform,
+                 in->arch);
+}
+
 void desired_choose(const struct desired_inputs *in, struct desired_choice *out) {
     *out = (struct desired_choice){.rule = DESIRED_NONE};
     const struct channel *channel = find_channel(in);
@@ -38,10 +61,7 @@ void desired_choose(const struct desired_inputs *in, struct desired_choice *out)
     out->binary = catalog_choose(in->binaries, in->binary_count, in->artifact, channel->version,
                                  in->platform, in->arch);
     if (out->binary == NULL)
-        snprintf(out->reason, sizeof out->reason,
-                 "channel %s points to %s, which has no build for %s-%s: publish %s-%s-%s-%s",
-                 in->channel, channel->version, in->platform, in->arch, in->artifact,
-                 channel->version, in->platform, in->arch);
+        explain_no_build(in, channel->version, out);
     else
         snprintf(out->reason, sizeof out->reason, "channel %s points to %s", in->channel,
                  channel->version);

@@ -61,6 +61,19 @@ static void missing_build_names_the_file_to_publish(void **state) {
     assert_non_null(strstr(choice.reason, "publish storage-server-2.0.0-rc.1-linux-aarch64"));
 }
 
+static void yanked_version_is_not_desired_and_said_to_be_yanked(void **state) {
+    (void)state;
+    struct binary yanked[] = {binaries[0]};
+    yanked[0].yanked = true;
+    struct desired_inputs in = inputs("stable", "x86_64");
+    in.binaries = yanked;
+    in.binary_count = 1;
+    struct desired_choice choice;
+    desired_choose(&in, &choice);
+    assert_null(choice.binary);
+    assert_non_null(strstr(choice.reason, "was yanked"));
+}
+
 static void unset_channel_says_how_to_set_it(void **state) {
     (void)state;
     struct desired_inputs in = inputs("night", "x86_64");
@@ -85,6 +98,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(channel_points_to_the_build_for_the_machine),
         cmocka_unit_test(missing_build_names_the_file_to_publish),
+        cmocka_unit_test(yanked_version_is_not_desired_and_said_to_be_yanked),
         cmocka_unit_test(unset_channel_says_how_to_set_it),
         cmocka_unit_test(empty_grid_says_how_to_publish),
     };
