@@ -149,7 +149,7 @@ static bool check_unambiguous(const struct artifact_name *a, struct err *e) {
     struct artifact_name again;
     artifact_file_name(a, file_name);
     if (artifact_name_parse(file_name, &again, e) && strcmp(again.name, a->name) == 0) return true;
-    return err_set(e, ERR_INVALID, "name %s: its end reads as the begin of version %s", a->name,
+    return err_set(e, ERR_INVALID, "name %s: its end reads as the start of version %s", a->name,
                    again.version);
 }
 

@@ -1,5 +1,5 @@
-/* SQLite for programs: a table of statements prepared at open, one writer that groups commits, any
- * number of readers. WAL, synchronous=FULL: what db_write reported as true survives a power cut. */
+/* SQLite for programs: a table of statements prepared at open, one writer that groups commits, 16
+ * readers at a time. WAL, synchronous=FULL: what db_write reported as true survives a power cut. */
 #pragma once
 
 #include "lib/embed.h"

@@ -1,4 +1,4 @@
-/* Files compiled into a program (SQL schemas, later the console's assets). Constant: any thread.
+/* Files compiled into a program (SQL schemas). Constant: any thread.
  * cmake/embed.cmake generates the tables; names are base names, rows are sorted by name. */
 #pragma once
 #include <stddef.h>

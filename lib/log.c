@@ -165,7 +165,7 @@ static void add_argument(struct text *value, const struct conversion *c,
     }
 }
 
-/* Length of "key=" at the begin of format, 0 when there is no key. */
+/* Length of "key=" at the start of format, 0 when there is no key. */
 static size_t key_length(const char *format) {
     size_t length = strspn(format, "abcdefghijklmnopqrstuvwxyz_0123456789");
     return length > 0 && format[length] == '=' ? length + 1 : 0;

@@ -34,7 +34,7 @@ static void close_names(DIR *names) {
 }
 OWN_DEFINE(names, DIR, close_names)
 
-/* A stream over the directory, from its begin; NULL with errno set. */
+/* A stream over the directory, from its start; NULL with errno set. */
 static DIR *open_names(const struct chunks *c, unsigned directory) {
     int fd = openat(c->data_fds[directory], ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *names = fd >= 0 ? fdopendir(fd) : NULL;

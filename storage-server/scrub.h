@@ -10,7 +10,7 @@ struct scrub {
     struct chunks *chunks;
     const char *directory;
     struct pause *pause;
-    int64_t interval_ms; /* from the begin of a pass to the begin of the next */
+    int64_t interval_ms; /* from the start of a pass to the start of the next */
     int64_t rate_bps;    /* bytes a second; 0: never scrubs */
 };
 
