@@ -74,9 +74,11 @@ struct json_schema {
 };
 
 /* J(JSON_STRING, struct heartbeat, agent_id, 0) */
-#define J(type_, struct_, field_, flags_)                                                          \
+#define J(type_, struct_, field_, flags_) J_NAMED(type_, struct_, field_, #field_, flags_)
+/* As J with a key that cannot be the field's name ("signed"). */
+#define J_NAMED(type_, struct_, field_, name_, flags_)                                             \
     {                                                                                              \
-        .name = #field_, .type = (type_), .flags = (flags_), .offset = offsetof(struct_, field_),  \
+        .name = (name_), .type = (type_), .flags = (flags_), .offset = offsetof(struct_, field_),  \
         .size = sizeof(((struct_ *)0)->field_), .present_offset = SIZE_MAX                         \
     }
 /* As J with a bool `has_<field>` that tells whether the key was given (PATCH). */

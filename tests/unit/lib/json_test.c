@@ -503,8 +503,31 @@ static void threads_decode_at_once(void **state) {
     }
 }
 
+struct receipt {
+    bool is_signed;
+};
+
+static const struct json_field receipt_fields[] = {
+    J_NAMED(JSON_BOOL, struct receipt, is_signed, "signed", JSON_REQUIRED),
+};
+static const struct json_schema receipt_schema = JSON_SCHEMA(struct receipt, receipt_fields);
+
+static void a_key_may_have_another_name_than_its_field(void **state) {
+    (void)state;
+    static const char json[] = "{\"signed\":true}";
+    OWN_TEXT struct text out = TEXT_EMPTY;
+    struct receipt receipt;
+    struct err e;
+    assert_true(
+        json_decode(&receipt_schema, json, strlen(json), JSON_REJECT_UNKNOWN, &receipt, &e));
+    assert_true(receipt.is_signed);
+    json_encode(&receipt_schema, &receipt, &out);
+    assert_string_equal(out.data, json);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_key_may_have_another_name_than_its_field),
         cmocka_unit_test(malformed_text_is_refused_naming_the_byte),
         cmocka_unit_test(errors_of_text_carry_the_schema_name),
         cmocka_unit_test(a_nul_byte_is_refused_wherever_it_stands),
