@@ -1,11 +1,14 @@
 #include "master/api_system.h"
 
 #include "lib/clock.h"
+#include "lib/embed.h"
 #include "master/master.h"
 #include "master/master_metrics.h"
 
 #include <stdio.h>
 #include <string.h>
+
+EMBED_DECLARE(master_openapi)
 
 struct agents_count {
     int64_t pending, up, suspect, lost, revoked;
@@ -220,6 +223,11 @@ void api_metrics(struct http_request *r) {
     master_metrics_render(master_of(r), &words);
     http_reply_text(r, 200, "text/plain; version=0.0.4; charset=utf-8", text_value(&words),
                     words.length);
+}
+
+void api_openapi(struct http_request *r) {
+    const struct embedded_file *file = &master_openapi_files[0];
+    http_reply_text(r, 200, "application/yaml", file->data, file->size);
 }
 
 /* Until the console is there, a page that tells a person in a browser what this is and what to
