@@ -89,6 +89,13 @@ static void send_heartbeat(struct link *l) {
                     l->interval_ms + SLACK_MS);
 }
 
+/* What the master says is for people at the master; this is for those at the machine. */
+static const char *hint_of(const struct err *e) {
+    if (e->code != ERR_NOT_FOUND) return e->hint;
+    return "it was removed; to join again stop this agent, delete identity in its state directory, "
+           "start it with a new join string";
+}
+
 /* Tells once per kind of trouble, not at every attempt. */
 static void tell_trouble(struct link *l, const struct err *e) {
     exchange_connected(l->options.exchange, false, 0);
@@ -96,7 +103,7 @@ static void tell_trouble(struct link *l, const struct err *e) {
     l->last_error = e->code;
     log_warn("link.down", "master=%s port=%d code=%s error=%s hint=%s",
              l->options.identity->master_host, l->options.identity->master_port,
-             err_code_name(e->code), e->text, e->hint);
+             err_code_name(e->code), e->text, hint_of(e));
 }
 
 static void act(struct link *l, enum link_event event, int64_t *wake_ms) {

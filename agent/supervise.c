@@ -245,6 +245,7 @@ static void answer_log_request(struct supervise *s) {
     for (size_t i = 0; i < s->count; i++)
         if (strcmp(s->nodes[i].id, r->node_id) == 0)
             node_log_tail(s->nodes[i].directory, max, &words);
+    if (r->node_id[0] == '\0') log_recent(max, &words);
     text_add(&words, "");
     free(s->log.words);
     s->log = (struct wire_log){.request_id = r->request_id, .words = fit_log(&words)};
