@@ -1,5 +1,6 @@
-/* Bus over NNG request/reply: bytes in, bytes out; who sent them is decided above (lib/session.h,
- * lib/wire.h). Callbacks of NNG only enqueue; programs take from the queue on their own threads. */
+/* Bus over NNG: bytes in, bytes out, on the wire the protocol of NNG's request/reply sockets; who
+ * sent them is decided above (lib/session.h, lib/wire.h). Callbacks of NNG only enqueue; programs
+ * take from the queue on their own threads. */
 #pragma once
 
 #include "lib/err.h"
@@ -13,17 +14,17 @@
 struct bus_server;
 struct bus_request; /* a message that is owed a reply; holding it parks the sender */
 
-/* Listens on address:port (0: pick one). Each request held open keeps a context of its own;
- * contexts are opened as they are needed, at most max_parked of them: further requests then wait in
- * their connections. Oversize messages drop the sender's connection. ERR_CONFLICT when the port is
- * taken, ERR_INVALID for an address that is not this machine's, ERR_DENIED for a port it may not
- * use. */
+/* Listens on address:port (0: pick one). At most max_parked requests are queued or held open at
+ * once: the connections of further ones are not read until there is room. Oversize messages drop
+ * the sender's connection, as do answers that a peer does not read, and two minutes without a
+ * request. ERR_CONFLICT when the port is taken, ERR_INVALID for an address that is not this
+ * machine's, ERR_DENIED for a port it may not use. */
 MUST_CHECK bool bus_server_open(struct bus_server **out, const char *address, int port,
                                 size_t max_parked, struct err *e);
 int bus_server_port(const struct bus_server *s);
 
-/* The next request, waiting at most timeout_ms (-1: for ever). NULL on timeout and after
- * bus_server_stop. Any thread. */
+/* The next request whose sender is still there, waiting at most timeout_ms (-1: for ever). NULL
+ * on timeout and after bus_server_stop. Any thread. */
 struct bus_request *bus_server_next(struct bus_server *s, int64_t timeout_ms);
 size_t bus_server_parked(const struct bus_server *s);
 
@@ -41,11 +42,10 @@ OWN_DEFINE(bus_server, struct bus_server, bus_server_close)
 
 struct bus_client;
 
-/* Dials host:port in the background, again and again with growing jittered pauses (100 ms to 5 s),
+/* Dials host:port in the background, again and again with growing random pauses (100 ms to 5 s),
  * until closed; host is a name, an IPv4 or an IPv6 address with or without brackets. A name is
- * tried in both families, as long as the owner thread comes by in bus_client_next. Never fails for
- * a server that is away, only for a malformed address (ERR_INVALID). Requests are never repeated by
- * themselves (resend time infinite). */
+ * tried in both families. Never fails for a server that is away, only for a malformed address
+ * (ERR_INVALID). Requests that a lost connection took fail; they are never repeated. */
 MUST_CHECK bool bus_client_open(struct bus_client **out, const char *host, int port, struct err *e);
 
 /* Sends one request; its answer, or its failure after timeout_ms, will come out of bus_client_next

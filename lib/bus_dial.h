@@ -1,33 +1,32 @@
-/* How a client of the bus finds its server: NNG dials one address again and again; this goes on to
- * other addresses of the name when one gives no connection. Included by lib/bus*.c only. Owner
- * thread of the client. */
+/* How a client of the bus finds its server: attempts one after another, with pauses that grow, over
+ * the addresses that a name may have. Included by lib/bus*.c only. */
 #pragma once
 
 #include "lib/bus_internal.h"
 
-struct bus_route {
-    const char *scheme;
-    const char *host;
-};
-
 struct bus_dial {
     char host[BUS_HOST_SIZE]; /* without brackets */
     int port;
-    nng_socket socket;
-    nng_dialer dialer;
-    struct bus_route routes[3];
+    void (*connected)(void *owner, nng_stream *stream); /* takes the stream; on a thread of NNG */
+    void *owner;
+    nng_stream_dialer *routes[3];
     size_t route_count;
-    size_t route;        /* the one being dialled */
-    bool proven;         /* it gave a connection once */
-    int64_t patience_ms; /* how long a route that never gave one is tried */
-    int64_t next_at_ms;  /* when to go on to the next route; 0 while connected */
+    nng_aio *aio;
+    /* Used by one thread after another: the starter's, then NNG's. */
+    size_t route;
+    bool pausing;
+    int pause_ms;
 };
 
-/* Checks the address and begins to dial in the background. ERR_INVALID. The socket stays the
- * caller's. */
-MUST_CHECK bool bus_dial_start(struct bus_dial *d, nng_socket socket, const char *host, int port,
-                               struct err *e);
+/* Checks the address. ERR_INVALID. bus_dial_fini is due even when it fails. */
+MUST_CHECK bool bus_dial_init(struct bus_dial *d, const char *host, int port,
+                              void (*connected)(void *owner, nng_stream *stream), void *owner,
+                              struct err *e);
 
-/* Goes on to the next route when it is time. Returns when to call it again, INT64_MAX for no need.
- */
-int64_t bus_dial_tend(struct bus_dial *d, bool connected, int64_t now_ms);
+/* Dials until there is a connection, which ends the search: at once for the first time, then after
+ * a pause, a short one again if the last connection was of use. Not while it searches already. */
+void bus_dial_start(struct bus_dial *d);
+void bus_dial_again(struct bus_dial *d, bool was_of_use);
+
+void bus_dial_stop(struct bus_dial *d); /* for good; waits for connected to return */
+void bus_dial_fini(struct bus_dial *d);

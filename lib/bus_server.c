@@ -1,149 +1,243 @@
-#include "lib/bus_internal.h"
-#include "lib/clock.h"
+#include "lib/bus_link.h"
 #include "lib/log.h"
 #include "lib/text.h"
 
 #include <arpa/inet.h>
 #include <assert.h>
-#include <nng/protocol/reqrep0/rep.h>
 #include <string.h>
+#include <sys/queue.h>
 
-#define RECEIVING_CONTEXTS 64 /* requests that may arrive before the program takes one */
-#define SEND_TIMEOUT_MS 10000 /* for an answer to a peer that does not read */
-#define FLUSH_TIMEOUT_MS 1000 /* for answers under way when the server closes */
+#define QUEUE_MAX_BYTES (16 * 1024 * 1024) /* requests that nobody took yet */
+#define UNSENT_MAX_BYTES (4 * 1024 * 1024) /* answers that a peer does not read */
+#define SEND_TIMEOUT_MS 30000              /* for one of them */
+#define IDLE_MS 120000                     /* a connection without requests is closed after that */
+#define ACCEPT_PAUSE_MS 100                /* when no connection can be accepted */
+#define FLUSH_TIMEOUT_MS 1000              /* for answers under way when the server closes */
+#define IDS_MAX_SIZE (9 * 4)               /* a request's own id behind those of eight devices */
 
-/*            request arrives        bus_server_next        bus_reply
- * RECEIVING ----------------> QUEUED --------------> HELD -----------> SENDING
- *     ^                                               | bus_discard       | sent, or given up
- *     +-----------------------------------------------+-------------------+
- * Any of them goes to ENDED when the server closes. */
-enum slot_state { SLOT_RECEIVING, SLOT_QUEUED, SLOT_HELD, SLOT_SENDING, SLOT_ENDED };
-
-/* A context of NNG with what it carries; used again for request after request. */
-struct bus_request {
+/* A connection. Lives as long as its link runs and as its requests do. */
+struct peer {
     struct bus_server *server;
-    nng_ctx context;
-    nng_aio *aio;
-    nng_msg *message; /* the request, from QUEUED to HELD */
+    struct bus_link *link;
     char address[BUS_ADDRESS_SIZE];
-    enum slot_state state;          /* guarded by the server's lock, like the links */
-    struct bus_request *next;       /* all */
-    struct bus_request *next_ready; /* those QUEUED */
+    /* guarded by the server's lock */
+    LIST_ENTRY(peer) next;
+    size_t references; /* the running link's, and one per request */
+    size_t requests;
 };
 
+/*           there is room          bus_server_next     bus_reply, bus_discard
+ * (waiting) -------------> (ready) --------------> held ---------------------> freed
+ * A request that found no room waits, and its connection is not read meanwhile. */
+struct bus_request {
+    struct peer *peer;
+    unsigned char *message; /* ids, then the payload */
+    size_t ids_size, length;
+    TAILQ_ENTRY(bus_request) next; /* ready or waiting; guarded by the server's lock */
+};
+TAILQ_HEAD(requests, bus_request);
+LIST_HEAD(peers, peer);
+
 struct bus_server {
-    nng_socket socket;
-    nng_listener listener;
+    nng_stream_listener *listener;
+    nng_aio *accepting;
+    bool pausing; /* only the accepting callback uses it */
     int port;
-    size_t max_contexts;
+    size_t max_parked;
     struct bus_signal signal; /* guards everything below */
-    struct bus_request *all;
-    struct bus_request *ready_first, *ready_last;
-    size_t contexts, receiving, parked, sending;
+    struct peers peers, leaving;
+    struct requests ready, waiting;
+    size_t ready_count, ready_bytes, parked;
+    size_t unsent; /* answers on their way */
     size_t inside; /* threads in bus_server_next */
     bool stopped, closing;
 };
 
-/* The peer's address without its port. False when it is gone already. */
-static bool peer_address(nng_msg *message, char out[BUS_ADDRESS_SIZE]) {
+static void lock(struct bus_server *s) {
+    pthread_mutex_lock(&s->signal.lock);
+}
+
+static void unlock(struct bus_server *s) {
+    pthread_mutex_unlock(&s->signal.lock);
+}
+
+/* Lock held on entry, released on return. */
+static void release_peer_unlock(struct peer *p) {
+    struct bus_server *s = p->server;
+    bool last = --p->references == 0;
+    if (last) LIST_REMOVE(p, next);
+    if (last && s->closing) pthread_cond_broadcast(&s->signal.changed);
+    unlock(s);
+    if (!last) return;
+    bus_link_release(p->link);
+    free(p);
+}
+
+static bool has_room(const struct bus_server *s) {
+    return s->ready_count + s->parked < s->max_parked && s->ready_bytes < QUEUE_MAX_BYTES;
+}
+
+static void make_ready(struct bus_server *s, struct bus_request *r) {
+    TAILQ_INSERT_TAIL(&s->ready, r, next);
+    s->ready_count++;
+    s->ready_bytes += r->length;
+    pthread_cond_signal(&s->signal.changed);
+}
+
+static void free_request_unlock(struct bus_request *r) {
+    struct peer *p = r->peer;
+    p->requests--;
+    free(r->message);
+    free(r);
+    release_peer_unlock(p);
+}
+
+/* Lets those who wait for room in, as many as find some. */
+static void admit(struct bus_server *s) {
+    for (;;) {
+        lock(s);
+        struct bus_request *r = has_room(s) && !s->closing ? TAILQ_FIRST(&s->waiting) : NULL;
+        if (r == NULL) {
+            unlock(s);
+            return;
+        }
+        struct bus_link *link = bus_link_retain(r->peer->link);
+        TAILQ_REMOVE(&s->waiting, r, next);
+        make_ready(s, r);
+        unlock(s);
+        bus_link_receive(link);
+        bus_link_release(link);
+    }
+}
+
+/* Bytes of the ids before the payload: the last one has its highest bit set. 0 for nonsense. */
+static size_t ids_size(const unsigned char *message, size_t length) {
+    for (size_t i = 0; i + 4 <= length && i + 4 <= IDS_MAX_SIZE; i += 4) {
+        if ((message[i] & 0x80) != 0) return i + 4;
+    }
+    return 0;
+}
+
+static void peer_opened(void *owner) {
+    bus_link_receive(((struct peer *)owner)->link);
+}
+
+static void peer_received(void *owner, unsigned char *message, size_t length) {
+    struct peer *p = owner;
+    struct bus_server *s = p->server;
+    size_t ids = ids_size(message, length);
+    if (ids == 0) {
+        free(message);
+        bus_link_close(p->link);
+        return;
+    }
+    struct bus_request *r = memory_zeroed(1, sizeof *r);
+    *r = (struct bus_request){.peer = p, .message = message, .ids_size = ids, .length = length};
+    lock(s);
+    p->references++;
+    p->requests++;
+    bool room = has_room(s);
+    if (s->closing) {
+        free_request_unlock(r);
+        return;
+    }
+    if (room)
+        make_ready(s, r);
+    else
+        TAILQ_INSERT_TAIL(&s->waiting, r, next);
+    unlock(s);
+    if (room) bus_link_receive(p->link);
+}
+
+static void peer_sent(void *owner) {
+    struct bus_server *s = ((struct peer *)owner)->server;
+    lock(s);
+    s->unsent--;
+    if (s->stopped && s->unsent == 0) pthread_cond_broadcast(&s->signal.changed);
+    unlock(s);
+}
+
+static bool peer_idle(void *owner) {
+    struct peer *p = owner;
+    lock(p->server);
+    bool idle = p->requests == 0;
+    unlock(p->server);
+    return idle;
+}
+
+static void peer_closed(void *owner) {
+    struct peer *p = owner;
+    lock(p->server);
+    release_peer_unlock(p);
+}
+
+static const struct bus_link_kind peer_kind = {
+    .protocol = BUS_PROTOCOL_REPLY,
+    .peer_protocol = BUS_PROTOCOL_REQUEST,
+    .idle_ms = IDLE_MS,
+    .send_timeout_ms = SEND_TIMEOUT_MS,
+    .unsent_max_bytes = UNSENT_MAX_BYTES,
+    .opened = peer_opened,
+    .received = peer_received,
+    .sent = peer_sent,
+    .idle = peer_idle,
+    .closed = peer_closed,
+};
+
+/* The peer's address without its port, "" when it is gone already. */
+static void peer_address(nng_stream *stream, char out[BUS_ADDRESS_SIZE]) {
     nng_sockaddr address;
     static const unsigned char mapped[12] = {[10] = 0xff, [11] = 0xff};
     out[0] = '\0';
-    if (nng_pipe_get_addr(nng_msg_get_pipe(message), NNG_OPT_REMADDR, &address) != 0) return false;
+    if (nng_stream_get_addr(stream, NNG_OPT_REMADDR, &address) != 0) return;
     if (address.s_family == NNG_AF_INET)
         inet_ntop(AF_INET, &address.s_in.sa_addr, out, BUS_ADDRESS_SIZE);
-    if (address.s_family == NNG_AF_INET6 && memcmp(address.s_in6.sa_addr, mapped, 12) == 0)
-        inet_ntop(AF_INET, address.s_in6.sa_addr + 12, out, BUS_ADDRESS_SIZE);
-    else if (address.s_family == NNG_AF_INET6)
-        inet_ntop(AF_INET6, address.s_in6.sa_addr, out, BUS_ADDRESS_SIZE);
-    return out[0] != '\0';
-}
-
-/* Lets the slot wait for a request; lock held on entry, released on return. */
-static void receive_unlock(struct bus_request *r) {
-    struct bus_server *s = r->server;
-    bool go_on = !s->closing;
-    r->state = go_on ? SLOT_RECEIVING : SLOT_ENDED;
-    if (go_on) s->receiving++;
-    pthread_mutex_unlock(&s->signal.lock);
-    if (!go_on) return;
-    nng_aio_set_timeout(r->aio, NNG_DURATION_INFINITE);
-    nng_ctx_recv(r->context, r->aio);
-}
-
-static void received(struct bus_request *r, int result) {
-    struct bus_server *s = r->server;
-    nng_msg *message = result == 0 ? nng_aio_get_msg(r->aio) : NULL;
-    nng_aio_set_msg(r->aio, NULL);
-    bool wanted = message != NULL && peer_address(message, r->address);
-    if (message != NULL && !wanted) nng_msg_free(message);
-    pthread_mutex_lock(&s->signal.lock);
-    s->receiving--;
-    if (!wanted) {
-        receive_unlock(r);
-        return;
-    }
-    r->state = SLOT_QUEUED;
-    r->message = message;
-    r->next_ready = NULL;
-    if (s->ready_last != NULL)
-        s->ready_last->next_ready = r;
+    else if (memcmp(address.s_in6.sa_addr, mapped, sizeof mapped) == 0)
+        inet_ntop(AF_INET, address.s_in6.sa_addr + sizeof mapped, out, BUS_ADDRESS_SIZE);
     else
-        s->ready_first = r;
-    s->ready_last = r;
-    pthread_cond_signal(&s->signal.changed);
-    pthread_mutex_unlock(&s->signal.lock);
+        inet_ntop(AF_INET6, address.s_in6.sa_addr, out, BUS_ADDRESS_SIZE);
 }
 
-static void sent(struct bus_request *r, int result) {
-    struct bus_server *s = r->server;
-    if (result != 0) nng_msg_free(nng_aio_get_msg(r->aio));
-    nng_aio_set_msg(r->aio, NULL);
-    pthread_mutex_lock(&s->signal.lock);
-    s->sending--;
-    if (s->stopped && s->sending == 0) pthread_cond_broadcast(&s->signal.changed);
-    receive_unlock(r);
+static void add_peer(struct bus_server *s, nng_stream *stream) {
+    struct peer *p = memory_zeroed(1, sizeof *p);
+    p->server = s;
+    p->references = 1;
+    peer_address(stream, p->address);
+    p->link = bus_link_new(stream, &peer_kind, p);
+    lock(s);
+    bool wanted = !s->closing && p->address[0] != '\0';
+    LIST_INSERT_HEAD(&s->peers, p, next);
+    struct bus_link *link = bus_link_retain(p->link);
+    unlock(s);
+    if (wanted)
+        bus_link_start(link);
+    else
+        bus_link_close(link);
+    bus_link_release(link);
 }
 
 /* On a thread of NNG. */
-static void completed(void *argument) {
-    struct bus_request *r = argument;
-    int result = nng_aio_result(r->aio);
-    pthread_mutex_lock(&r->server->signal.lock);
-    enum slot_state state = r->state;
-    pthread_mutex_unlock(&r->server->signal.lock);
-    assert(state == SLOT_RECEIVING || state == SLOT_SENDING);
-    if (state == SLOT_RECEIVING)
-        received(r, result);
+static void accepted(void *argument) {
+    struct bus_server *s = argument;
+    int result = nng_aio_result(s->accepting);
+    if (result == NNG_ECLOSED || result == NNG_ECANCELED) return;
+    if (result == 0 && !s->pausing) add_peer(s, nng_aio_get_output(s->accepting, 0));
+    s->pausing = result != 0;
+    if (s->pausing)
+        nng_sleep_aio(ACCEPT_PAUSE_MS, s->accepting); /* no descriptors or memory left */
     else
-        sent(r, result);
-}
-
-/* Opens one more context, which s->contexts counts already. */
-static void open_slot(struct bus_server *s) {
-    struct bus_request *r = memory_zeroed(1, sizeof *r);
-    r->server = s;
-    bus_must(nng_ctx_open(&r->context, s->socket));
-    bus_must(nng_aio_alloc(&r->aio, completed, r));
-    pthread_mutex_lock(&s->signal.lock);
-    r->next = s->all;
-    s->all = r;
-    receive_unlock(r);
+        nng_stream_listener_accept(s->listener, s->accepting);
 }
 
 static bool listen_on(struct bus_server *s, const char *host, int port, struct err *e) {
     char url[BUS_URL_SIZE];
     bus_url(url, "tcp", host, port);
-    const char *place = url + strlen("tcp://");
-    int code = nng_listener_create(&s->listener, s->socket, url);
-    if (code == 0) {
-        bus_must(nng_listener_set_bool(s->listener, NNG_OPT_TCP_NODELAY, true));
-        bus_must(nng_listener_set_bool(s->listener, NNG_OPT_TCP_KEEPALIVE, true));
-        code = nng_listener_start(s->listener, 0);
-    }
-    if (code == 0) code = nng_listener_get_int(s->listener, NNG_OPT_TCP_BOUND_PORT, &s->port);
+    int code = nng_stream_listener_alloc(&s->listener, url);
+    if (code == 0) code = nng_stream_listener_listen(s->listener);
+    if (code == 0)
+        code = nng_stream_listener_get_int(s->listener, NNG_OPT_TCP_BOUND_PORT, &s->port);
     if (code == 0) return true;
-    bus_error(e, code, "the bus cannot listen on %s", place);
+    bus_error(e, code, "the bus cannot listen on %s", url + strlen("tcp://"));
     if (code == NNG_EADDRINUSE)
         err_hint(e, "choose another port, or stop what uses this one (ss -ltnp shows it)");
     if (code == NNG_EADDRINVAL) err_hint(e, "name an address of this machine (ip address)");
@@ -158,12 +252,14 @@ bool bus_server_open(struct bus_server **out, const char *address, int port, siz
     if (!bus_host(address, host, e)) return err_wrap(e, "bus");
     OWN(bus_server) struct bus_server *s = memory_zeroed(1, sizeof *s);
     bus_signal_init(&s->signal);
-    bus_must(nng_rep0_open(&s->socket));
-    bus_must(nng_socket_set_size(s->socket, NNG_OPT_RECVMAXSZ, BUS_RECEIVE_MAX_BYTES));
-    s->max_contexts = max_parked;
-    s->contexts = max_parked < RECEIVING_CONTEXTS ? max_parked : RECEIVING_CONTEXTS;
-    for (size_t i = 0; i < s->contexts; i++) open_slot(s);
+    s->max_parked = max_parked;
+    LIST_INIT(&s->peers);
+    LIST_INIT(&s->leaving);
+    TAILQ_INIT(&s->ready);
+    TAILQ_INIT(&s->waiting);
+    bus_must(nng_aio_alloc(&s->accepting, accepted, s));
     if (!listen_on(s, host, port, e)) return false;
+    nng_stream_listener_accept(s->listener, s->accepting);
     *out = TAKE(s);
     return true;
 }
@@ -172,116 +268,135 @@ int bus_server_port(const struct bus_server *s) {
     return s->port;
 }
 
+/* The first ready request whose sender is still there; lock held. */
 static struct bus_request *take_ready(struct bus_server *s) {
-    struct bus_request *r = s->ready_first;
-    if (r == NULL) return NULL;
-    s->ready_first = r->next_ready;
-    if (s->ready_first == NULL) s->ready_last = NULL;
-    r->state = SLOT_HELD;
-    s->parked++;
-    return r;
+    for (struct bus_request *r; (r = TAILQ_FIRST(&s->ready)) != NULL; lock(s)) {
+        TAILQ_REMOVE(&s->ready, r, next);
+        s->ready_count--;
+        s->ready_bytes -= r->length;
+        if (!bus_link_is_closed(r->peer->link)) {
+            s->parked++;
+            return r;
+        }
+        free_request_unlock(r);
+    }
+    return NULL;
 }
 
 struct bus_request *bus_server_next(struct bus_server *s, int64_t timeout_ms) {
     int64_t deadline = bus_deadline(timeout_ms);
-    pthread_mutex_lock(&s->signal.lock);
+    struct bus_request *r = NULL;
+    lock(s);
     s->inside++;
-    while (!s->stopped && s->ready_first == NULL && bus_signal_wait(&s->signal, deadline)) {
+    while (!s->stopped && (r = take_ready(s)) == NULL && bus_signal_wait(&s->signal, deadline)) {
     }
-    struct bus_request *r = s->stopped ? NULL : take_ready(s);
-    bool grow = r != NULL && s->receiving < RECEIVING_CONTEXTS && s->contexts < s->max_contexts;
-    if (grow) s->contexts++;
-    pthread_mutex_unlock(&s->signal.lock);
-    if (grow) open_slot(s);
-    pthread_mutex_lock(&s->signal.lock);
+    unlock(s);
+    admit(s); /* fewer bytes are ready now */
+    lock(s);
     s->inside--;
     if (s->stopped) pthread_cond_broadcast(&s->signal.changed);
-    pthread_mutex_unlock(&s->signal.lock);
+    unlock(s);
     return r;
 }
 
 size_t bus_server_parked(const struct bus_server *s) {
-    pthread_mutex_t *lock = (pthread_mutex_t *)&s->signal.lock;
-    pthread_mutex_lock(lock);
+    pthread_mutex_t *mutex = (pthread_mutex_t *)&s->signal.lock;
+    pthread_mutex_lock(mutex);
     size_t parked = s->parked;
-    pthread_mutex_unlock(lock);
+    pthread_mutex_unlock(mutex);
     return parked;
 }
 
 const void *bus_request_bytes(const struct bus_request *r, size_t *length) {
-    *length = nng_msg_len(r->message);
-    return nng_msg_body(r->message);
+    *length = r->length - r->ids_size;
+    return r->message + r->ids_size;
 }
 
 const char *bus_request_address(const struct bus_request *r) {
-    return r->address;
-}
-
-/* Takes the request from the program; lock held on return. */
-static void end_held_lock(struct bus_request *r) {
-    struct bus_server *s = r->server;
-    nng_msg_free(r->message);
-    r->message = NULL;
-    pthread_mutex_lock(&s->signal.lock);
-    assert(r->state == SLOT_HELD);
-    s->parked--;
-}
-
-void bus_reply(struct bus_request *r, const void *bytes, size_t length) {
-    nng_msg *answer;
-    if (length > BUS_MESSAGE_MAX_BYTES) {
-        log_error("bus.answer_too_large", "address=%s bytes=%zu", r->address, length);
-        bus_discard(r);
-        return;
-    }
-    bus_must(nng_msg_alloc(&answer, 0));
-    bus_must(nng_msg_append(answer, bytes, length));
-    end_held_lock(r);
-    r->state = SLOT_SENDING;
-    r->server->sending++;
-    pthread_mutex_unlock(&r->server->signal.lock);
-    nng_aio_set_msg(r->aio, answer);
-    nng_aio_set_timeout(r->aio, SEND_TIMEOUT_MS);
-    nng_ctx_send(r->context, r->aio);
+    return r->peer->address;
 }
 
 void bus_discard(struct bus_request *r) {
-    end_held_lock(r);
-    receive_unlock(r); /* receiving anew makes the context forget whom it owed an answer */
+    struct bus_server *s = r->peer->server;
+    lock(s);
+    assert(s->parked > 0);
+    s->parked--;
+    free_request_unlock(r);
+    admit(s);
+}
+
+void bus_reply(struct bus_request *r, const void *bytes, size_t length) {
+    struct bus_server *s = r->peer->server;
+    if (length > BUS_MESSAGE_MAX_BYTES) {
+        log_error("bus.answer_too_large", "address=%s bytes=%zu", r->peer->address, length);
+    } else {
+        lock(s);
+        s->unsent++;
+        unlock(s);
+        struct bus_frame *frame = bus_frame_new(r->message, r->ids_size, bytes, length);
+        if (!bus_link_send(r->peer->link, frame)) peer_sent(r->peer);
+    }
+    bus_discard(r);
 }
 
 void bus_server_stop(struct bus_server *s) {
-    pthread_mutex_lock(&s->signal.lock);
+    lock(s);
     s->stopped = true;
     pthread_cond_broadcast(&s->signal.changed);
-    pthread_mutex_unlock(&s->signal.lock);
+    unlock(s);
 }
 
-/* Waits for threads to leave and answers to go out, then lets no slot start anything. */
+/* Waits for threads to leave and for answers to go out, then stops accepting. */
 static void settle(struct bus_server *s) {
     bus_server_stop(s);
     int64_t deadline = bus_deadline(FLUSH_TIMEOUT_MS);
-    pthread_mutex_lock(&s->signal.lock);
+    lock(s);
     while (s->inside > 0) bus_signal_wait(&s->signal, INT64_MAX);
-    while (s->sending > 0 && bus_signal_wait(&s->signal, deadline)) {
+    while (s->unsent > 0 && bus_signal_wait(&s->signal, deadline)) {
     }
     assert(s->parked == 0);
     s->closing = true;
-    pthread_mutex_unlock(&s->signal.lock);
+    unlock(s);
+    if (s->listener != NULL) nng_stream_listener_close(s->listener);
+    nng_aio_stop(s->accepting);
+}
+
+/* The next connection that was not told to close yet, now among those leaving; to be released. */
+static struct bus_link *next_to_close(struct bus_server *s) {
+    lock(s);
+    struct peer *p = LIST_FIRST(&s->peers);
+    struct bus_link *link = p != NULL ? bus_link_retain(p->link) : NULL;
+    if (p != NULL) {
+        LIST_REMOVE(p, next);
+        LIST_INSERT_HEAD(&s->leaving, p, next);
+    }
+    unlock(s);
+    return link;
+}
+
+static void drop_requests(struct bus_server *s, struct requests *list) {
+    lock(s);
+    for (struct bus_request *r; (r = TAILQ_FIRST(list)) != NULL; lock(s)) {
+        TAILQ_REMOVE(list, r, next);
+        free_request_unlock(r);
+    }
+    unlock(s);
 }
 
 void bus_server_close(struct bus_server *s) {
     if (s == NULL) return;
     settle(s);
-    for (struct bus_request *r = s->all; r != NULL; r = r->next) nng_aio_stop(r->aio);
-    for (struct bus_request *r = s->all; r != NULL; r = r->next) nng_ctx_close(r->context);
-    nng_close(s->socket);
-    for (struct bus_request *r = s->all, *next; r != NULL; r = next) {
-        next = r->next;
-        nng_msg_free(r->message);
-        nng_aio_free(r->aio);
-        free(r);
+    for (struct bus_link *link; (link = next_to_close(s)) != NULL;) {
+        bus_link_close(link);
+        bus_link_release(link);
     }
+    drop_requests(s, &s->ready);
+    drop_requests(s, &s->waiting);
+    lock(s);
+    while (!LIST_EMPTY(&s->leaving)) bus_signal_wait(&s->signal, INT64_MAX);
+    unlock(s);
+    nng_stream_listener_free(s->listener);
+    nng_aio_free(s->accepting);
     bus_signal_fini(&s->signal);
     free(s);
 }
