@@ -107,6 +107,10 @@ bool backup_restore(struct invocation *call, struct err *e) {
         return invocation_would(call, e, "restore %s, %s, all intact, into %s", files, size,
                                 s->state);
     if (!listing_line(e, "%s, %s, restored into %s", files, size, s->state)) return false;
-    invocation_note(call, "Next: grid-master --state %s", s->state);
+    invocation_note(
+        call,
+        "The tokens of the backup are good again; the first start makes a new %s/admin.token\n"
+        "Next: grid-master --state %s",
+        s->state, s->state);
     return true;
 }

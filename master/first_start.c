@@ -1,9 +1,11 @@
 #include "master/first_start.h"
 
+#include "lib/file.h"
 #include "master/master.h"
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 struct grid_id {
     char *out;
@@ -20,11 +22,18 @@ static bool read_id(struct db_connection *c, void *argument, struct err *e) {
     return db_one(c, Q_META_GET, take_id, argument, e, "s", "grid_id");
 }
 
+/* A state that a backup gave back has none. Whoever may write here owns the grid anyway. */
+static bool keep_admin_token(struct db *db, const char *state_directory, struct err *e) {
+    char path[PATH_MAX];
+    if (!file_join(path, sizeof path, state_directory, "admin.token", e)) return false;
+    return access(path, F_OK) == 0 || tokens_create_admin(db, state_directory, e);
+}
+
 bool first_start_state(struct db *db, const char *state_directory, char grid_id[33], bool *fresh,
                        struct err *e) {
     struct grid_id g = {grid_id};
     *fresh = false;
-    if (db_read(db, read_id, &g, e)) return true;
+    if (db_read(db, read_id, &g, e)) return keep_admin_token(db, state_directory, e);
     if (e->code != ERR_NOT_FOUND) return false;
     *fresh = true;
     random_hex(16, grid_id);

@@ -6,7 +6,8 @@
 
 struct master;
 
-/* Reads the grid's id or makes it, with an admin token; *fresh tells which. A first start that was
+/* Reads the grid's id or makes it, with an admin token; *fresh tells which. An admin token is also
+ * made when its file is gone, as it is behind a restored backup. A first start that was
  * cut off half-way counts as fresh again: the id is written last. */
 MUST_CHECK bool first_start_state(struct db *db, const char *state_directory, char grid_id[33],
                                   bool *fresh, struct err *e);
