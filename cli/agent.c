@@ -31,11 +31,14 @@ static const struct output_column columns[] = {
     {"REASON",   COLUMN_FLEX },
 };
 
-static int healthy_nodes(const struct answer_agent *a) {
-    int healthy = 0;
-    for (size_t i = 0; i < a->nodes_count; i++)
-        if (a->nodes[i].state != NULL && strcmp(a->nodes[i].state, "healthy") == 0) healthy++;
-    return healthy;
+/* A node of a draining machine is called draining while it is healthy. */
+static int serving_nodes(const struct answer_agent *a) {
+    int serving = 0;
+    for (size_t i = 0; i < a->nodes_count; i++) {
+        const char *state = format_or(a->nodes[i].state, "");
+        if (strcmp(state, "healthy") == 0 || strcmp(state, "draining") == 0) serving++;
+    }
+    return serving;
 }
 
 static const char *agent_reason(const struct answer_agent *a) {
@@ -51,7 +54,7 @@ static void agent_row(const void *item, int64_t now_ms, struct output_table *t) 
     output_cell(t, a->mode);
     output_cell(t, a->version);
     output_cell(t, a->desired_version);
-    output_cell_format(t, "%d/%zu", healthy_nodes(a), a->nodes_count);
+    output_cell_format(t, "%d/%zu", serving_nodes(a), a->nodes_count);
     output_cell(t, format_age(format_or(a->last_seen_at, ""), now_ms, age));
     output_cell(t, a->channel);
     output_cell_format(t, "%s/%s", format_or(a->platform, "-"), format_or(a->arch, "-"));

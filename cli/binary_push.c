@@ -61,10 +61,17 @@ static bool look_up(struct upload *u, struct http_answer *answer, bool *same, st
 
 /* --- the upload --- */
 
+/* The answer to HEAD has no body that could say it. */
+static bool explain_role(const struct http_answer *answer, struct err *e) {
+    if (answer->status != 403) return false;
+    err_set(e, ERR_DENIED, "publishing needs role publisher, which the token does not have");
+    return err_hint(e, "an admin makes such a token: gridctl token create --role publisher");
+}
+
 static bool ask_offset(struct upload *u, int64_t *offset, struct err *e) {
     OWN_HTTP_ANSWER struct http_answer answer = {0};
     struct http_call head = {.method = "HEAD"};
-    if (!api_call(u->call->api, &head, u->path, &answer, e)) return false;
+    if (!api_call(u->call->api, &head, u->path, &answer, e)) return explain_role(&answer, e);
     *offset = answer.upload_offset > 0 ? answer.upload_offset : 0;
     if (*offset <= u->file->size_bytes) return true;
     return err_set(e, ERR_CORRUPT, "the master holds %lld bytes of %s, which has only %lld",

@@ -101,7 +101,10 @@ static void examine_agents(struct doctor *d, const struct answer_agent_counts *a
 static void examine_nodes(struct doctor *d, const struct answer_summary *s) {
     const struct answer_node_counts *n = &s->nodes;
     int64_t all = n->healthy + n->starting + n->unhealthy + n->backoff + n->stopped + n->draining;
-    if (all > 0)
+    if (n->draining > 0)
+        doctor_add(d, "ok", "nodes", "", "%lld of %lld healthy, %lld serve on while draining",
+                   (long long)n->healthy, (long long)all, (long long)n->draining);
+    else if (all > 0)
         doctor_add(d, "ok", "nodes", "", "%lld of %lld healthy", (long long)n->healthy,
                    (long long)all);
     if (n->unhealthy > 0)

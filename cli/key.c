@@ -81,7 +81,10 @@ bool key_generate(struct invocation *call, struct err *e) {
     if (call->format == OUTPUT_NAME) return listing_line(e, "%s", id);
     if (call->format == OUTPUT_JSON) return emit_key(call, sign_secret_public(key), e);
     if (!listing_line(e, "%s  %s (keep it secret)  %s", id, secret_path, public_path)) return false;
-    invocation_note(call, "Next: gridctl key trust %s", public_path);
+    invocation_note(call,
+                    "It has no password; minisign -C -s %s sets one\n"
+                    "Next: gridctl key trust %s",
+                    secret_path, public_path);
     return true;
 }
 

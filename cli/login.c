@@ -26,7 +26,8 @@ static bool read_token(struct api *api, struct err *e) {
     if (named) return true;
     if (terminal_present()) fprintf(stderr, "Token for %s. ", api->at.url);
     if (!terminal_secret("token", line, sizeof line, e)) return false;
-    snprintf(api->at.token_from, sizeof api->at.token_from, "what was typed");
+    snprintf(api->at.token_from, sizeof api->at.token_from, "%s",
+             terminal_present() ? "the terminal" : "stdin");
     bool good = discover_token_text(line, api->at.token, e);
     secret_wipe(line, sizeof line);
     return good;

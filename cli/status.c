@@ -72,7 +72,7 @@ static void add_versions(const struct answer_summary *s, const struct output_sty
         output_clean(version, false, style, out);
         text_add_format(out, "%*s ", width - output_columns(version), "");
         output_bar(s->versions[i].agents, sum, BAR_WIDTH, style, out);
-        text_add_format(out, " %3d%%\n", (int)(s->versions[i].agents * 100 / sum));
+        text_add_format(out, " %3d%%\n", (int)((s->versions[i].agents * 200 + sum) / (2 * sum)));
     }
 }
 

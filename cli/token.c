@@ -57,7 +57,7 @@ static bool create(struct invocation *call, struct http_answer *answer,
            answer_decode(&answer_created_token_schema, answer, out, e);
 }
 
-/* "one machine may use it, within 1 h", "role viewer, it never expires" */
+/* "one machine may use it, within 1 h", "role viewer, for 1 h" */
 static void describe_limits(const struct settings *s, struct text *out) {
     char words[FORMAT_SIZE];
     if (strcmp(s->kind, "join") == 0 && s->uses > 1)
@@ -66,9 +66,11 @@ static void describe_limits(const struct settings *s, struct text *out) {
         text_add(out, "one machine may use it");
     else
         text_add_format(out, "role %s", s->role);
+    bool join = strcmp(s->kind, "join") == 0;
     if (s->expires_ms > 0)
-        text_add_format(out, ", within %s", format_duration(s->expires_ms, words));
-    else if (strcmp(s->kind, "join") != 0)
+        text_add_format(out, ", %s %s", join ? "within" : "for",
+                        format_duration(s->expires_ms, words));
+    else if (!join)
         text_add(out, ", it never expires");
 }
 

@@ -332,6 +332,8 @@ class GridctlTest(unittest.TestCase):
         self.assertRegex(viewer, r"^gt_\w+\.\S+$")
         self.run_ok("agent", "list", token=viewer)
         self.assertIn("--role", self.run_bad(4, "operator", "channel", "set", "stable", "1.0.0", token=viewer))
+        pushed = self.write(ANY % "0.0.9", "refused")
+        self.assertIn("--role publisher", self.run_bad(4, "publisher", "binary", "push", pushed, token=viewer))
         token_id = viewer[3:].split(".")[0]
         self.assertNotIn(viewer.split(".")[1], self.run_ok("token", "list", "-o", "json"))
         self.assertIn(token_id, self.run_ok("token", "list", "-o", "name"))
@@ -396,6 +398,10 @@ class GridctlTest(unittest.TestCase):
         result = second.gridctl("binary", "list", "-o", "json", token=self.grid.token)
         self.assertEqual(json.loads(result.stdout), json.loads(before), said(result))
         self.assertEqual(second.request("GET", "/binaries/" + name, token=None).body, b"kept")
+        with open(os.path.join(second.master.state, "admin.token")) as f:
+            made = f.read().strip()
+        self.assertNotEqual(made, self.grid.token)
+        self.assertEqual(second.gridctl("token", "list", token=made).returncode, 0)
 
     def test_a_damaged_backup_is_refused(self):
         backup = os.path.join(self.grid.directory, "damaged.sqlar")
@@ -472,6 +478,7 @@ class AgentVerbsTest(unittest.TestCase):
         self.assertNotIn("zone", self.ok("agent", "label", "a-1", "zone-"))
         self.ok("agent", "drain", "a-1")
         self.assertEqual(self.json("agent", "show", "a-1")["mode"], "draining")
+        self.assertRegex(self.ok("agent", "list"), r"a-1 +up +draining +1\.0\.0 +1\.0\.0 +1/1 ")
         result = self.grid.gridctl("agent", "resume", "a-1", "nobody")
         self.assertEqual(result.returncode, 8, said(result))
         self.assertIn("nobody", result.stderr)

@@ -31,7 +31,7 @@ static void a_grid_in_change_shows_its_parts(void **state) {
     OWN_TEXT struct text out = TEXT_EMPTY;
     struct answer_share shares[] = {
         {.version = "1.0.0",      .agents = 1},
-        {.version = "1.1.0-rc.1", .agents = 3},
+        {.version = "1.1.0-rc.1", .agents = 2},
     };
     struct answer_channel channel = {.name = "stable", .version = "1.0.0"};
     struct answer_summary s = {
@@ -50,8 +50,8 @@ static void a_grid_in_change_shows_its_parts(void **state) {
     assert_string_equal(out.data, "remote  http://grid.example:7001  master 0.1.0  up 0 s\n"
                                   "Agents  4   2 up, 1 suspect, 1 lost\n"
                                   "Nodes   4   4 starting\n"
-                                  "Version 1.0.0      ██░░░░░░░░  25%\n"
-                                  "        1.1.0-rc.1 ███████░░░  75%\n"
+                                  "Version 1.0.0      ███░░░░░░░  33%\n"
+                                  "        1.1.0-rc.1 ██████░░░░  67%\n"
                                   "Channel stable 1.0.0\n"
                                   "Space   1.0 kB free of 2.0 kB\n"
                                   "Refused 1 file in the drop box\n");
