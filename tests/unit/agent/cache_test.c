@@ -1,7 +1,7 @@
 #include "agent/cache.h"
 
 #include "agent/versions.h"
-#include "agent_fixture.h"
+#include "tests/unit/agent/agent_fixture.h"
 
 /* Puts a new version into the store, as the fetcher does. */
 static void add(const char *name, struct version *out) {

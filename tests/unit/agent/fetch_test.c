@@ -1,8 +1,8 @@
 #include "agent/fetch.h"
 
 #include "agent/cache.h"
-#include "agent_fixture.h"
 #include "lib/http_server.h"
+#include "tests/unit/agent/agent_fixture.h"
 
 #include <pthread.h>
 #include <stdatomic.h>

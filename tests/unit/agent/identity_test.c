@@ -1,6 +1,6 @@
 #include "agent/identity.h"
 
-#include "agent_fixture.h"
+#include "tests/unit/agent/agent_fixture.h"
 
 static struct identity make_identity(void) {
     struct identity who = {.agent_id = "agent-1", .master_host = "::1", .master_port = 7123};

@@ -2,8 +2,8 @@
 #include "agent/link.h"
 
 #include "agent/enroll.h"
-#include "agent_fixture.h"
-#include "tiny_master.h"
+#include "tests/unit/agent/agent_fixture.h"
+#include "tests/unit/agent/tiny_master.h"
 
 static struct tiny_master master;
 static struct settings settings;

@@ -1,6 +1,6 @@
 #include "agent/node_log.h"
 
-#include "agent_fixture.h"
+#include "tests/unit/agent/agent_fixture.h"
 
 static struct text tail;
 

@@ -4,8 +4,8 @@
 
 #include "agent/cache.h"
 #include "agent/ports.h"
-#include "agent_fixture.h"
-#include "fake_node.h"
+#include "tests/unit/agent/agent_fixture.h"
+#include "tests/unit/agent/fake_node.h"
 
 #include <arpa/inet.h>
 #include <poll.h>
@@ -448,6 +448,7 @@ static void a_taken_port_is_named_with_its_holder_and_another_one_is_used(void *
     node_terminate(&node, clock_monotonic_ms());
     wait_until(ended());
     OWN_FD int fd = listen_on(port);
+    assert_true(fd >= 0);
     assert_ok(start());
     wait_until(healthy());
     assert_int_not_equal(node.record.port, port);
@@ -460,6 +461,7 @@ static void a_range_without_a_free_port_is_an_error(void **unused) {
     (void)unused;
     last_port = first_port;
     OWN_FD int fd = listen_on(first_port);
+    assert_true(fd >= 0);
     assert_false(start());
     assert_err(ERR_CONFLICT, "no port from");
     assert_err(ERR_CONFLICT, "--node-ports");

@@ -1,6 +1,6 @@
 #include "agent/report.h"
 
-#include "agent_fixture.h"
+#include "tests/unit/agent/agent_fixture.h"
 
 #include "agent/health.h"
 

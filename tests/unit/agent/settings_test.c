@@ -1,6 +1,6 @@
 #include "agent/settings.h"
 
-#include "agent_fixture.h"
+#include "tests/unit/agent/agent_fixture.h"
 
 #include "lib/labels.h"
 

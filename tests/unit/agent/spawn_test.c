@@ -1,6 +1,6 @@
 #include "agent/spawn.h"
 
-#include "agent_fixture.h"
+#include "tests/unit/agent/agent_fixture.h"
 
 #include <poll.h>
 #include <signal.h>

@@ -1,6 +1,6 @@
 #include "agent/verify.h"
 
-#include "agent_fixture.h"
+#include "tests/unit/agent/agent_fixture.h"
 
 static struct version version;
 static int fd = -1;

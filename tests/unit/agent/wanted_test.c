@@ -1,6 +1,6 @@
 #include "agent/wanted.h"
 
-#include "agent_fixture.h"
+#include "tests/unit/agent/agent_fixture.h"
 
 #define DIGEST "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define FILE_NAME "storage-server-1.0.0-linux-x86_64"
