@@ -13,8 +13,6 @@ static void agent_path(const char *id, const char *what, struct text *out) {
     if (what != NULL) text_add_format(out, "/%s", what);
 }
 
-/* --- list --- */
-
 static const struct output_column columns[] = {
     {"ID",       0           },
     {"STATUS",   COLUMN_STATE},
@@ -79,8 +77,6 @@ bool agent_list(struct invocation *call, struct err *e) {
                                      .when_empty = "gridctl agent join-command"};
     return listing_run(call, &l, e);
 }
-
-/* --- show, why --- */
 
 static void add_nodes(const struct answer_agent *a, const struct output_style *style,
                       struct text *out) {
@@ -198,8 +194,6 @@ bool agent_why(struct invocation *call, struct err *e) {
     return output_emit(&out, e);
 }
 
-/* --- drain, resume, approve, revoke: one route each, named as the verb --- */
-
 static const struct {
     const char *verb;
     const char *done;     /* after the agent's id */
@@ -272,8 +266,6 @@ bool agent_rm(struct invocation *call, struct err *e) {
     return confirm(call, "remove", "the master forgets it, it must join again", e) &&
            invocation_each(call, call->arguments, call->argument_count, remove_one, e);
 }
-
-/* --- label, logs --- */
 
 bool agent_label(struct invocation *call, struct err *e) {
     OWN_HTTP_ANSWER struct http_answer answer = {0};

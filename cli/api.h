@@ -26,7 +26,7 @@ MUST_CHECK bool api_get(struct api *a, const char *path, struct http_answer *out
 MUST_CHECK bool api_send(struct api *a, const char *method, const char *path, const char *body,
                          struct http_answer *out, struct err *e);
 
-/* --- paths; pure --- */
+/* Paths; pure. */
 
 /* Appends "/" and the percent-encoded segment; the '/' of a node id becomes '~' (ids never hold a
  * '~'). */

@@ -9,8 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* --- list --- */
-
 static const struct output_column columns[] = {
     {"FILE",      0           },
     {"VERSION",   0           },
@@ -92,8 +90,6 @@ bool binary_list(struct invocation *call, struct err *e) {
     return listing_run(call, call->settings->rejected ? &rejected : &registered, e);
 }
 
-/* --- show --- */
-
 /* A registered binary is named by its file name; a path before it is fine, so that a shell's
  * completion helps. */
 static bool reference(const char *argument, struct artifact_name *out, struct err *e) {
@@ -143,8 +139,6 @@ bool binary_show(struct invocation *call, struct err *e) {
     return done;
 }
 
-/* --- yank, rm --- */
-
 static bool change_one(struct invocation *call, const char *argument, struct err *e) {
     OWN_HTTP_ANSWER struct http_answer answer = {0};
     OWN_TEXT struct text path = TEXT_EMPTY;
@@ -185,8 +179,6 @@ bool binary_rm(struct invocation *call, struct err *e) {
     return change_all(
         call, "its bytes are deleted, and its name can only ever hold the same bytes again", e);
 }
-
-/* --- sign, verify --- */
 
 bool binary_sign(struct invocation *call, struct err *e) {
     OWN_BINARY_FILE struct binary_file file = {.fd = -1};

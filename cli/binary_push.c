@@ -25,8 +25,6 @@ struct upload {
     int64_t deadline_ms; /* monotonic; 0: none */
 };
 
-/* --- before the upload --- */
-
 static bool signature_header(struct upload *u, struct err *e) {
     OWN_TEXT struct text signature = TEXT_EMPTY, header = TEXT_EMPTY;
     const struct settings *s = u->call->settings;
@@ -58,8 +56,6 @@ static bool look_up(struct upload *u, struct http_answer *answer, bool *same, st
             u->file->name);
     return err_hint(e, "push it under a new version");
 }
-
-/* --- the upload --- */
 
 /* The answer to HEAD has no body that could say it. */
 static bool explain_role(const struct http_answer *answer, struct err *e) {
@@ -143,8 +139,6 @@ static bool upload(struct upload *u, struct http_answer *answer, struct err *e) 
     }
     return true;
 }
-
-/* --- after the upload --- */
 
 static bool channel_has(struct upload *u, const char *version, char channel[64]) {
     OWN_HTTP_ANSWER struct http_answer answer = {0};

@@ -32,8 +32,6 @@ bool doctor_failed(const struct doctor *d) {
     return false;
 }
 
-/* --- what the summary tells --- */
-
 static void examine_master(struct doctor *d, const struct answer_summary *s,
                            const char *own_version, int64_t now_ms) {
     const char *version = format_or(s->version, "?");
@@ -127,8 +125,6 @@ void doctor_examine(struct doctor *d, const struct answer_summary *s, const char
     examine_nodes(d, s);
 }
 
-/* --- what only asking tells --- */
-
 static void check_address(struct doctor *d, const struct discovery *at) {
     struct stat status;
     if (strncmp(at->url, "http://", 7) == 0 && !discover_is_local(at->url))
@@ -176,8 +172,6 @@ static void check_grid(struct invocation *call, struct doctor *d) {
     doctor_examine(d, &summary, GRID_VERSION, clock_wall_ms());
     json_clear(&answer_summary_schema, &summary);
 }
-
-/* --- telling --- */
 
 static const struct json_field finding_fields[] = {
     J(JSON_STRING, struct finding, state, 0),

@@ -54,8 +54,6 @@ bool output_format_parse(const char *word, enum output_format *out, struct err *
     return err_set(e, ERR_USAGE, "-o takes table, wide, json or name, not \"%s\"", word);
 }
 
-/* --- words --- */
-
 /* Bytes of the character at s, 0 when there is none; *point is its number. */
 static size_t decode_utf8(const char *s, uint32_t *point) {
     const unsigned char *bytes = (const unsigned char *)s;
@@ -147,8 +145,6 @@ void output_bar(int64_t done, int64_t total, int width, const struct output_styl
         text_add(out, i < filled ? (style->utf8 ? "\xe2\x96\x88" : "#")
                                  : (style->utf8 ? "\xe2\x96\x91" : "."));
 }
-
-/* --- tables --- */
 
 void output_table_fini(struct output_table *t) {
     for (size_t i = 0; i < t->cell_count; i++) free(t->cells[i]);
@@ -273,8 +269,6 @@ void output_fields(const struct output_table *t, const struct output_style *styl
     for (size_t i = 0; i < t->cell_count; i += 2)
         add_row(t, false, widths, t->cells + i, style, out);
 }
-
-/* --- the way out --- */
 
 bool output_json(const char *json, size_t length, struct text *out, struct err *e) {
     if (!json_check(json, length, e)) return err_wrap(e, "the answer is not JSON");

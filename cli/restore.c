@@ -66,8 +66,6 @@ static bool check_empty(const char *state, struct err *e) {
     return err_hint(e, "name a new or empty directory with --state");
 }
 
-/* --- out of the archive --- */
-
 static bool extract(const char *name, mode_t mode, int64_t size_bytes, void *argument,
                     struct err *e) {
     struct work *w = argument;
@@ -132,8 +130,6 @@ static bool verify(struct work *w, struct err *e) {
            err_set(e, ERR_CORRUPT, "the backup holds %lld files that MANIFEST does not name",
                    (long long)(w->result.files - 1 - known));
 }
-
-/* --- into its place --- */
 
 static bool move(const struct work *w, const char *name, struct err *e) {
     char from[PATH_MAX], to[PATH_MAX];

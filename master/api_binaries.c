@@ -44,8 +44,6 @@ void api_binaries_reply(struct http_request *r, int status, const struct binary 
         http_reply_json(r, status, json.data, json.length);
 }
 
-/* --- lists --- */
-
 static const char *const sort_names[] = {"name", "version", "uploaded_at", "size_bytes", NULL};
 enum { SORT_NAME, SORT_VERSION, SORT_UPLOADED, SORT_SIZE };
 
@@ -156,8 +154,6 @@ void api_binaries_rejected(struct http_request *r) {
     http_reply_json_etag(r, json.data, json.length);
 }
 
-/* --- one --- */
-
 void api_binaries_get(struct http_request *r) {
     static const char *const allowed[] = {"name", NULL};
     struct artifact_name id;
@@ -245,8 +241,6 @@ void api_binaries_verify(struct http_request *r) {
     json_encode(&answer_schema, &answer, &json);
     http_reply_json(r, 200, json.data, json.length);
 }
-
-/* --- withdrawing --- */
 
 /* The name must be given where a mistake cannot be taken back. */
 static bool read_withdrawal(struct http_request *r, struct artifact_name *id, struct err *e) {

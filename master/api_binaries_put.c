@@ -29,8 +29,6 @@ static void set_offset(struct http_request *r, int64_t offset) {
     http_reply_header(r, "Upload-Offset", value);
 }
 
-/* --- HEAD --- */
-
 /* Where the upload of these bytes stands: at the end when they are what is registered. */
 static bool find_offset(struct http_request *r, const char *given, int64_t *offset, struct err *e) {
     struct master *m = master_of(r);
@@ -64,8 +62,6 @@ void api_binaries_head(struct http_request *r) {
     set_offset(r, offset);
     http_reply_empty(r, 200);
 }
-
-/* --- PUT: its words --- */
 
 static bool parse_number(const char **cursor, char end, int64_t *out) {
     char *after = NULL;
@@ -121,8 +117,6 @@ static bool read_put(struct http_request *r, struct put *p, struct err *e) {
         return err_set(e, ERR_INVALID, "notes: at most %d bytes", CATALOG_NOTES_SIZE - 1);
     return read_range(r, p, e) && read_signature(r, p, e);
 }
-
-/* --- PUT: its body --- */
 
 /* What is certain before the body is there. *same: it is published already. */
 static bool judge_early(struct master *m, const struct put *p, struct binary *found, bool *same,

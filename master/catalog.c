@@ -43,8 +43,6 @@ bool catalog_open(struct catalog **out, struct db *db, struct keys *keys,
     return true;
 }
 
-/* --- rows --- */
-
 static bool copy_texts(struct db_row *row, struct binary *out) {
     return text_copy(out->id.name, sizeof out->id.name, db_column_text(row, 0)) &&
            text_copy(out->id.version, sizeof out->id.version, db_column_text(row, 1)) &&
@@ -107,8 +105,6 @@ bool catalog_find(struct catalog *c, const struct artifact_name *id, struct bina
     struct finding f = {id, out};
     return db_read(c->db, find_binary, &f, e);
 }
-
-/* --- lists --- */
 
 struct listing {
     const char *name, *platform, *arch, *version;
@@ -215,8 +211,6 @@ bool catalog_latest(struct catalog *c, const char *name, const char *platform, c
     *out = *catalog_choose(list, count, name, version, platform, arch);
     return true;
 }
-
-/* --- withdrawing --- */
 
 struct withdrawal {
     const struct artifact_name *id;

@@ -61,8 +61,6 @@ static bool read_standing(struct db_connection *c, void *argument, struct err *e
     return judge(c, n, n->binary, e);
 }
 
-/* --- proof --- */
-
 static bool check_bytes(const struct admission *a, const char *file_name, struct err *e) {
     if (a->staged->size_bytes == 0) return err_set(e, ERR_INVALID, "%s is empty", file_name);
     return artifact_check_machine(a->staged->fd, a->id->platform, a->id->arch, e) ||
@@ -141,8 +139,6 @@ static bool describe(const struct admission *a, struct binary *b, struct err *e)
     return a->notes == NULL || text_copy(b->notes, sizeof b->notes, a->notes) ||
            err_set(e, ERR_INVALID, "notes: at most %zu characters", sizeof b->notes - 1);
 }
-
-/* --- commit --- */
 
 struct published {
     char sha256[SHA256_HEX_SIZE];

@@ -38,8 +38,6 @@ void catalog_unstage(struct staged *s) {
     *s = (struct staged){.fd = -1};
 }
 
-/* --- claims --- */
-
 static bool claimed(const struct catalog *c, const char *sha256) {
     for (const struct object_claim *claim = c->claims; claim != NULL; claim = claim->next)
         if (strcmp(claim->sha256, sha256) == 0) return true;
@@ -62,8 +60,6 @@ void objects_end_claim(struct catalog *c, struct object_claim *claim) {
     pthread_cond_broadcast(&c->claim_ended);
     pthread_mutex_unlock(&c->lock);
 }
-
-/* --- coming and going --- */
 
 bool objects_publish(struct catalog *c, const struct staged *staged, struct err *e) {
     char path[PATH_MAX];
@@ -134,8 +130,6 @@ void catalog_release_objects(struct catalog *c) {
     }
     free(kept);
 }
-
-/* --- at the start --- */
 
 static void check_object(const struct catalog *c, const struct binary *b) {
     char path[PATH_MAX], file_name[ARTIFACT_FILE_SIZE];

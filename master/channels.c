@@ -20,8 +20,6 @@ bool channel_name_check(const char *name, struct err *e) {
                    name, CHANNEL_NAME_SIZE - 1);
 }
 
-/* --- reading --- */
-
 struct listing {
     struct channel *channels;
     size_t count;
@@ -68,8 +66,6 @@ bool channels_list(struct db *db, struct channel **out, size_t *count, struct er
 static bool take_one(struct db_row *row, void *argument, struct err *e) {
     return read_channel(row, argument, e);
 }
-
-/* --- setting --- */
 
 struct setting {
     const char *name, *artifact, *version, *principal;

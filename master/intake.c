@@ -68,8 +68,6 @@ bool intake_scanned_once(struct intake *i) {
     return atomic_load(&i->scanned);
 }
 
-/* --- what is due --- */
-
 static bool settled(const struct intake *i, const struct drop *d, int64_t now_ms) {
     /* Empty files are often made first and filled a moment later. */
     if (d->hinted && d->look.file.size_bytes > 0) return true;
@@ -120,8 +118,6 @@ static size_t collect_due(const struct intake *i, const struct drops *drops, boo
     if (count > 0) qsort(out, count, sizeof *out, compare_due);
     return count;
 }
-
-/* --- what comes of it --- */
 
 static void refuse(struct intake *i, struct drop *d, const struct err *why, size_t *told) {
     struct rejected now = {.seen_at_ms = clock_wall_ms()};
@@ -187,8 +183,6 @@ void intake_rejected(struct intake *i, struct rejected **out, size_t *count) {
     if (*count > 0) memcpy(*out, i->rejected, *count * sizeof **out);
     pthread_mutex_unlock(&i->lock);
 }
-
-/* --- a scan --- */
 
 /* The directory may be another one than at the last scan: watching is begun again each time, which
  * changes nothing for the same one. */

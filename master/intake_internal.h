@@ -63,7 +63,7 @@ struct intake {
     size_t rejected_count;
 };
 
-/* --- intake_look.c --- */
+/* Intake_look.c. */
 /* Fills *out with what lies in the directory now, knowledge about files that look as they did in
  * `before` included. hints: names ending in '\n', one after another. */
 MUST_CHECK bool intake_look(int directory, const struct drops *before, const char *hints,
@@ -76,7 +76,7 @@ void intake_read_hints(const struct intake *i, struct text *out);
 /* name as it may be shown anywhere: one '?' for each byte that is no plain printable character. */
 void intake_printable(const char *name, char out[256]);
 
-/* --- intake_take.c --- */
+/* Intake_take.c. */
 /* LATER: it is still being written, or changed while it was copied. */
 enum outcome { OUTCOME_TAKEN, OUTCOME_SAME, OUTCOME_REFUSED, OUTCOME_LATER };
 enum outcome intake_take(struct intake *i, int directory, const struct drop *drop, int64_t now_ms,

@@ -42,8 +42,6 @@ void keys_close(struct keys *k) {
     free(k);
 }
 
-/* --- the grid's own keys --- */
-
 static bool make_key(const char *path, struct sign_secret **out, struct err *e) {
     OWN(sign_secret) struct sign_secret *made = NULL;
     if (!sign_generate(&made, e) || !sign_secret_write(made, path, e)) return false;
@@ -93,8 +91,6 @@ static bool check_foreign(const struct keys *k, const struct sign_public *publis
     }
     return true;
 }
-
-/* --- publishers --- */
 
 /* Under the lock, as are the others with a leading struct keys that look at trusted[]. */
 static struct trusted *find(struct keys *k, const char *key_id_hex) {

@@ -50,8 +50,6 @@ void uploads_close(struct uploads *u) {
     free(u);
 }
 
-/* --- one writer at a time --- */
-
 static bool being_written(const struct uploads *u, const char *sha256) {
     for (const struct writer *w = u->writers; w != NULL; w = w->next)
         if (strcmp(w->sha256, sha256) == 0) return true;
@@ -76,8 +74,6 @@ static void end_writing(struct uploads *u, struct writer *w) {
     *at = w->next;
     pthread_mutex_unlock(&u->lock);
 }
-
-/* --- parts --- */
 
 static bool part_path(const struct uploads *u, const char *sha256, char path[PATH_MAX],
                       struct err *e) {
@@ -154,8 +150,6 @@ static bool copy_body(struct target *t, int64_t limit, upload_source *source, vo
     }
 }
 
-/* --- a body of unknown digest: all or nothing --- */
-
 static bool take_whole(struct uploads *u, upload_source *source, void *context,
                        struct staged *staged, struct err *e) {
     if (!catalog_stage(u->catalog, staged, e)) return false;
@@ -166,8 +160,6 @@ static bool take_whole(struct uploads *u, upload_source *source, void *context,
     catalog_unstage(staged);
     return false;
 }
-
-/* --- pieces of a known digest --- */
 
 static bool open_part(const char *path, const struct upload_piece *p, struct target *t,
                       struct err *e) {
@@ -263,8 +255,6 @@ bool uploads_receive(struct uploads *u, struct http_request *r, const struct upl
     return uploads_take(u, piece, http_body_length(r), read_request, r, complete, offset, staged,
                         e);
 }
-
-/* --- abandoned --- */
 
 static void prune_part(struct uploads *u, const char *name, int64_t before_s) {
     char path[PATH_MAX];

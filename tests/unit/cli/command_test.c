@@ -104,8 +104,6 @@ static void suggests_what_was_meant(void **state) {
     }
 }
 
-/* --- parsing, for each command --- */
-
 static const struct command *command_of(const char *noun, const char *verb) {
     const struct command *c = NULL;
     struct err e = {0};
@@ -248,8 +246,6 @@ static void no_option_takes_a_secret(void **state) {
             assert_string_not_equal(flag, "secret");
         }
 }
-
-/* --- the table itself --- */
 
 static void rows_are_complete_and_distinct(void **state) {
     (void)state;

@@ -71,8 +71,6 @@ static void tokens_are_trimmed_and_checked(void **state) {
     assert_null(strstr(e.text, "gt_a"));
 }
 
-/* --- with files: TEMPORARY("state"), TEMPORARY("config/grid") --- */
-
 static void put(const char *path, const char *words) {
     struct err e = {0};
     if (!file_write_durable(path, words, strlen(words), 0600, &e)) fail_msg("%s", e.text);

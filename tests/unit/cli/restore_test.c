@@ -31,8 +31,6 @@ static void reads_lines_of_sha256sum(void **state) {
     assert_false(restore_manifest_line("", sha256, &name));
 }
 
-/* --- with real archives --- */
-
 static void put(const char *path, const char *words) {
     struct err e = {0};
     if (!file_write_durable(path, words, strlen(words), 0600, &e)) fail_msg("%s", e.text);

@@ -79,8 +79,6 @@ static void the_same_bytes_from_many_are_published_once(void **state) {
     assert_int_equal(created, 1);
 }
 
-/* --- between two steps --- */
-
 static _Thread_local void (*before_publishing)(void);
 static _Thread_local void (*before_removing)(void);
 static struct fixture *between;

@@ -21,8 +21,6 @@ static void point_stable_elsewhere(struct fixture *f) {
     assert_ok(channels_set(f->db, "stable", "storage-server", "9.0.0", "test", &c, &error));
 }
 
-/* --- the way in --- */
-
 static void what_is_admitted_is_there_signed_and_read_only(void **state) {
     struct fixture *f = *state;
     struct err error = {0};
@@ -109,8 +107,6 @@ static void only_what_the_machine_runs_is_taken(void **state) {
     assert_ok(admit(f, &right, NULL, &created, &error));
 }
 
-/* --- whose signature --- */
-
 static void with_a_publisher_a_drop_needs_the_signature(void **state) {
     struct fixture *f = *state;
     struct err error = {0};
@@ -192,8 +188,6 @@ static void the_trust_mark_follows_the_publishers(void **state) {
     assert_ok(keys_distrust(f->keys, sign_key_id(sign_secret_public(key), id), &error));
     assert_int_equal(catalog_trust_mark(f->catalog), none);
 }
-
-/* --- which one --- */
 
 static void latest(struct fixture *f, const char *platform, const char *arch, bool pre,
                    const char *file_name) {
@@ -281,8 +275,6 @@ static void lists_are_filtered_and_in_order_of_version(void **state) {
     assert_int_equal(count, 1);
     assert_null(catalog_find_in(some, count, &list[0].id));
 }
-
-/* --- going away --- */
 
 static void a_deleted_binary_is_gone_and_its_name_keeps_the_digest(void **state) {
     struct fixture *f = *state;
@@ -384,8 +376,6 @@ static void held_objects_go_when_they_are_released(void **state) {
     assert_false(object_exists(f, b.sha256));
     assert_true(object_exists(f, kept.sha256));
 }
-
-/* --- at the start --- */
 
 static void a_restart_clears_what_a_crash_left(void **state) {
     struct fixture *f = *state;

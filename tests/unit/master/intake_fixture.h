@@ -47,7 +47,7 @@ static inline int teardown(void **state) {
     return fixture_teardown(state);
 }
 
-/* --- dropping --- */
+/* Dropping. */
 
 /* Writes and closes: a hint follows once the directory is watched. */
 static inline void drop_bytes(const char *name, const void *bytes, size_t length) {
@@ -88,7 +88,7 @@ static inline void scan_settled(void) {
     (void)scan(2000);
 }
 
-/* --- what came of it --- */
+/* What came of it. */
 
 static inline bool served(const char *file_name) {
     struct binary b;

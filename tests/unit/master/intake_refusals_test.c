@@ -6,8 +6,6 @@
 #include <sys/sysmacros.h>
 #include <sys/un.h>
 
-/* --- signatures --- */
-
 static void a_signature_may_come_later(void **state) {
     (void)state;
     OWN(sign_secret) struct sign_secret *key = trust_new_publisher(box.fixture);
@@ -85,8 +83,6 @@ static void a_signature_that_is_no_file_is_refused(void **state) {
     scan_settled();
     rejects(NAME, ERR_INVALID, "symbolic link");
 }
-
-/* --- what is refused --- */
 
 static void make_symlink(const char *path) {
     drop(".real", "real");

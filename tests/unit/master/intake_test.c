@@ -16,8 +16,6 @@ ssize_t read(int fd, void *out, size_t size) {
     return length;
 }
 
-/* --- taken when nobody writes it any more --- */
-
 static void a_file_of_before_is_taken_at_the_first_look(void **state) {
     (void)state;
     drop(NAME, "one");
@@ -175,8 +173,6 @@ static void a_copy_of_what_was_removed_is_thrown_away(void **state) {
     changed_while_copied(remove_it, NULL);
 }
 
-/* --- what is served never changes --- */
-
 static void replacing_a_file_changes_nothing_that_is_served(void **state) {
     (void)state;
     struct binary first, second;
@@ -247,8 +243,6 @@ static void a_lost_object_comes_back_from_the_drop_box(void **state) {
     serves(NAME, "one");
 }
 
-/* --- the order --- */
-
 static void stable_adopts_the_newest_release_of_a_first_drop(void **state) {
     (void)state;
     struct err error = {0};
@@ -267,8 +261,6 @@ static void stable_adopts_the_newest_release_of_a_first_drop(void **state) {
     assert_string_equal(channels[0].version, "1.10.0");
 }
 
-/* --- the directory --- */
-
 static void a_directory_that_goes_away_may_come_back(void **state) {
     (void)state;
     (void)scan(0);
@@ -279,8 +271,6 @@ static void a_directory_that_goes_away_may_come_back(void **state) {
     drop(NAME, "one");
     assert_true(scan(1));
 }
-
-/* --- the thread --- */
 
 static void the_thread_takes_what_is_dropped_and_stops(void **state) {
     (void)state;

@@ -47,8 +47,6 @@ static void put_public_key(const struct sign_public *key, const char *file) {
     assert_ok(sign_public_write(key, TEMPORARY(file), &error));
 }
 
-/* --- the grid's own keys --- */
-
 static void first_start_makes_keys_that_stay(void **state) {
     (void)state;
     OWN(keys) struct keys *first = open_keys(true);
@@ -100,8 +98,6 @@ static void a_key_open_to_others_is_refused(void **state) {
     assert_int_equal(chmod(TEMPORARY("keys/master.key"), 0644), 0);
     open_fails(ERR_DENIED, "open to other users");
 }
-
-/* --- publishers --- */
 
 static void a_publisher_stays_trusted(void **state) {
     (void)state;

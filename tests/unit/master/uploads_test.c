@@ -18,7 +18,6 @@ int statvfs(const char *path, struct statvfs *out) {
     return 0;
 }
 
-/* --- a client --- */
 struct client {
     const char *bytes;
     size_t length;   /* of bytes: what it will send */
@@ -114,8 +113,6 @@ static size_t files_in(struct fixture *f, const char *name) {
     return count;
 }
 
-/* --- tests --- */
-
 static void a_whole_body_is_staged(void **state) {
     OWN(uploads) struct uploads *u = open_uploads(*state);
     char sha256[SHA256_HEX_SIZE];
@@ -206,7 +203,6 @@ static void other_bytes_than_promised_are_thrown_away(void **state) {
     assert_int_equal(files_in(f, "staging"), 0);
 }
 
-/* --- two at once --- */
 static void try_too(struct client *c) {
     struct client other = {.bytes = words, .length = sizeof words - 1};
     const struct upload_piece whole = {.sha256 = c->sha256, .total = -1};
@@ -227,7 +223,6 @@ static void one_writes_an_upload_at_a_time(void **state) {
     holds_words(&r);
 }
 
-/* --- refused before a byte --- */
 static void refused_unread(struct uploads *u, const struct upload_piece *piece, int64_t length,
                            enum err_code code) {
     struct client c = {.bytes = words, .length = sizeof words - 1};
@@ -276,7 +271,6 @@ static void more_than_announced_is_refused(void **state) {
     assert_true(offset_of(u) <= 8);
 }
 
-/* --- abandoned --- */
 static void abandoned_parts_go_after_a_day(void **state) {
     struct fixture *f = *state;
     OWN(uploads) struct uploads *u = open_uploads(f);
