@@ -303,18 +303,6 @@ static bool check_settings(const struct settings *s, int rest, int argc, char **
     return true;
 }
 
-static bool setup_log(const struct settings *s, struct err *e) {
-    enum log_level level = LOG_INFO;
-    if (!log_level_parse(s->log_level, &level))
-        return err_set(e, ERR_USAGE, "--log-level %s: one of debug, info, warn, error",
-                       s->log_level);
-    bool json = strcmp(s->log_format, "json") == 0;
-    if (!json && strcmp(s->log_format, "text") != 0)
-        return err_set(e, ERR_USAGE, "--log-format %s: text or json", s->log_format);
-    log_setup("grid-master", level, json ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT);
-    return true;
-}
-
 int main(int argc, char **argv) {
     static struct settings settings;
     struct err e = {0};
@@ -332,7 +320,8 @@ int main(int argc, char **argv) {
     if (!options_parse(&master_options, argc, argv, &settings, &rest, &e)) return fail(&e);
     if (settings.help) return help(&settings);
     if (settings.version) return puts("grid-master " GRID_VERSION) == EOF;
-    if (!check_settings(&settings, rest, argc, argv, &e) || !setup_log(&settings, &e) ||
+    if (!check_settings(&settings, rest, argc, argv, &e) ||
+        !log_configure("grid-master", settings.log_level, settings.log_format, &e) ||
         !run(&settings, &signals, &e))
         return fail(&e);
     return 0;
