@@ -1,5 +1,7 @@
 #include "lib/http_client.h"
 
+#include "lib/file.h"
+
 #include "lib/http_client_internal.h"
 
 #include <assert.h>
@@ -16,22 +18,12 @@ bool http_answer_keep(struct http_transfer *t, const char *bytes, size_t length,
     return true;
 }
 
-static bool write_all(int fd, const char *bytes, size_t length, struct err *e) {
-    while (length > 0) {
-        ssize_t written = write(fd, bytes, length);
-        if (written < 0 && errno == EINTR) continue;
-        if (written < 0) return err_errno(e, errno, "write the answer");
-        bytes += written;
-        length -= (size_t)written;
-    }
-    return true;
-}
-
 static bool take_answer(struct http_transfer *t, const char *bytes, size_t length) {
     const struct http_call *call = t->take_argument;
     struct http_answer *a = t->answer;
     if (call->answer_fd > 0 && a->status >= 200 && a->status < 300) {
-        if (!write_all(call->answer_fd, bytes, length, t->e)) return false;
+        if (!file_write_all(call->answer_fd, bytes, length))
+            return err_errno(t->e, errno, "write the answer");
         a->file_bytes += (int64_t)length;
         return true;
     }
