@@ -1,0 +1,344 @@
+#!/usr/bin/python3
+"""docs/openapi.yaml and the reference pages say what the programs do: compared with the sources both ways, and with
+real answers."""
+import base64, os, re, sys, unittest
+
+import jsonschema, yaml
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from grid import Grid, program, sha256, storage_server, wait_for
+
+ROOT = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../.."))
+METHODS = ("get", "head", "put", "post", "patch", "delete")
+
+
+def source(*path):
+    with open(os.path.join(ROOT, *path), encoding="utf-8") as f:
+        return f.read()
+
+
+def load_spec():
+    return yaml.safe_load(source("docs", "openapi.yaml"))
+
+
+def operations(spec):
+    """(method, path, path item, operation) of all."""
+    for path, item in spec["paths"].items():
+        for method in METHODS:
+            if method in item:
+                yield method, path, item, item[method]
+
+
+def routes():
+    """{(METHOD, /path/{parameter}): role} of master/routes.c."""
+    found = {}
+    rows = re.findall(r'^\s*\{"([A-Z]+)",\s*"([^"]+)",\s*HTTP_([A-Z]+),', source("master", "routes.c"), re.M)
+    for method, pattern, role in rows:
+        found[method, re.sub(r":(\w+)", r"{\1}", pattern)] = role.lower()
+    return found
+
+
+def error_codes():
+    """{code: HTTP status} of lib/err.h, without the one for success."""
+    rows = re.findall(r'X\((ERR_\w+), "(\w+)", (\d+),', source("lib", "err.h"))
+    return {name: int(status) for constant, name, status in rows if constant != "ERR_NONE"}
+
+
+def table(page):
+    """Rows of the tables of a reference page, as lists of cells without back-quotes."""
+    for line in source("docs", "reference", page).splitlines():
+        cells = [c.strip().replace("`", "") for c in line.strip().strip("|").split("|")]
+        if line.startswith("|") and not set(cells[0]) <= set("-: "):
+            yield cells
+
+
+class Description(unittest.TestCase):
+    def setUp(self):
+        self.spec = load_spec()
+
+    def resolve(self, node):
+        while isinstance(node, dict) and "$ref" in node:
+            self.assertTrue(node["$ref"].startswith("#/"), node["$ref"])
+            target = self.spec
+            for part in node["$ref"][2:].split("/"):
+                self.assertIn(part, target, node["$ref"])
+                target = target[part]
+            node = target
+        return node
+
+    def everything(self, node, path=""):
+        yield path, node
+        for key, child in node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ():
+            yield from self.everything(child, "%s/%s" % (path, key))
+
+    def test_every_route_is_described_with_its_role_and_nothing_else_is(self):
+        described = {}
+        for method, path, _, operation in operations(self.spec):
+            name = "WS" if operation.get("x-websocket") else method.upper()
+            described[name, path] = operation["x-role"]
+        self.assertGreater(len(routes()), 40)
+        self.assertEqual(described, routes())
+
+    def test_public_operations_need_no_token_and_others_do(self):
+        for method, path, _, operation in operations(self.spec):
+            security = operation.get("security", self.spec["security"])
+            self.assertEqual(security == [] or {} in security, operation["x-role"] == "public", (method, path))
+
+    def test_names_of_operations_are_unique(self):
+        names = [o["operationId"] for _, _, _, o in operations(self.spec)]
+        self.assertEqual(len(names), len(set(names)))
+
+    def test_parameters_of_paths_are_those_in_the_path(self):
+        for method, path, item, operation in operations(self.spec):
+            given = [self.resolve(p) for p in item.get("parameters", []) + operation.get("parameters", [])]
+            named = sorted(p["name"] for p in given if p["in"] == "path")
+            self.assertEqual(named, sorted(re.findall(r"\{(\w+)\}", path)), (method, path))
+
+    def test_references_resolve_and_every_component_is_used(self):
+        used = set()
+        for path, node in self.everything(self.spec):
+            if isinstance(node, dict) and isinstance(node.get("$ref"), str):
+                self.resolve(node)
+                used.add(node["$ref"])
+        for kind in ("schemas", "responses", "parameters", "headers"):
+            for name in self.spec["components"][kind]:
+                self.assertIn("#/components/%s/%s" % (kind, name), used)
+
+    def test_schemas_are_valid_and_examples_follow_them(self):
+        resolver = jsonschema.RefResolver.from_schema(self.spec)
+        for path, node in self.everything(self.spec):
+            if not isinstance(node, dict) or path.endswith("/properties"):
+                continue
+            if isinstance(node.get("schema"), dict):
+                jsonschema.Draft202012Validator.check_schema(node["schema"])
+                if "example" in node:
+                    jsonschema.Draft202012Validator(node["schema"], resolver=resolver).validate(node["example"])
+        for name, schema in self.spec["components"]["schemas"].items():
+            jsonschema.Draft202012Validator.check_schema(schema)
+            if "example" in schema:
+                jsonschema.Draft202012Validator(schema, resolver=resolver).validate(schema["example"])
+
+    def test_codes_of_problems_are_those_of_the_programs(self):
+        self.assertEqual(set(self.spec["components"]["schemas"]["Problem"]["properties"]["code"]["enum"]), set(error_codes()))
+
+    def test_reference_of_errors_names_every_code_with_its_status(self):
+        listed = {row[0]: int(row[1]) for row in table("errors.md") if row[1].isdigit()}
+        self.assertEqual(listed, error_codes())
+
+    def test_reference_of_events_names_every_kind(self):
+        kinds = {"agent.approved", "agent.revoked"}  # put together in agents_rows.c
+        for name in set(os.listdir(os.path.join(ROOT, "master"))) - {"settings.c", "keys.c"}:
+            if name.endswith(".c"):
+                code = re.sub(r'\blog_(debug|info|warn|error)\(\s*"[^"]*"', "", source("master", name))
+                kinds.update(re.findall(r'"((?:agent|backup|binary|channel|key|master|node|token)\.[a-z_]+)"', code))
+        self.assertEqual({row[0] for row in table("events.md")} - {"kind"}, kinds)
+
+
+class Answers(unittest.TestCase):
+    """One walk through every operation against real programs: each answer is one that is described."""
+
+    def setUp(self):
+        self.spec = load_spec()
+        self.resolver = jsonschema.RefResolver.from_schema(self.spec)
+        self.seen, self.members = set(), {}
+
+    def resolve(self, node):
+        while "$ref" in node:
+            node = self.resolver.resolve(node["$ref"])[1]
+        return node
+
+    def note_keys(self, schema, value):
+        """Which members of the named schemas were really seen."""
+        if isinstance(value, list):
+            for one in value:
+                self.note_keys(schema.get("items", {}), one)
+        elif isinstance(value, dict) and "$ref" in schema:
+            self.members.setdefault(schema["$ref"].rsplit("/", 1)[1], set()).update(value)
+            for name, child in self.resolve(schema).get("properties", {}).items():
+                if name in value:
+                    self.note_keys(child, value[name])
+
+    def call(self, method, template, status, body=None, query="", headers=None, token="admin", **where):
+        answer = self.grid.request(method.upper(), template.format(**where) + query, body, headers, token)
+        said = "%s %s%s: %d %s" % (method, template, query, answer.status, answer.body[:500])
+        self.assertEqual(answer.status, status, said)
+        responses = self.spec["paths"][template][method]["responses"]
+        described = self.resolve(responses.get(str(status)) or responses["default"])
+        if status >= 400:
+            self.assertEqual(answer.json()["status"], status)
+            self.assertEqual(answer.json()["request_id"], answer.headers["X-Request-Id"])
+        if answer.body:
+            kind = answer.headers["Content-Type"].split(";")[0]
+            self.assertIn(kind, described.get("content", {}), said)
+            if kind.endswith("json"):
+                schema = described["content"][kind]["schema"]
+                jsonschema.Draft202012Validator(schema, resolver=self.resolver).validate(answer.json())
+                self.note_keys(schema, answer.json())
+        else:
+            self.assertTrue(method == "head" or not described.get("content"), said)
+        self.seen.add((method, template, status))
+        return answer
+
+    def walk_system(self):
+        call = self.call
+        for path in ("/", "/healthz", "/readyz", "/metrics"):
+            call("get", path, 200, token=None)
+        self.assertEqual(call("get", "/api/openapi.yaml", 200, token=None).body.decode(), source("docs", "openapi.yaml"))
+        call("get", "/api/summary", 200)
+        call("get", "/api/summary", 400, query="?colour=red")
+        call("get", "/api/summary", 401, token=None)
+        call("get", "/api/events", 200)
+        call("get", "/api/events", 400, query="?since=-1")
+        call("get", "/api/events/ws", 426)
+        self.assertEqual(call("post", "/api/backup", 200).body[:15], b"SQLite format 3")
+
+    def walk_binaries(self):
+        call, where = self.call, dict(version="1.0.0", platform="any", arch="any")
+        one = "/api/binaries/{version}/{platform}/{arch}"
+        created = call("put", one, 201, b"#!/bin/sh\n", **where)
+        self.assertEqual(created.headers["Location"], "/api/binaries/1.0.0/any/any?name=storage-server")
+        binary = created.json()
+        call("put", one, 200, b"#!/bin/sh\n", **where)
+        call("put", one, 409, b"other", **where)
+        call("put", one, 403, b"other", token=self.viewer, **where)
+        digest = "0" * 64
+        other = dict(where, version="2.0.0")
+        call("put", one, 202, b"ab", query="?sha256=" + digest, headers={"Content-Range": "bytes 0-1/4"}, **other)
+        head = call("head", one, 200, query="?sha256=" + digest, **other)
+        self.assertEqual(head.headers["Upload-Offset"], "2")
+        call("put", one, 422, b"cd", query="?sha256=" + digest, headers={"Content-Range": "bytes 2-3/4"}, **other)
+        tag = call("get", one, 200, token=None, **where).headers["ETag"]
+        call("get", one, 304, headers={"If-None-Match": tag}, **where)
+        call("get", one, 404, **other)
+        call("get", one, 400, **dict(where, platform="templeos"))
+        latest = "/api/binaries/latest/{platform}/{arch}"
+        call("get", latest, 200, token=None, platform="linux", arch="amd64")
+        call("get", latest, 404, query="?name=nothing", platform="linux", arch="amd64")
+        self.assertTrue(call("post", one + "/verify", 200, {"checksum": binary["checksum"]}, token=None, **where).json()["valid"])
+        call("post", one + "/verify", 400, {"checksum": "?"}, token=None, **where)
+        tag = call("get", "/api/binaries", 200, query="?limit=1", token=None).headers["ETag"]
+        call("get", "/api/binaries", 304, query="?limit=1", headers={"If-None-Match": tag})
+        call("get", "/api/binaries", 400, query="?platform=templeos")
+        self.grid.drop(storage_server("1.0.0"), "not a name")
+        wait_for("a refusal", lambda: self.grid.api("GET", "/api/binaries/rejected"))
+        call("get", "/api/binaries/rejected", 200)
+        file = "/binaries/{file}"
+        call("get", file, 200, token=None, file=binary["path"])
+        call("get", file, 200, token=None, file=binary["path"] + ".minisig")
+        call("get", file, 200, token=None, file=binary["path"] + ".sha256")
+        call("get", file, 206, headers={"Range": "bytes=2-3"}, token=None, file=binary["path"])
+        call("get", file, 416, headers={"Range": "bytes=100-"}, token=None, file=binary["path"])
+        call("get", file, 304, headers={"If-None-Match": '"%s"' % binary["checksum"]}, token=None, file=binary["path"])
+        call("get", file, 404, token=None, file="nothing")
+        call("delete", one, 409, query="?name=storage-server", **where)  # stable points to it
+        call("put", one, 201, b"x", query="?notes=short", **other)
+        call("post", one + "/yank", 200, query="?name=storage-server", **other)
+        call("post", one + "/yank", 400, **other)
+        call("delete", one, 204, query="?name=storage-server", **other)
+        call("delete", one, 404, query="?name=storage-server", **other)
+
+    def walk_channels(self):
+        call = self.call
+        call("get", "/api/channels", 200)
+        call("put", "/api/channels/{name}", 200, {"version": "1.0.0"}, name="beta")
+        call("put", "/api/channels/{name}", 404, {"version": "9.0.0"}, name="beta")
+        call("put", "/api/channels/{name}", 400, {"version": "x"}, name="beta")
+
+    def walk_keys(self):
+        call, key = self.call, "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3"
+        call("get", "/api/keys/release", 200, token=None)
+        call("post", "/api/keys", 201, {"public_key": key})
+        call("post", "/api/keys", 200, {"public_key": key})
+        call("post", "/api/keys", 400, {"public_key": "nonsense"})
+        keys = call("get", "/api/keys", 200).json()
+        release = next(k for k in keys if k["use"] == "release")
+        call("post", "/api/keys", 409, {"public_key": release["public_key"]})
+        publisher = next(k for k in keys if k["use"] == "publisher")
+        call("delete", "/api/keys/{id}", 204, id=publisher["key_id"])
+        call("delete", "/api/keys/{id}", 404, id=publisher["key_id"])
+
+    def walk_tokens(self):
+        call = self.call
+        token = call("post", "/api/tokens", 201, {"kind": "api", "role": "viewer", "expires_s": 60}).json()
+        self.viewer = token["secret"]
+        call("post", "/api/tokens", 201, {"kind": "join", "labels": {"rack": "b"}})
+        call("post", "/api/tokens", 400, {"kind": "api"})
+        call("post", "/api/tokens", 415, b"kind=join", headers={"Content-Type": "application/x-www-form-urlencoded"})
+        call("get", "/api/tokens", 200)
+        call("get", "/api/tokens", 200, query="?limit=1")
+        spare = call("post", "/api/tokens", 201, {"kind": "api", "role": "admin"}).json()
+        call("delete", "/api/tokens/{id}", 204, id=spare["id"])
+        call("delete", "/api/tokens/{id}", 404, id=spare["id"])
+
+    def walk_agents_without_agents(self):
+        call = self.call
+        call("get", "/api/agents", 200)
+        call("get", "/api/agents", 400, query="?status=happy")
+        call("get", "/api/nodes", 200)
+        call("get", "/api/nodes", 400, query="?state=happy")
+        for method, path in (("get", ""), ("delete", ""), ("post", "/approve"), ("post", "/revoke"), ("post", "/drain"),
+                             ("post", "/resume"), ("get", "/why"), ("get", "/logs")):
+            call(method, "/api/agents/{id}" + path, 404, id="a-9")
+        call("patch", "/api/agents/{id}", 404, {"channel": "beta"}, id="a-9")
+        for method, path in (("get", ""), ("post", "/restart"), ("get", "/logs")):
+            call(method, "/api/nodes/{id}" + path, 404, id="a-9~0")
+
+    def walk_agents(self):
+        call, one, me = self.call, "/api/agents/{id}", dict(id="a-1")
+        self.grid.publish("1.0.0")
+        self.grid.set_channel("1.0.0")
+        self.grid.agent("a-1", "--label", "rack=a")
+        self.grid.wait_healthy("a-1")
+        call("get", "/api/agents", 200, query="?label=rack%3Da&limit=1")
+        tag = call("get", one, 200, **me).headers["ETag"]
+        call("patch", one, 200, {"labels": {"zone": "z"}}, headers={"If-Match": tag}, **me)
+        call("patch", one, 412, {"labels": {"zone": "y"}}, headers={"If-Match": tag}, **me)
+        call("patch", one, 409, {"labels": {"rack": None}}, **me)
+        call("get", one + "/why", 200, **me)
+        call("get", one + "/logs", 200, query="?lines=5", **me)
+        call("post", one + "/drain", 200, **me)
+        call("get", one + "/why", 200, **me)
+        call("post", one + "/resume", 200, **me)
+        call("post", one + "/approve", 200, **me)
+        node = dict(id="a-1~0")
+        call("get", "/api/nodes", 200, query="?limit=1")
+        tag = call("get", "/api/nodes/{id}", 200, **node).headers["ETag"]
+        call("get", "/api/nodes/{id}", 200, id="a-1%2F0")
+        call("get", "/api/nodes/{id}/logs", 200, **node)
+        before = self.grid.nodes("a-1")[0]
+        call("post", "/api/nodes/{id}/restart", 202, **node)
+        wait_for("another process", lambda: self.grid.nodes("a-1")[0]["pid"] not in (0, before["pid"]) and
+                 self.grid.nodes("a-1")[0]["state"] == "healthy")
+        call("get", "/api/nodes/{id}", 200, **node)  # with last_exit
+        call("delete", one, 409, **me)
+        call("post", one + "/revoke", 200, **me)
+        call("get", one + "/logs", 409, **me)
+        call("delete", one, 204, query="?force=true", **me)
+
+    def test_every_operation_answers_as_described(self):
+        self.grid = Grid(self)
+        self.walk_tokens()
+        self.walk_system()
+        self.walk_binaries()
+        self.walk_channels()
+        self.walk_keys()
+        self.walk_agents_without_agents()
+        self.walk_agents()
+        self.call("get", "/api/events", 200, query="?since=0&limit=1000")
+        answered = {(method, path) for method, path, status in self.seen if status < 400}
+        missing = {(m, p) for m, p, _, o in operations(self.spec) if not o.get("x-websocket")} - answered
+        self.assertEqual(missing, set(), "operations without a good answer in this walk")
+        for name in ("Agent", "Node", "Binary", "Channel", "CreatedToken", "Event", "Key", "Problem", "Rejected", "Summary", "Token", "Why"):
+            described = set(self.spec["components"]["schemas"][name]["properties"])
+            self.assertEqual(described, self.members[name], name)
+
+    def test_metrics_are_those_of_the_reference(self):
+        self.grid = Grid(self)
+        self.grid.request("GET", "/api/summary")
+        words = self.grid.request("GET", "/metrics", token=None).body.decode()
+        shown = {name: kind for name, kind in re.findall(r"^# TYPE (\S+) (\S+)$", words, re.M)}
+        self.assertEqual({row[0]: row[1] for row in table("metrics.md") if row[0].startswith("grid_")}, shown)
+
+
+if __name__ == "__main__":
+    unittest.main()
