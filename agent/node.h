@@ -25,22 +25,22 @@ struct node {
     pid_t pid; /* RUNNING, STOPPING */
     int pidfd;
     int64_t started_at_ms; /* wall clock */
-    bool from_store;       /* it runs from the store's file instead of a sealed copy in memory */
     uint64_t life;         /* changes with each process: answers about another one are void */
-    bool asking;           /* a question is under way */
-    bool ask_stop;         /* the next question is whether it may be stopped */
     int64_t ask_after_ms;
-    int64_t order;              /* the latest restart order that was looked at */
-    unsigned misses;            /* health checks in a row without a proper answer */
-    unsigned strikes;           /* examinations in a row that found somebody else */
-    unsigned port_losses;       /* starts in a row that lost their port to somebody else */
-    char *health_reasons;       /* lines */
-    char *veto;                 /* lines */
+    int64_t order;        /* the latest restart order that was looked at */
+    unsigned misses;      /* health checks in a row without a proper answer */
+    unsigned strikes;     /* examinations in a row that found somebody else */
+    unsigned port_losses; /* starts in a row that lost their port to somebody else */
+    bool asking;          /* a question is under way */
+    bool ask_stop;        /* the next question is whether it may be stopped */
+    bool from_store;      /* it runs from the store's file instead of a sealed copy in memory */
+    char *health_reasons; /* lines */
+    char *veto;           /* lines */
+    int64_t capacity_bytes;
+    int64_t free_bytes;
     enum err_code trouble_code; /* why it does not run; ERR_NONE for nothing to say */
     char trouble[256];
     char port_note[160]; /* "" unless it could not have the port it had before */
-    int64_t capacity_bytes;
-    int64_t free_bytes;
 };
 
 /* Reads what is recorded; the process, if there is one, is not known yet (NODE_UNKNOWN). */

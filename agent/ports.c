@@ -27,22 +27,31 @@ bool ports_free(int port) {
     return free_now;
 }
 
-/* The socket's inode in one of the kernel's tables, 0 when nobody listens on the port there. */
+/* "  0: 0100007F:1BBC 00000000:0000 0A ...": local address, remote address, state, five more,
+ * inode. 0 unless the line is of a socket that listens on the port. */
+static unsigned long inode_of_listener(char *line, int port) {
+    enum { LOCAL = 1, STATE = 3, INODE = 9, FIELDS };
+    char *fields[FIELDS] = {NULL};
+    char *rest = line;
+    for (int i = 0; i < FIELDS; i++) {
+        fields[i] = strtok_r(i == 0 ? line : NULL, " \n", &rest);
+        if (fields[i] == NULL) return 0;
+    }
+    const char *colon = strrchr(fields[LOCAL], ':');
+    bool listens = strtol(fields[STATE], NULL, 16) == TCP_LISTEN_STATE;
+    if (!listens || colon == NULL || strtol(colon + 1, NULL, 16) != port) return 0;
+    return strtoul(fields[INODE], NULL, 10);
+}
+
+/* The inode of the socket in one of the kernel's tables, 0 when nobody listens on the port there.
+ */
 static unsigned long inode_in(const char *table, int port) {
     char line[512];
     unsigned long found = 0;
     FILE *file = fopen(table, "re");
     if (file == NULL) return 0;
-    while (found == 0 && fgets(line, sizeof line, file) != NULL) {
-        unsigned local = 0;
-        unsigned kind = 0;
-        unsigned long inode = 0;
-        /* NOLINTNEXTLINE(cert-err34-c): what does not fit is not a line of the table */
-        int read =
-            sscanf(line, " %*d: %*[0-9A-Fa-f]:%x %*[0-9A-Fa-f]:%*x %x %*s %*s %*s %*d %*d %lu",
-                   &local, &kind, &inode);
-        if (read == 3 && kind == TCP_LISTEN_STATE && (int)local == port) found = inode;
-    }
+    while (found == 0 && fgets(line, sizeof line, file) != NULL)
+        found = inode_of_listener(line, port);
     fclose(file);
     return found;
 }

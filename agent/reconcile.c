@@ -1,6 +1,7 @@
 #include "agent/reconcile.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 enum condition {
@@ -55,9 +56,13 @@ static bool on_goal(const struct view *v, const struct reconcile_node *n) {
     return same(n->assigned, v->goal->sha256);
 }
 
+static void set_digest(char target[SHA256_HEX_SIZE], const char *digest) {
+    snprintf(target, SHA256_HEX_SIZE, "%s", digest);
+}
+
 /* What failed with the former assignment says nothing about this one. */
 static void assign(struct view *v, struct reconcile_node *n, const char *digest, bool excused) {
-    strcpy(n->assigned, digest);
+    set_digest(n->assigned, digest);
     n->excused = excused;
     n->failures = 0;
     n->start_after_ms = v->now_ms;
@@ -336,7 +341,7 @@ static bool adopt_current(struct view *v) {
     for (size_t i = 0; i < v->count && none(v->in->current.sha256); i++) {
         const struct reconcile_node *n = &v->nodes[i];
         if (condition(v, n) != GOOD) continue;
-        strcpy(v->out->commit, n->running);
+        set_digest(v->out->commit, n->running);
         return true;
     }
     return false;
@@ -350,7 +355,7 @@ static bool judge(struct view *v, const struct tally *t) {
     v->out->failed_node = t->failed_unexcused > 0 ? t->first_failed_unexcused : t->first_failed;
     v->out->give_up = t->failed_unexcused > 0 || all_failed;
     if (!v->out->give_up && !all_decided) return false;
-    if (!v->out->give_up) strcpy(v->out->commit, v->goal->sha256);
+    if (!v->out->give_up) set_digest(v->out->commit, v->goal->sha256);
     return true;
 }
 
@@ -369,7 +374,7 @@ static void choose_fetch(struct view *v) {
     if (waiting && v->now_ms < in->fetch_after_ms)
         wake_by(v, in->fetch_after_ms);
     else
-        strcpy(v->out->fetch, missing);
+        set_digest(v->out->fetch, missing);
 }
 
 static enum update_phase waiting(struct view *v, enum hold why) {

@@ -39,22 +39,22 @@ enum stop_answer { STOP_UNASKED, STOP_ASKED, STOP_GRANTED, STOP_VETOED };
 
 struct reconcile_node {
     /* facts */
-    bool wanted; /* false: beyond the number of nodes that the configuration asks for */
     enum node_phase phase;
     enum node_health health;
-    bool proven;                   /* HEALTH_GOOD or HEALTH_MACHINE was seen of this process */
-    bool restart_ordered;          /* by an operator, and not carried out by a start yet */
-    bool killed;                   /* SIGKILL was sent */
-    char running[SHA256_HEX_SIZE]; /* digest of its process; "" when it is DOWN */
+    enum stop_answer stop_answer;
     unsigned failures; /* unwanted exits and failed starts in a row; a stop that was ordered ends
                           the row */
     int64_t start_after_ms; /* DOWN: not before */
     int64_t started_ms;     /* RUNNING */
     int64_t stopping_ms;    /* STOPPING: since */
-    enum stop_answer stop_answer;
-    int64_t answered_ms; /* STOP_VETOED: when */
-    /* decided here, kept by the caller; the facts `failures`, `start_after_ms`, `stop_answer` begin
-     * anew with each assignment */
+    int64_t answered_ms;    /* STOP_VETOED: when */
+    bool wanted;            /* false: beyond the number of nodes that the configuration asks for */
+    bool proven;            /* HEALTH_GOOD or HEALTH_MACHINE was seen of this process */
+    bool restart_ordered;   /* by an operator, and not carried out by a start yet */
+    bool killed;            /* SIGKILL was sent */
+    char running[SHA256_HEX_SIZE]; /* digest of its process; "" when it is DOWN */
+    /* decided here, kept by the caller; `failures`, `start_after_ms` and `stop_answer` begin anew
+     * when the assignment changes */
     char assigned[SHA256_HEX_SIZE]; /* what it should run; "" before the first decision */
     bool excused;
     int64_t generation; /* in which failures were counted */
