@@ -167,6 +167,31 @@ static void a_commit_and_a_failure_outlive_the_agent(void **unused) {
     version_clear(&b);
 }
 
+static void a_damaged_note_gives_way_to_what_the_master_says(void **unused) {
+    (void)unused;
+    struct version right;
+    struct version damaged = {0};
+    struct version found = {0};
+    char path[STATE_PATH_SIZE];
+    OWN_TEXT struct text json = TEXT_EMPTY;
+    add("1.0.0", &right);
+    version_copy(&damaged, &right);
+    damaged.size_bytes++;
+    damaged.signature[0] ^= 1;
+    json_encode(&version_schema, &damaged, &json);
+    state_path(&place.state, path, "store/%s.json", right.sha256);
+    assert_ok(file_write_durable(path, json.data, json.length, 0600, &place.e));
+    struct versions v = {.state = &place.state};
+    version_copy(&v.target, &right);
+    assert_ok(versions_find(&v, right.sha256, &found, &place.e));
+    assert_string_equal(found.signature, right.signature);
+    assert_int_equal(found.size_bytes, right.size_bytes);
+    version_clear(&found);
+    version_clear(&damaged);
+    version_clear(&right);
+    versions_fini(&v);
+}
+
 int main(void) {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup_place, teardown_place)
     const struct CMUnitTest tests[] = {
@@ -178,6 +203,7 @@ int main(void) {
         TEST(collecting_keeps_what_is_named),
         TEST(unsigned_bytes_count_only_while_they_are_the_local_file),
         TEST(a_commit_and_a_failure_outlive_the_agent),
+        TEST(a_damaged_note_gives_way_to_what_the_master_says),
     };
     return cmocka_run_group_tests_name("cache", tests, NULL, NULL);
 }
