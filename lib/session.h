@@ -1,12 +1,16 @@
-/* Frames of the bus: a small binary header that authenticates the one JSON object behind it. Pure but for random bytes.
+/* Frames of the bus: a small binary header that authenticates the one JSON object behind it. Pure
+ * but for random bytes.
  *
- *   plain    'P' | JSON                                                        only the first question of an enrollment
- *   signed   'K' | signature[64] | JSON        Ed25519 over purpose NUL JSON   enroll, hello, errors
- *   session  'S' | session[16] | sequence u64 | answers u64 | mac[32] | JSON   everything else (integers little-endian)
+ *   plain    'P' | JSON                    the first question of an enrollment, nothing else
+ *   signed   'K' | signature[64] | JSON    enroll, hello, errors: Ed25519 over purpose NUL JSON
+ *   session  'S' | session[16] | sequence u64 | answers u64 | mac[32] | JSON    everything else
  *
- * mac = BLAKE2b-256 (RFC 7693, keyed) over everything before it and the JSON. Each direction has a key of its own, derived from an
- * X25519 exchange that both sides signed: key = BLAKE2b-256(key: shared secret, "grid session 1" | direction | hello nonce |
- * both exchange keys). A frame is taken once: sequences at or below the highest seen are checked against a window of 64. */
+ * Integers are little-endian. mac = BLAKE2b-256 (RFC 7693, keyed) over everything before it and the
+ * JSON. Each direction has a key of its own, derived from an X25519 exchange that both sides
+ * signed: key = BLAKE2b-256(key: shared secret, "grid session 1" | direction | hello nonce |
+ * exchange keys), where direction is 'A' from the agent and 'M' from the master, and the agent's
+ * exchange key comes before the master's. A frame is taken once: sequences at or below the highest
+ * seen are checked against a window of 64. */
 #pragma once
 
 #include "lib/err.h"
@@ -39,7 +43,8 @@ struct frame {
 MUST_CHECK bool frame_parse(const void *bytes, size_t length, struct frame *out, struct err *e);
 
 void frame_plain(const char *json, size_t length, struct text *out);
-void frame_signed(const struct sign_secret *s, const char *purpose, const char *json, size_t length, struct text *out);
+void frame_signed(const struct sign_secret *s, const char *purpose, const char *json, size_t length,
+                  struct text *out);
 bool frame_signed_valid(const struct frame *f, const struct sign_public *by, const char *purpose);
 
 /* An ephemeral key pair of one hello. */
@@ -61,12 +66,16 @@ struct session {
 enum session_side { SESSION_AGENT, SESSION_MASTER };
 
 /* Derives both keys. ERR_UNTRUSTED for a degenerate peer key. The exchange's secret is wiped. */
-MUST_CHECK bool session_begin(struct session *s, enum session_side side, const unsigned char id[SESSION_ID_SIZE],
-                              const unsigned char nonce[SESSION_NONCE_SIZE], struct session_exchange *mine,
+MUST_CHECK bool session_begin(struct session *s, enum session_side side,
+                              const unsigned char id[SESSION_ID_SIZE],
+                              const unsigned char nonce[SESSION_NONCE_SIZE],
+                              struct session_exchange *mine,
                               const unsigned char peer_public[SESSION_KEY_SIZE], struct err *e);
 
 /* Appends the sealed frame; the sequence it used is s->sent afterwards. */
-void session_seal(struct session *s, uint64_t answers, const char *json, size_t length, struct text *out);
+void session_seal(struct session *s, uint64_t answers, const char *json, size_t length,
+                  struct text *out);
 
-/* Proves the frame to be of this session and not seen before, and marks it as taken. ERR_UNTRUSTED. */
+/* Proves that the frame is of this session and was not seen before, and marks it as taken.
+ * ERR_UNTRUSTED; a frame that is refused leaves no trace. */
 MUST_CHECK bool session_open(struct session *s, const struct frame *f, struct err *e);
