@@ -1,5 +1,7 @@
-/* Join strings: grid://HOST:7001?v=1&bus=7000&mk=<master message key>&rk=<release key>&t=gj_<id>.<secret>
- * (keys as minisign base64 lines, percent-encoded as needed). Unknown parameters are ignored, a missing one is named. Pure. */
+/* Join strings, as one line:
+ *   grid://HOST:7001?v=1&bus=7000&mk=<master message key>&rk=<release key>&t=gj_<id>.<secret>
+ * Keys are minisign's base64 lines, percent-encoded as needed. Unknown parameters are ignored, a
+ * missing one is named, and no error repeats the token. Pure. */
 #pragma once
 
 #include "lib/err.h"
@@ -18,11 +20,14 @@ struct join {
     char token[SECRET_TEXT_SIZE];
 };
 
+/* ERR_INVALID. White space around the text is dropped. */
 MUST_CHECK bool join_parse(const char *text, struct join *out, struct err *e);
 void join_format(const struct join *j, struct text *out);
 
-/* "HOST:PORT", "[v6]:PORT", ":PORT", "PORT" or "HOST" (then default_port) taken apart. host is "" when not given. */
-MUST_CHECK bool join_parse_address(const char *text, int default_port, char host[JOIN_HOST_SIZE], int *port, struct err *e);
+/* "HOST:PORT", "[v6]:PORT", ":PORT", "PORT" or "HOST" (then default_port) taken apart. host is ""
+ * when not given. */
+MUST_CHECK bool join_parse_address(const char *text, int default_port, char host[JOIN_HOST_SIZE],
+                                   int *port, struct err *e);
 
 /* True for localhost, 127.0.0.0/8 and ::1. */
 bool join_is_loopback(const char *host);
