@@ -51,8 +51,8 @@ static void in_completed(void *argument);
 static void out_completed(void *argument);
 
 static void write_greeting(unsigned char out[GREETING_SIZE], int protocol) {
-    memcpy(out, "\0SP\0\0\0\0\0", GREETING_SIZE);
-    out[5] = (unsigned char)protocol;
+    const unsigned char greeting[GREETING_SIZE] = {[1] = 'S', 'P', [5] = (unsigned char)protocol};
+    memcpy(out, greeting, GREETING_SIZE);
 }
 
 struct bus_link *bus_link_new(nng_stream *stream, const struct bus_link_kind *kind, void *owner) {

@@ -22,6 +22,9 @@ static const char *const names[PARAMETERS] = {
     [RELEASE_KEY] = "rk",      [TOKEN] = "t",
 };
 
+/* The value of a parameter that was not given. */
+static const char absent[] = "";
+
 static bool parse_port(const char *text, int *port) {
     size_t length = strlen(text);
     if (length == 0 || length > 5 || strspn(text, DIGITS) < length) return false;
@@ -107,7 +110,7 @@ static bool add_parameter(char *pair, const char *values[PARAMETERS], struct err
     if (value != NULL) *value++ = '\0';
     for (size_t i = 0; i < PARAMETERS; i++) {
         if (strcmp(pair, names[i]) != 0) continue;
-        if (values[i] != NULL)
+        if (values[i] != absent)
             return err_set(e, ERR_INVALID, "the join string holds %s= twice", names[i]);
         if (value == NULL || !decode_url(value))
             return err_set(e, ERR_INVALID, "the join string's %s= is malformed", names[i]);
@@ -118,11 +121,12 @@ static bool add_parameter(char *pair, const char *values[PARAMETERS], struct err
 
 static bool collect_parameters(char *query, const char *values[PARAMETERS], struct err *e) {
     char *rest = query;
+    for (size_t i = 0; i < PARAMETERS; i++) values[i] = absent;
     for (char *pair; (pair = strsep(&rest, "&")) != NULL;) {
         if (!add_parameter(pair, values, e)) return false;
     }
     for (size_t i = 0; i < PARAMETERS; i++) {
-        if (values[i] != NULL) continue;
+        if (values[i] != absent) continue;
         err_set(e, ERR_INVALID, "the join string holds no %s=", names[i]);
         return err_hint(e, "copy all of it, within quotes");
     }
@@ -153,7 +157,7 @@ static bool read_values(const char *const values[PARAMETERS], struct join *out, 
 
 /* Takes apart the copy, whose token the caller wipes. */
 static bool parse_copy(char *copy, struct join *out, struct err *e) {
-    const char *values[PARAMETERS] = {0};
+    const char *values[PARAMETERS];
     if (strncmp(copy, SCHEME, strlen(SCHEME)) != 0) {
         err_set(e, ERR_INVALID, "a join string begins with " SCHEME);
         return err_hint(e, "gridctl agent join-command prints one");
