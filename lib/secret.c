@@ -77,6 +77,11 @@ void secret_wipe(void *memory, size_t size) {
     sodium_memzero(memory, size);
 }
 
+void secret_mac(const unsigned char key[SECRET_MAC_KEY_SIZE], const void *bytes, size_t length,
+                unsigned char *mac, size_t mac_size) {
+    crypto_generichash(mac, mac_size, bytes, length, key, SECRET_MAC_KEY_SIZE);
+}
+
 void random_bytes(void *out, size_t size) {
     randombytes_buf(out, size);
 }

@@ -23,6 +23,12 @@ void secret_hash(const char *text, char hash[SECRET_HASH_SIZE]);
 bool secret_equal(const char *a, const char *b); /* constant time in the content */
 void secret_wipe(void *memory, size_t size);
 
+/* Keyed BLAKE2b (RFC 7693) of bytes, mac_size (16 to 64) bytes long: what only a holder of the key
+ * can make. */
+#define SECRET_MAC_KEY_SIZE 32
+void secret_mac(const unsigned char key[SECRET_MAC_KEY_SIZE], const void *bytes, size_t length,
+                unsigned char *mac, size_t mac_size);
+
 void random_bytes(void *out, size_t size);
 void random_hex(size_t bytes, char *out); /* out holds RANDOM_HEX_SIZE(bytes) */
 unsigned random_below(unsigned limit);    /* uniform in 0..limit-1 */

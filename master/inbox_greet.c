@@ -6,7 +6,6 @@
 #include "lib/log.h"
 
 #include <inttypes.h>
-#include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -69,8 +68,7 @@ static void make_challenge(const struct inbox *i, int64_t at_ms, const char *non
     for (int byte = 0; byte < 8; byte++)
         bytes[byte] = input[byte] = (unsigned char)((uint64_t)at_ms >> (8 * byte));
     snprintf((char *)input + 8, sizeof input - 8, "%s", nonce);
-    crypto_generichash(bytes + 8, sizeof bytes - 8, input, sizeof input, i->challenge_key,
-                       sizeof i->challenge_key);
+    secret_mac(i->challenge_key, input, sizeof input, bytes + 8, sizeof bytes - 8);
     encode_hex(bytes, sizeof bytes, out);
 }
 

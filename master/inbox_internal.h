@@ -33,7 +33,7 @@ struct spent_challenge {
 struct inbox {
     struct inbox_options options;
     int http_port;
-    unsigned char challenge_key[SESSION_KEY_SIZE];
+    unsigned char challenge_key[SECRET_MAC_KEY_SIZE];
     struct rate_limiter *failures; /* enrollments refused, per address and per token from there */
     atomic_int_fast64_t heartbeats;
     pthread_mutex_t lock; /* guards everything below */

@@ -1,5 +1,7 @@
 #include "lib/secret.h"
 
+#include "lib/encode.h"
+
 #include "lib/sign.h"
 
 #include <setjmp.h>
@@ -123,6 +125,20 @@ static void random_values_stay_in_their_bounds(void **state) {
     assert_memory_equal(bytes, none, sizeof bytes);
 }
 
+/* Python: hashlib.blake2b(b"grid", key=bytes(range(32)), digest_size=24).hexdigest() */
+static void mac_is_keyed_blake2b(void **state) {
+    (void)state;
+    unsigned char key[SECRET_MAC_KEY_SIZE], mac[24], expected[24];
+    for (unsigned char i = 0; i < sizeof key; i++) key[i] = i;
+    secret_mac(key, "grid", 4, mac, sizeof mac);
+    assert_true(
+        decode_hex("24bb6a214470703e3410c927d7c08949f8e8384cd84c454d", expected, sizeof expected));
+    assert_memory_equal(mac, expected, sizeof mac);
+    key[31] ^= 1;
+    secret_mac(key, "grid", 4, mac, sizeof mac);
+    assert_memory_not_equal(mac, expected, sizeof mac);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(secret_has_the_documented_form),
@@ -132,6 +148,7 @@ int main(void) {
         cmocka_unit_test(malformed_secrets_are_refused_without_echo),
         cmocka_unit_test(a_secret_of_another_kind_is_refused),
         cmocka_unit_test(equality_sees_every_byte),
+        cmocka_unit_test(mac_is_keyed_blake2b),
         cmocka_unit_test(random_values_stay_in_their_bounds),
     };
     sign_setup();
