@@ -41,7 +41,7 @@ struct bus_link {
     unsigned char greeting_in[GREETING_SIZE], greeting_out[GREETING_SIZE], length[LENGTH_SIZE];
     unsigned char *message;
     struct bus_frame *sending; /* NULL while the greeting is on its way */
-    STAILQ_HEAD(, bus_frame) unsent;
+    STAILQ_HEAD(frames, bus_frame) unsent;
     size_t unsent_bytes;
     unsigned telling; /* events that the owner is being told */
     bool closed, finished;
