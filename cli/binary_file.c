@@ -79,16 +79,27 @@ bool binary_file_signature(const struct binary_file *f, const struct settings *s
     return err_wrap(e, "signature");
 }
 
-static bool read_key(const char *path, struct sign_secret **out, struct err *e) {
+/* A refusal that brings a hint is about the file; one without is about the password. */
+static bool password_refused(const struct err *e) {
+    return e->code == ERR_DENIED && e->hint[0] == '\0';
+}
+
+static bool ask_and_read(const char *path, struct sign_secret **out, struct err *e) {
     char password[512];
-    const char *environment = getenv("GRID_KEY_PASSWORD");
-    if (sign_secret_read(path, environment, out, e)) return true;
-    if (e->code != ERR_DENIED || environment != NULL || !terminal_present())
-        return err_wrap(e, "key");
     bool read = terminal_secret("password of the key", password, sizeof password, e) &&
                 sign_secret_read(path, password, out, e);
     secret_wipe(password, sizeof password);
     return read;
+}
+
+static bool read_key(const char *path, struct sign_secret **out, struct err *e) {
+    const char *environment = getenv("GRID_KEY_PASSWORD");
+    if (sign_secret_read(path, environment, out, e)) return true;
+    bool ask = password_refused(e) && environment == NULL && terminal_present();
+    if (ask && ask_and_read(path, out, e)) return true;
+    if (password_refused(e))
+        err_hint(e, "its password is read from GRID_KEY_PASSWORD, else from the terminal");
+    return err_wrap(e, "key");
 }
 
 bool binary_file_sign(const struct binary_file *f, const char *key_path, struct text *out,

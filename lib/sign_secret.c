@@ -90,10 +90,8 @@ static bool decrypt(struct secret_workspace *w, const char *path, const char *pa
                     struct err *e) {
     uint64_t operations = little_endian(w->bytes.operations);
     uint64_t memory = little_endian(w->bytes.memory);
-    if (password == NULL) {
-        err_set(e, ERR_DENIED, "secret key %s is encrypted and no password was given", path);
-        return err_hint(e, "give its password");
-    }
+    if (password == NULL)
+        return err_set(e, ERR_DENIED, "secret key %s is encrypted and no password was given", path);
     if (operations > SCRYPT_MAX_OPERATIONS || memory > SCRYPT_MAX_MEMORY_BYTES)
         return err_set(e, ERR_INVALID, "secret key %s asks for too costly a decryption", path);
     if (crypto_pwhash_scryptsalsa208sha256((unsigned char *)&w->stream, sizeof w->stream, password,

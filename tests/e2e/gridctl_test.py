@@ -403,6 +403,19 @@ class GridctlTest(unittest.TestCase):
         self.assertNotEqual(made, self.grid.token)
         self.assertEqual(second.gridctl("token", "list", token=made).returncode, 0)
 
+    def test_the_password_of_a_key_is_asked_for(self):
+        key = os.path.join(self.grid.directory, "locked.key")
+        made = subprocess.run(["minisign", "-G", "-p", key + ".pub", "-s", key], input="pw\npw\n", capture_output=True, text=True)
+        self.assertEqual(made.returncode, 0, made.stderr)
+        name = self.write(ANY % "0.4.2", "locked")
+        for password in (None, "wrong"):
+            env = {"GRID_KEY_PASSWORD": password} if password else None
+            result = self.grid.gridctl("binary", "sign", name, "--key", key, env=env, stdin="")
+            self.assertEqual(result.returncode, 4, said(result))
+            self.assertIn("GRID_KEY_PASSWORD", result.stderr)
+        result = self.grid.gridctl("binary", "sign", name, "--key", key, env={"GRID_KEY_PASSWORD": "pw"})
+        self.assertEqual(result.returncode, 0, said(result))
+
     def test_a_damaged_backup_is_refused(self):
         backup = os.path.join(self.grid.directory, "damaged.sqlar")
         self.run_ok("binary", "push", self.write(ANY % "0.4.1", "x" * 50_000))
