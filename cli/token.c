@@ -109,7 +109,9 @@ bool agent_join_command(struct invocation *call, struct err *e) {
     if (discover_is_local(join))
         invocation_note(
             call,
-            "The master listens on loopback, so this works on the master's own machine only.");
+            "The master was asked on loopback, so this works on its own machine only. For others:\n"
+            "gridctl --url http://MASTER:PORT --token-file FILE agent join-command, by a name they "
+            "can reach.");
     invocation_note(call, "Next: gridctl agent list");
     json_clear(&answer_created_token_schema, &token);
     return done;
