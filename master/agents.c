@@ -327,7 +327,8 @@ bool agents_remove(struct agents *a, const char *id, bool force, const char *pri
     if (up && !force) {
         err_set(e, ERR_CONFLICT,
                 "agent %s is up: its nodes would run on without anybody looking after them", id);
-        return err_hint(e, "stop it first, or remove it all the same with --force (?force=true)");
+        return err_hint(
+            e, "stop it and wait until it is lost, or remove it now with --force (?force=true)");
     }
     if (!agent_row_delete(a, id, principal, e)) return false;
     pthread_mutex_lock(&a->lock);
