@@ -154,19 +154,26 @@ static void describe_update(const struct report_input *in, struct wire_update *u
 }
 
 /* The last line of a log, which is usually why the process ended. */
-static const char *last_line(const char *tail, char out[100]) {
+static void last_line(const char *tail, char out[100]) {
     size_t length = tail != NULL ? strlen(tail) : 0;
     while (length > 0 && tail[length - 1] == '\n') length--;
     size_t begin = length;
     while (begin > 0 && tail[begin - 1] != '\n') begin--;
     snprintf(out, 100, "%.*s", (int)(length - begin > 99 ? 99 : length - begin),
              tail != NULL ? tail + begin : "");
-    return out;
+}
+
+static void report_end(const struct node *n, const struct version *version, struct err *out) {
+    char line[100];
+    const struct wire_exit *last = &n->record.last_exit;
+    last_line(last->log_tail, line);
+    err_set(out, ERR_UNAVAILABLE, "node %s ended %u times on %s, last with %s %lld%s%s", n->id,
+            n->facts->failures, version->version, last->kind, (long long)last->value,
+            line[0] != '\0' ? ": " : "", line);
 }
 
 void report_failure(const struct node *n, const struct version *version, struct err *out) {
     char words[160];
-    const struct wire_exit *last = &n->record.last_exit;
     flatten(n->health_reasons, words, sizeof words);
     if (n->trouble_code != ERR_NONE)
         err_set(out, n->trouble_code, "node %s does not start with %s: %s", n->id, version->version,
@@ -178,9 +185,7 @@ void report_failure(const struct node *n, const struct version *version, struct 
         err_set(out, ERR_UNAVAILABLE, "node %s became unhealthy on %s: %s", n->id, version->version,
                 words);
     else
-        err_set(out, ERR_UNAVAILABLE, "node %s ended %u times on %s, last with %s %lld: %s", n->id,
-                n->facts->failures, version->version, last->kind, (long long)last->value,
-                last_line(last->log_tail, words));
+        report_end(n, version, out);
 }
 
 static void describe_nodes(const struct report_input *in, struct wire_heartbeat *out) {
