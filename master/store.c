@@ -30,12 +30,13 @@ static const char *const statements[Q_COUNT] = {
                         " AND (?1 IS NULL OR name=?1) AND (?2 IS NULL OR platform=?2)"
                         " AND (?3 IS NULL OR arch=?3) AND (?4 IS NULL OR version=?4)"
                         " ORDER BY name, version, platform, arch",
-    [Q_ARTIFACT_YANK] = "UPDATE artifact SET yanked=1"
-                        " WHERE name=?1 AND version=?2 AND platform=?3 AND arch=?4 AND deleted_at=0",
-    [Q_ARTIFACT_DELETE] = "UPDATE artifact SET deleted_at=?5"
-                          " WHERE name=?1 AND version=?2 AND platform=?3 AND arch=?4 AND deleted_at=0",
-    [Q_ARTIFACT_DIGEST_IN_USE] = 
-        "SELECT count(*) FROM artifact WHERE sha256=?1 AND deleted_at=0",
+    [Q_ARTIFACT_YANK] =
+        "UPDATE artifact SET yanked=1"
+        " WHERE name=?1 AND version=?2 AND platform=?3 AND arch=?4 AND deleted_at=0",
+    [Q_ARTIFACT_DELETE] =
+        "UPDATE artifact SET deleted_at=?5"
+        " WHERE name=?1 AND version=?2 AND platform=?3 AND arch=?4 AND deleted_at=0",
+    [Q_ARTIFACT_DIGEST_IN_USE] = "SELECT count(*) FROM artifact WHERE sha256=?1 AND deleted_at=0",
     [Q_ARTIFACT_REVIVE] = "UPDATE artifact SET deleted_at=0, yanked=0, uploaded_at=?5, key_id=?6,"
                           " publisher_signature=?7, release_signature=?8, notes=?9"
                           " WHERE name=?1 AND version=?2 AND platform=?3 AND arch=?4",
@@ -93,7 +94,9 @@ static const char *const statements[Q_COUNT] = {
     [Q_EVENT_NEWEST] = "SELECT " EVENT_COLUMNS " FROM (SELECT " EVENT_COLUMNS " FROM event"
                        " WHERE (?1 IS NULL OR kind=?1) AND (?2 IS NULL OR subject=?2)"
                        " ORDER BY seq DESC LIMIT ?3) ORDER BY seq",
-    [Q_EVENT_BOUNDS] = "SELECT coalesce(min(seq), 0), coalesce(max(seq), 0) FROM event",
+    /* Each from an index: min and max in one go would read every row. */
+    [Q_EVENT_BOUNDS] = "SELECT coalesce((SELECT min(seq) FROM event), 0),"
+                       " coalesce((SELECT seq FROM sqlite_sequence WHERE name='event'), 0)",
     [Q_EVENT_PRUNE] = "DELETE FROM event WHERE at < ?1"
                       " OR seq <= (SELECT max(seq) FROM event) - ?2",
 };
