@@ -242,6 +242,14 @@ static bool has_ended(const struct node *n) {
     return n->pidfd >= 0 && poll(&p, 1, 0) == 1 && (p.revents & POLLIN) != 0;
 }
 
+/* What the process left in its session ends with it. Its number is its own until it is reaped,
+ * which is for us to do only with a child. */
+static void end_session(const struct node *n) {
+    siginfo_t info = {0};
+    if (waitid(P_PIDFD, (id_t)n->pidfd, &info, WEXITED | WNOHANG | WNOWAIT) != 0) return;
+    if (info.si_pid == n->pid && n->pid > 1) (void)kill(-n->pid, SIGKILL);
+}
+
 /* Of a process that is not our child the status cannot be had. */
 static void read_exit(const struct node *n, struct wire_exit *out) {
     siginfo_t info = {0};
@@ -297,6 +305,7 @@ static void end_unwanted(struct node *n, int64_t now_ms) {
 bool node_reap(struct node *n, int64_t now_ms) {
     struct wire_exit last = {0};
     if (!has_ended(n)) return false;
+    end_session(n);
     read_exit(n, &last);
     bool wanted = n->facts->phase == NODE_STOPPING;
     log_line(wanted ? LOG_INFO : LOG_WARN, "node.ended", "node=%s pid=%d how=%s value=%" PRId64,

@@ -305,6 +305,25 @@ static void an_exit_is_noted_with_its_log_and_backs_off(void **unused) {
     assert_string_equal(state_name(), "backoff");
 }
 
+static pid_t left_child(void) {
+    char path[STATE_PATH_SIZE];
+    OWN_TEXT struct text pid = TEXT_EMPTY;
+    state_path(&place.state, path, "nodes/0/data/child");
+    assert_ok(file_read(path, 32, &pid, &place.e));
+    return (pid_t)strtol(text_value(&pid), NULL, 10);
+}
+
+static void what_a_node_leaves_ends_with_it(void **unused) {
+    (void)unused;
+    setenv("FAKE_NODE", "orphan", 1);
+    assert_ok(start());
+    wait_until(ended());
+    stray = left_child();
+    assert_true(stray > 0);
+    wait_until(adopt_start_time(stray) < 0);
+    stray = 0;
+}
+
 static void a_signal_is_noted(void **unused) {
     (void)unused;
     assert_ok(start());
@@ -530,6 +549,7 @@ int main(int argc, char **argv) {
         TEST(a_note_that_proves_nothing_holds_all_the_same),
         TEST(a_silent_node_is_not_adopted),
         TEST(an_exit_is_noted_with_its_log_and_backs_off),
+        TEST(what_a_node_leaves_ends_with_it),
         TEST(a_signal_is_noted),
         TEST(the_end_of_an_adopted_node_is_seen_but_its_status_is_unknown),
         TEST(an_ordered_stop_is_no_failure),
