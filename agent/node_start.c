@@ -39,6 +39,14 @@ static bool choose_port(struct node *n, const struct node_launch *l, struct err 
     return true;
 }
 
+/* A full disk does not keep a node from serving: without its record it is known by its own note. */
+static bool save_record(struct node *n, struct err *e) {
+    if (record_save(n->directory, &n->record, e)) return true;
+    if (e->code != ERR_NO_SPACE) return false;
+    log_warn("node.record_not_saved", "node=%s error=%s", n->id, e->text);
+    return true;
+}
+
 static bool write_record(struct node *n, const struct node_launch *l, struct err *e) {
     struct record *r = &n->record;
     random_hex(NONCE_BYTES, r->nonce);
@@ -46,7 +54,7 @@ static bool write_record(struct node *n, const struct node_launch *l, struct err
     memcpy(r->version, l->version->version, sizeof r->version);
     if (l->restart_generation > r->restart_generation)
         r->restart_generation = l->restart_generation;
-    return record_save(n->directory, r, e);
+    return save_record(n, e);
 }
 
 static bool run(struct node *n, int executable_fd, int log_fd, struct spawned *out, struct err *e) {
@@ -101,13 +109,16 @@ bool node_start(struct node *n, const struct node_launch *l, int64_t now_ms, str
         n->ask_after_ms = now_ms;
         return true;
     }
-    if (!prepare(n, l, e) || !launch(n, l, &child, e)) {
+    bool prepared = prepare(n, l, e);
+    if (!prepared || !launch(n, l, &child, e)) {
         log_error("node.start_failed", "node=%s version=%s code=%s error=%s", n->id,
                   l->version->version, err_code_name(e->code), e->text);
         node_set_trouble(n, e->code, e->text);
         node_back_off(n, 0, now_ms);
+        n->facts->machine_failed = !prepared || e->code == ERR_NO_SPACE;
         return false;
     }
+    n->facts->machine_failed = false;
     n->started_at_ms = clock_wall_ms();
     node_become_running(n, child.pid, child.pidfd, now_ms);
     n->facts->restart_ordered = false;

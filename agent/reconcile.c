@@ -65,6 +65,7 @@ static void assign(struct view *v, struct reconcile_node *n, const char *digest,
     set_digest(n->assigned, digest);
     n->excused = excused;
     n->failures = 0;
+    n->machine_failed = false;
     n->start_after_ms = v->now_ms;
     n->stop_answer = STOP_UNASKED;
 }
@@ -94,6 +95,7 @@ static enum condition condition(const struct view *v, const struct reconcile_nod
 /* Whether a node that does not work speaks against its version. */
 static bool failed_on(const struct view *v, const struct reconcile_node *n) {
     if (n->phase == NODE_STOPPING) return false;
+    if (n->phase == NODE_DOWN && n->machine_failed) return false;
     if (n->failures >= RECONCILE_MOST_EXITS) return true;
     return n->phase == NODE_RUNNING && condition(v, n) == BROKEN;
 }

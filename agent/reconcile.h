@@ -42,8 +42,10 @@ struct reconcile_node {
     enum node_phase phase;
     enum node_health health;
     enum stop_answer stop_answer;
-    unsigned failures; /* unwanted exits and failed starts in a row; a stop that was ordered ends
-                          the row */
+    unsigned failures;   /* unwanted exits and failed starts in a row; a stop that was ordered ends
+                            the row */
+    bool machine_failed; /* the last start failed by the machine (no space, no port): it speaks
+                            against no version */
     int64_t start_after_ms; /* DOWN: not before */
     int64_t started_ms;     /* RUNNING */
     int64_t stopping_ms;    /* STOPPING: since */

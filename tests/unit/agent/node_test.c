@@ -485,6 +485,7 @@ static void a_range_without_a_free_port_is_an_error(void **unused) {
     assert_err(ERR_CONFLICT, "no port from");
     assert_err(ERR_CONFLICT, "--node-ports");
     assert_int_equal(facts.failures, 1);
+    assert_true(facts.machine_failed);
     assert_int_equal(strncmp(reasons(), "conflict: ", 10), 0);
 }
 

@@ -563,6 +563,21 @@ static void complaints_of_the_machine_do_not_fail_a_version(void **state) {
     assert_string_equal(s.out.commit, B);
 }
 
+static void starts_that_the_machine_prevents_do_not_fail_a_version(void **state) {
+    (void)state;
+    struct scene s = half_switched();
+    set_down(&s, 1, RECONCILE_MOST_EXITS + 1, s.now_ms);
+    s.nodes[1].machine_failed = true;
+    decide(&s);
+    assert_false(s.out.give_up);
+    assert_int_equal(s.out.update, UPDATE_SWITCHING);
+    assert_int_equal(s.out.hold, HOLD_NODE);
+    assert_int_equal(s.steps[1], STEP_START);
+    s.nodes[1].machine_failed = false;
+    decide(&s);
+    assert_true(s.out.give_up);
+}
+
 static void a_version_that_turns_bad_before_the_commit_has_failed(void **state) {
     (void)state;
     struct scene s = half_switched();
@@ -605,6 +620,7 @@ int main(void) {
         cmocka_unit_test(no_working_node_is_given_up_while_there_is_no_way_back),
         cmocka_unit_test(a_node_that_a_trial_broke_is_not_excused_in_the_next),
         cmocka_unit_test(complaints_of_the_machine_do_not_fail_a_version),
+        cmocka_unit_test(starts_that_the_machine_prevents_do_not_fail_a_version),
         cmocka_unit_test(a_version_that_turns_bad_before_the_commit_has_failed),
     };
     return cmocka_run_group_tests_name("reconcile", tests, NULL, NULL);
