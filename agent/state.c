@@ -4,11 +4,13 @@
 #include "lib/file.h"
 
 #include <assert.h>
+#include <dirent.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { LOCK_PATIENCE_MS = 2000, LOCK_PAUSE_MS = 20 };
 
@@ -38,6 +40,35 @@ static bool make_parts(const struct state *s, struct err *e) {
     return true;
 }
 
+/* What a killed agent was writing beside a file: see file_write_durable. */
+static bool is_unfinished(const char *name) {
+    enum { RANDOM = 6 };
+    static const char mark[] = ".tmp-";
+    const char *at = strstr(name, mark);
+    return at != NULL && strlen(at) == sizeof mark - 1 + RANDOM;
+}
+
+static void drop_unfinished(const char *path) {
+    DIR *directory = opendir(path);
+    if (directory == NULL) return;
+    for (const struct dirent *entry; (entry = readdir(directory)) != NULL;)
+        if (is_unfinished(entry->d_name)) (void)unlinkat(dirfd(directory), entry->d_name, 0);
+    closedir(directory);
+}
+
+static void tidy(const struct state *s) {
+    static const char *const parts[] = {"", "identity", "store"};
+    char path[STATE_PATH_SIZE];
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+        drop_unfinished(state_path(s, path, "%s", parts[i]));
+    DIR *nodes = opendir(state_path(s, path, "nodes"));
+    if (nodes == NULL) return;
+    for (const struct dirent *entry; (entry = readdir(nodes)) != NULL;)
+        if (entry->d_name[0] != '.')
+            drop_unfinished(state_path(s, path, "nodes/%s", entry->d_name));
+    closedir(nodes);
+}
+
 /* An agent that was killed between fork and exec lives on for a moment in that child, which holds
  * what it held. */
 static bool lock_patiently(struct state *s, struct err *e) {
@@ -62,7 +93,9 @@ bool state_open(struct state *s, const char *directory, struct err *e) {
         if (e != NULL && e->code != ERR_CONFLICT) return false;
         return err_hint(e, "stop that agent, or give this one a --state directory of its own");
     }
-    return make_parts(s, e);
+    if (!make_parts(s, e)) return false;
+    tidy(s);
+    return true;
 }
 
 void state_close(struct state *s) {

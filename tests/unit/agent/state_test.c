@@ -45,9 +45,38 @@ static void a_running_agent_is_not(void **unused) {
     assert_err(ERR_CONFLICT, "--state");
 }
 
+static bool touch(const char *name) {
+    char path[STATE_PATH_SIZE];
+    return file_write_durable(state_path(&place.state, path, "%s", name), "", 0, 0600, &place.e);
+}
+
+static bool there(const char *name) {
+    char path[STATE_PATH_SIZE];
+    return access(state_path(&place.state, path, "%s", name), F_OK) == 0;
+}
+
+static void half_written_files_of_a_killed_agent_go(void **unused) {
+    (void)unused;
+    static const char *const half[] = {"desired.json.tmp-abc123", "identity/id.tmp-XYZ987",
+                                       "nodes/0/record.json.tmp-qwerty"};
+    static const char *const whole[] = {"desired.json", "nodes/0/record.json",
+                                        "nodes/0/data.tmp-longer-than-random"};
+    char root[STATE_ROOT_SIZE];
+    char node[STATE_PATH_SIZE];
+    assert_ok(file_make_directory(state_path(&place.state, node, "nodes/0"), 0700, &place.e));
+    for (size_t i = 0; i < 3; i++) assert_ok(touch(half[i]) && touch(whole[i]));
+    snprintf(root, sizeof root, "%s", place.state.root);
+    state_close(&place.state);
+    assert_ok(state_open(&place.state, root, &place.e));
+    for (size_t i = 0; i < 3; i++) assert_false(there(half[i]));
+    for (size_t i = 0; i < 3; i++) assert_true(there(whole[i]));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_child_of_a_killed_agent_is_waited_for, setup_place,
+                                        teardown_place),
+        cmocka_unit_test_setup_teardown(half_written_files_of_a_killed_agent_go, setup_place,
                                         teardown_place),
         cmocka_unit_test_setup_teardown(a_running_agent_is_not, setup_place, teardown_place),
     };
