@@ -88,6 +88,15 @@ static bool parse_listen(const char *flag, const char *value, bool insecure, str
     return err_hint(e, "listen on 127.0.0.1, or add --insecure when the network itself is trusted");
 }
 
+struct addresses {
+    struct address http, bus;
+};
+
+static bool parse_addresses(const struct settings *s, struct addresses *out, struct err *e) {
+    return parse_listen("http", s->http, s->insecure, &out->http, e) &&
+           parse_listen("bus", s->bus, s->insecure, &out->bus, e);
+}
+
 static enum catalog_signatures signatures_policy(const char *value) {
     if (strcmp(value, "on") == 0) return CATALOG_SIGNATURES_ON;
     return strcmp(value, "off") == 0 ? CATALOG_SIGNATURES_OFF : CATALOG_SIGNATURES_AUTO;
@@ -210,13 +219,10 @@ static void start_serving(struct master *m, struct threads *t) {
     start_thread(&t->tick, tick_run, m);
 }
 
-static bool serve(struct master *m, struct threads *t, bool fresh, const sigset_t *signals,
-                  struct err *e) {
-    struct address http, bus;
+static bool serve(struct master *m, struct threads *t, const struct addresses *at, bool fresh,
+                  const sigset_t *signals, struct err *e) {
     struct http_server *server = NULL;
-    if (!parse_listen("http", m->settings->http, m->settings->insecure, &http, e) ||
-        !parse_listen("bus", m->settings->bus, m->settings->insecure, &bus, e) ||
-        !open_parts(m, e) || !open_bus(m, &bus, e) || !open_http(m, &http, &server, e))
+    if (!open_parts(m, e) || !open_bus(m, &at->bus, e) || !open_http(m, &at->http, &server, e))
         return false;
     inbox_set_http_port(m->inbox, m->http_port);
     start_serving(m, t);
@@ -242,10 +248,11 @@ static void close_parts(struct master *m) {
 static bool run(const struct settings *settings, const sigset_t *signals, struct err *e) {
     struct master m = {.settings = settings, .started_at_ms = clock_wall_ms()};
     struct threads t;
+    struct addresses at;
     OWN_FD int lock = -1;
     char lock_path[PATH_MAX];
     bool fresh = false;
-    if (!file_make_directory(settings->state, 0700, e) ||
+    if (!parse_addresses(settings, &at, e) || !file_make_directory(settings->state, 0700, e) ||
         !file_join(lock_path, sizeof lock_path, settings->state, "lock", e))
         return false;
     if (!file_lock(lock_path, "grid-master", &lock, e)) {
@@ -261,7 +268,7 @@ static bool run(const struct settings *settings, const sigset_t *signals, struct
     if (store_open(&m.db, settings->state, e)) {
         db_observe_commits(m.db, &metric_db_commit_seconds);
         start_thread(&t.db_writer, db_writer_run, m.db);
-        done = open_state(&m, &fresh, e) && serve(&m, &t, fresh, signals, e);
+        done = open_state(&m, &fresh, e) && serve(&m, &t, &at, fresh, signals, e);
         close_parts(&m);
         db_stop(m.db);
         pthread_join(t.db_writer, NULL);
