@@ -68,7 +68,8 @@ static void describe_hold(const struct report_input *in, struct wire_update *u) 
         set_reason(u, "node %s must not stop now: %s", n->id, words);
         break;
     case HOLD_NODE:
-        set_reason(u, "waiting for node %s to work", n->id);
+        set_reason(u, "waiting for node %s to work%s%s", n->id, n->trouble[0] != '\0' ? ": " : "",
+                   n->trouble);
         break;
     case HOLD_NO_RETURN:
         set_reason(u, "the stored copy of %s is damaged and is fetched again first", u->from);

@@ -95,6 +95,10 @@ static void every_hold_has_its_sentence(void **unused) {
         decide(UPDATE_WAITING, rows[i].hold);
         assert_update(report(), "waiting", "", rows[i].words);
     }
+    snprintf(nodes[1].trouble, sizeof nodes[1].trouble, "no port is free");
+    decide(UPDATE_WAITING, HOLD_NODE);
+    assert_update(report(), "waiting", "", "a-1/1 to work: no port is free");
+    nodes[1].trouble[0] = '\0';
     decide(UPDATE_WAITING, HOLD_DOWNLOAD_OFF);
     assert_update(report_on("", false), "waiting", "", "auto_download_binary is off");
 }
