@@ -129,7 +129,7 @@ static void random_values_stay_in_their_bounds(void **state) {
 static void mac_is_keyed_blake2b(void **state) {
     (void)state;
     unsigned char key[SECRET_MAC_KEY_SIZE], mac[24], expected[24];
-    for (unsigned char i = 0; i < sizeof key; i++) key[i] = i;
+    for (size_t i = 0; i < sizeof key; i++) key[i] = (unsigned char)i;
     secret_mac(key, "grid", 4, mac, sizeof mac);
     assert_true(
         decode_hex("24bb6a214470703e3410c927d7c08949f8e8384cd84c454d", expected, sizeof expected));
