@@ -701,9 +701,10 @@ static void answers_given_before_the_end_arrive(void **state) {
     }
 }
 
+/* Often enough for a race between closing and reading to show, which would hang this test. */
 static void both_ends_close_with_requests_under_way(void **state) {
     (void)state;
-    for (int i = 0; i < 10; i++) {
+    for (int i = 0; i < 400; i++) {
         struct bus_server *s = open_server(LOCAL, 0, 8);
         struct bus_client *c = client_of(s);
         for (uint64_t k = 0; k < 20; k++) send_words(c, k, "x");

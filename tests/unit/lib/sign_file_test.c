@@ -314,6 +314,7 @@ static void what_minisign_signs_is_judged_here(void **state) {
         {"-H", "no name",                false},
         {"-H", "file:other",             false},
         {"-H", "file:theirs\tfile:more", false},
+        {"-H", "file:more\tfile:theirs", false},
         {"-H", "profile:theirs",         false},
     };
     for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
