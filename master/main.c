@@ -175,12 +175,19 @@ static bool open_http(struct master *m, const struct address *at, struct http_se
     return true;
 }
 
-static bool announce(struct master *m, bool fresh, struct err *e) {
+/* For gridctl on this machine. A full disk is no reason not to serve: what is there can be read. */
+static bool save_url(const struct master *m, struct err *e) {
     char path[PATH_MAX], line[330];
     snprintf(line, sizeof line, "%s\n", m->http_url);
-    if (!file_join(path, sizeof path, m->settings->state, "url", e) ||
-        !file_write_durable(path, line, strlen(line), 0644, e))
-        return false;
+    if (!file_join(path, sizeof path, m->settings->state, "url", e)) return false;
+    if (file_write_durable(path, line, strlen(line), 0644, e)) return true;
+    if (e->code != ERR_NO_SPACE) return false;
+    log_warn("master.url_not_saved", "error=%s", e->text);
+    return true;
+}
+
+static bool announce(struct master *m, bool fresh, struct err *e) {
+    if (!save_url(m, e)) return false;
     printf("http %s\nbus %s\n", m->http_url, m->bus_address);
     if (fresh) first_start_help(m);
     fflush(stdout);
@@ -245,6 +252,13 @@ static void close_parts(struct master *m) {
     if (m->keys != NULL) keys_close(m->keys);
 }
 
+static void make_limits(struct master *m) {
+    const struct rate_limit requests = {.per_second = 2000, .burst = 4000};
+    const struct rate_limit failed_logins = {.per_second = 5.0 / 60, .burst = 10};
+    m->request_limit = rate_limiter_new(requests, 10000);
+    m->failed_login_limit = rate_limiter_new(failed_logins, 10000);
+}
+
 static bool run(const struct settings *settings, const sigset_t *signals, struct err *e) {
     struct master m = {.settings = settings, .started_at_ms = clock_wall_ms()};
     struct threads t;
@@ -260,12 +274,9 @@ static bool run(const struct settings *settings, const sigset_t *signals, struct
         return err_hint(
             e, "stop the other master first, or choose another directory with --state DIR");
     }
-    m.request_limit =
-        rate_limiter_new((struct rate_limit){.per_second = 2000, .burst = 4000}, 10000);
-    m.failed_login_limit =
-        rate_limiter_new((struct rate_limit){.per_second = 5.0 / 60, .burst = 10}, 10000);
     bool done = false;
     if (store_open(&m.db, settings->state, e)) {
+        make_limits(&m);
         db_observe_commits(m.db, &metric_db_commit_seconds);
         start_thread(&t.db_writer, db_writer_run, m.db);
         done = open_state(&m, &fresh, e) && serve(&m, &t, &at, fresh, signals, e);

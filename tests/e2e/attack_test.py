@@ -1,7 +1,7 @@
 """Faults that once broke the grid: each ends with the machine running what it should."""
 import json, os, signal, subprocess, unittest
 
-from grid import Grid, Process, processes_of, sha256, storage_server, wait_for
+from grid import BIN, Grid, Process, processes_of, sha256, storage_server, wait_for
 
 
 def replaced(grid, agent_id, pid):
@@ -36,7 +36,7 @@ class SmallDiskAgent(Process):
         self.id, self.grid, self.state = agent_id, grid, os.path.join(grid.directory, agent_id)
         os.mkdir(self.state)
         mount = 'mount -t tmpfs -o size=96m none "$0" && exec "$@"'
-        agent = [os.path.join(os.path.dirname(storage_server("")), "..", "grid-agent"), "--id", agent_id,
+        agent = [os.path.join(BIN, "grid-agent"), "--id", agent_id,
                  "--state", self.state]
         super().__init__("/usr/bin/unshare", [*unshare, "sh", "-c", mount, self.state, *agent],
                          self.state + "-run", {"GRID_TOKEN": grid.join()})
@@ -54,11 +54,17 @@ class SmallDiskAgent(Process):
         return path
 
 
+def mount_namespace(test):
+    """Options of unshare for a program with file systems of its own."""
+    options = ["-m"] if os.getuid() == 0 else ["-rm"]
+    if subprocess.run(["/usr/bin/unshare", *options, "true"], capture_output=True).returncode != 0:
+        test.skipTest("no mount namespaces here, so no small file system")
+    return options
+
+
 class FullDisk(unittest.TestCase):
     def setUp(self):
-        self.unshare = ["-m"] if os.getuid() == 0 else ["-rm"]
-        if subprocess.run(["/usr/bin/unshare", *self.unshare, "true"], capture_output=True).returncode != 0:
-            self.skipTest("no mount namespaces here, so no small file system")
+        self.unshare = mount_namespace(self)
         self.grid = Grid(self)
         self.grid.publish("1.0.0")
         self.agent = SmallDiskAgent(self.grid, "a-1", self.unshare)
@@ -77,6 +83,43 @@ class FullDisk(unittest.TestCase):
         wait_for("the node to be back", lambda: replaced(grid, "a-1", node["pid"]))
         self.assertNotIn("version.failed", self.agent.err())
         self.assertEqual(len(processes_of(self.agent.state)), 1)
+
+
+class FullDiskOfTheMaster(unittest.TestCase):
+    SCRIPT = ('mount -t tmpfs -o size=32m none "$0" && { "$@"; cat /dev/zero >"$0/filler" 2>/dev/null; } ; '
+              'exec "$@"')
+
+    def addresses(self):
+        return [line.split()[1] for line in self.master.out().splitlines() if line.startswith("http ")]
+
+    def test_master_starts_and_answers_on_a_full_disk(self):
+        unshare = mount_namespace(self)
+        grid = Grid(self, start=False)
+        state = os.path.join(grid.directory, "master")
+        os.mkdir(state)
+        program = [os.path.join(BIN, "grid-master"), "--state", state, "--binaries", grid.binaries, "--http", "0",
+                   "--bus", "0"]
+        self.master = Process("/usr/bin/unshare", [*unshare, "sh", "-c", self.SCRIPT, state, *program],
+                              state + "-run")
+        grid.other.append(self.master)
+        wait_for("the master", self.addresses)
+        with open("/proc/%d/task/%d/children" % (self.master.pid, self.master.pid)) as f:
+            os.kill(int(f.read()), signal.SIGKILL)
+        wait_for("the master on a full disk", lambda: len(self.addresses()) == 2)
+        url = self.addresses()[1]
+        self.assertEqual(grid.request("GET", "/healthz", token=None, url=url).status, 200)
+        self.assertEqual(grid.request("GET", "/api/binaries", token=None, url=url).json(), [])
+
+
+class DatabaseOfTheMaster(unittest.TestCase):
+    def test_database_that_cannot_be_opened_ends_the_master_in_order(self):
+        grid = Grid(self, start=False)
+        state = os.path.join(grid.directory, "master")
+        os.makedirs(os.path.join(state, "grid.db"))
+        master = Process("grid-master", ["--state", state, "--http", "0", "--bus", "0"], state + "-run")
+        self.assertNotEqual(master.wait(), 0)
+        self.assertIn("grid.db", master.err())
+        self.assertNotIn("Sanitizer", master.err())
 
 
 if __name__ == "__main__":
