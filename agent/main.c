@@ -38,14 +38,14 @@ struct program {
 
 static int fail(const struct err *e) {
     fprintf(stderr, "grid-agent: %s\n", e->text);
-    if (e->hint[0] != '\0') fprintf(stderr, "next: %s\n", e->hint);
+    if (e->hint[0] != '\0') fprintf(stderr, "Next: %s\n", e->hint);
     return err_exit_code(e->code);
 }
 
 static int print_help(const struct settings *s) {
     OWN_TEXT struct text page = TEXT_EMPTY;
     text_add(&page,
-             "usage: grid-agent [options]\nMakes this machine run what the grid wants of it.\n\n");
+             "Usage: grid-agent [options]\nMakes this machine run what the grid wants of it.\n\n");
     options_help(&agent_options, s, &page);
     fputs(page.data, stdout);
     return 0;

@@ -292,7 +292,7 @@ static bool lost_port(struct node *n) {
 
 static void end_unwanted(struct node *n, int64_t now_ms) {
     bool port = lost_port(n);
-    int64_t up_ms = clock_wall_ms() - n->started_at_ms;
+    int64_t up_ms = now_ms - n->facts->started_ms;
     become_down(n);
     if (port) {
         n->facts->start_after_ms = now_ms;

@@ -30,6 +30,7 @@ struct node {
     int64_t order;        /* the latest restart order that was looked at */
     unsigned misses;      /* health checks in a row without a proper answer */
     unsigned strikes;     /* examinations in a row that found somebody else */
+    unsigned port_waits;  /* looks in a row that found its port still taken */
     unsigned port_losses; /* starts in a row that lost their port to somebody else */
     bool asking;          /* a question is under way */
     bool ask_stop;        /* the next question is whether it may be stopped */
@@ -65,8 +66,9 @@ struct node_launch {
     int64_t restart_generation; /* order that this start carries out */
 };
 /* Starts the process of a node that is DOWN. The record is durable before the process exists. When
- * the directory turns out to be held the node becomes UNKNOWN, which is no failure. ERR_CORRUPT:
- * the store's bytes are damaged. On failure the node's backoff and trouble are set. */
+ * the directory turns out to be held the node becomes UNKNOWN, and while the port that it had is
+ * taken the start is put off for a moment, a few times: neither is a failure. ERR_CORRUPT: the
+ * store's bytes are damaged. On failure the node's backoff and trouble are set. */
 MUST_CHECK bool node_start(struct node *n, const struct node_launch *launch, int64_t now_ms,
                            struct err *e);
 

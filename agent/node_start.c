@@ -13,7 +13,17 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { NONCE_BYTES = 32, MOST_ARGUMENTS = 10 };
+enum { NONCE_BYTES = 32, MOST_ARGUMENTS = 10, PORT_WAITS = 5, PORT_WAIT_MS = 200 };
+
+/* A process that was just killed may hold its port a little longer than its pid. */
+static bool wait_for_port(struct node *n, int64_t now_ms) {
+    int port = (int)n->record.port;
+    if (port == 0 || n->port_losses > 0 || n->port_waits >= PORT_WAITS || ports_free(port))
+        return false;
+    n->port_waits++;
+    n->facts->start_after_ms = now_ms + PORT_WAIT_MS;
+    return true;
+}
 
 /* Which port, and what to say when it is another one than before. After a start that lost its port
  * to somebody else's start the search begins at random, so that two agents do not race for the next
@@ -109,6 +119,7 @@ bool node_start(struct node *n, const struct node_launch *l, int64_t now_ms, str
         n->ask_after_ms = now_ms;
         return true;
     }
+    if (wait_for_port(n, now_ms)) return true;
     bool prepared = prepare(n, l, e);
     if (!prepared || !launch(n, l, &child, e)) {
         log_error("node.start_failed", "node=%s version=%s code=%s error=%s", n->id,
@@ -122,6 +133,7 @@ bool node_start(struct node *n, const struct node_launch *l, int64_t now_ms, str
     n->started_at_ms = clock_wall_ms();
     node_become_running(n, child.pid, child.pidfd, now_ms);
     n->facts->restart_ordered = false;
+    n->port_waits = 0;
     log_info("node.started", "node=%s pid=%d port=%" PRId64 " version=%s sealed=%s", n->id,
              (int)n->pid, n->record.port, n->record.version, n->from_store ? "no" : "yes");
     return true;

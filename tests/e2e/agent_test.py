@@ -1,18 +1,13 @@
 """Nodes outlive agents: what an agent finds, adopts, starts, leaves alone and stops on its machine."""
-import fcntl, json, os, random, signal, socket, subprocess, unittest
+import fcntl, json, os, signal, subprocess, unittest
 
+from agent_helpers import own_ports, wait_reason
 from grid import Grid, Process, alive, processes_of, wait_for
 
 
 def lock_of(agent, index=0):
     with open(os.path.join(agent.state, "nodes", str(index), "data", "lock")) as f:
         return json.loads(f.read())
-
-
-def wait_reason(grid, agent_id, words, index=0):
-    """The node's reasons once one of them holds these words."""
-    return wait_for("a reason with %r" % words, lambda: next(
-        (r for r in grid.nodes(agent_id)[index]["reasons"] if words in r), None))
 
 
 class Survival(unittest.TestCase):
@@ -27,18 +22,20 @@ class Survival(unittest.TestCase):
             agent.kill()
             for pid, _port in before.values():
                 self.assertTrue(alive(pid))
+            adopted = agent.err().count("node.adopted")
             agent = self.grid.agent("a-1", "--nodes", "3")
-            wait_for("three adoptions", lambda: agent.err().count("node.adopted") % 3 == 0 and "node.adopted" in agent.err())
+            wait_for("three adoptions", lambda: agent.err().count("node.adopted") == adopted + 3)
             shown = self.grid.wait_healthy("a-1", "1.0.0", nodes=3)
             self.assertEqual({n["id"]: (n["pid"], n["port"]) for n in shown["nodes"]}, before)
             self.assertEqual(processes_of(self.grid.directory), sorted(pid for pid, _port in before.values()))
         self.assertEqual([n["restarts"] for n in shown["nodes"]], [0, 0, 0])
 
     def test_adopted_node_that_dies_is_started_once_with_its_port(self):
-        agent = self.grid.agent("a-1")
+        ports = own_ports()
+        agent = self.grid.agent("a-1", *ports)
         node = self.grid.wait_healthy("a-1", "1.0.0")["nodes"][0]
         agent.kill()
-        agent = self.grid.agent("a-1")
+        agent = self.grid.agent("a-1", *ports)
         wait_for("the adoption", lambda: "node.adopted" in agent.err())
         os.kill(node["pid"], signal.SIGKILL)
         def back():
@@ -152,81 +149,6 @@ class Stopping(unittest.TestCase):
         wait_for("the surplus to end", lambda: processes_of(self.grid.directory) == [nodes[0]["pid"]])
         self.assertEqual(shown["nodes"][0]["pid"], nodes[0]["pid"])
         self.assertTrue(os.path.isdir(os.path.join(agent.state, "nodes/1/data")))
-
-
-class Beginning(unittest.TestCase):
-    def test_second_agent_on_one_state_directory_is_refused_naming_the_holder(self):
-        grid = Grid(self)
-        first = grid.agent("a-1")
-        wait_for("the agent", lambda: grid.show("a-1")["status"] == "up")
-        second = grid.agent("a-1")
-        grid.agents["a-1"] = first
-        self.assertNotEqual(second.wait(), 0)
-        self.assertIn("pid %d" % first.pid, second.err())
-        self.assertIn("--state", second.err())
-
-    def test_state_directory_of_another_agent_is_refused(self):
-        grid = Grid(self)
-        first = grid.agent("a-1")
-        wait_for("the agent", lambda: grid.show("a-1")["status"] == "up")
-        first.stop()
-        second = grid.agent("a-2", state=first.state)
-        self.assertNotEqual(second.wait(), 0)
-        self.assertIn("a-1", second.err())
-
-    def test_without_a_join_string_the_next_step_is_named(self):
-        grid = Grid(self, start=False)
-        agent = grid.agent("a-1", join="", master="127.0.0.1:1")
-        self.assertNotEqual(agent.wait(), 0)
-        self.assertIn("gridctl agent join-command", agent.err())
-
-    def test_agent_that_is_not_enrolled_waits_for_its_master(self):
-        grid = Grid(self)
-        join = grid.join()
-        grid.master.stop()
-        agent = grid.agent("a-1", join=join)
-        wait_for("the first attempt", lambda: "enroll.waiting" in agent.err())
-        grid.start_master()
-        wait_for("the agent", lambda: grid.show("a-1")["status"] == "up")
-
-    def test_secret_is_in_no_log_and_in_no_node(self):
-        grid = Grid(self)
-        grid.publish("1.0.0")
-        join = grid.join()
-        agent = grid.agent("a-1", join=join)
-        node = grid.wait_healthy("a-1", "1.0.0")["nodes"][0]
-        secret = join.split("t=")[1].split("&")[0].split(".")[-1]
-        with open("/proc/%d/environ" % node["pid"], "rb") as f:
-            self.assertNotIn(b"GRID_TOKEN", f.read())
-        found = subprocess.run(["grep", "-r", "-l", "--", secret, grid.directory], capture_output=True, text=True).stdout
-        self.assertEqual(found, "")
-        self.assertNotIn(secret, agent.err())
-
-    def test_taken_port_is_named_and_another_one_used(self):
-        grid = Grid(self)
-        grid.publish("1.0.0")
-        first = random.randrange(20000, 30000)
-        ports = "%d-%d" % (first, first + 20)  # other grids on this machine leave these alone
-        agent = grid.agent("a-1", "--node-ports", ports)
-        node = grid.wait_healthy("a-1", "1.0.0")["nodes"][0]
-        agent.kill()
-        os.kill(node["pid"], signal.SIGKILL)
-        wait_for("the node to end", lambda: not processes_of(grid.directory))
-        with socket.create_server(("127.0.0.1", node["port"])):
-            grid.agent("a-1", "--node-ports", ports)
-            reason = wait_reason(grid, "a-1", "port %d is taken by pid %d" % (node["port"], os.getpid()))
-            self.assertNotEqual(grid.wait_healthy("a-1", "1.0.0")["nodes"][0]["port"], node["port"], reason)
-
-    def test_configuration_file_with_a_mistake_is_refused_with_its_line(self):
-        grid = Grid(self, start=False)
-        path = os.path.join(grid.directory, "agent.ini")
-        with open(path, "w") as f:
-            f.write('[agent]\nagent_id = "a-1"\nlabel = rack=b\n')
-        agent = Process("grid-agent", ["--config", path], grid.directory + "/run")
-        self.assertEqual(agent.wait(), 2)
-        self.assertIn("agent.ini", agent.err())
-        self.assertIn("3", agent.err())
-        self.assertIn("labels", agent.err(), "no key is suggested")
 
 
 if __name__ == "__main__":

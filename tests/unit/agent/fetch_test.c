@@ -19,42 +19,71 @@ static atomic_bool stalls;   /* sends a little, then nothing until released */
 static atomic_int requests;
 static atomic_int ranges; /* requests that asked for a range */
 
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards the file served */
 static char *file_bytes;
 static size_t file_length;
+
+static void alter_byte(size_t at) {
+    pthread_mutex_lock(&lock);
+    file_bytes[at] ^= 1;
+    pthread_mutex_unlock(&lock);
+}
+
+static void change_length(int by) {
+    pthread_mutex_lock(&lock);
+    file_length += (size_t)by;
+    pthread_mutex_unlock(&lock);
+}
+
+static int64_t length_served(void) {
+    pthread_mutex_lock(&lock);
+    int64_t length = (int64_t)file_length;
+    pthread_mutex_unlock(&lock);
+    return length;
+}
 
 static void wait_while_stalled(void) {
     while (atomic_load(&stalls)) usleep(2000);
 }
 
-static void send_part(struct http_request *r, int64_t first, int64_t last) {
+static char *copy_of(int64_t first, int64_t length) {
+    char *copy = memory_zeroed((size_t)length, 1);
+    pthread_mutex_lock(&lock);
+    memcpy(copy, file_bytes + first, (size_t)length);
+    pthread_mutex_unlock(&lock);
+    return copy;
+}
+
+static void send_part(struct http_request *r, int64_t first, int64_t last, int64_t whole) {
     char range[96];
     int64_t length = last - first + 1;
     int64_t cut = atomic_exchange(&cut_after, 0);
     bool stall = atomic_load(&stalls);
-    snprintf(range, sizeof range, "bytes %lld-%lld/%zu", (long long)first, (long long)last,
-             file_length);
-    if (length != (int64_t)file_length) http_reply_header(r, "Content-Range", range);
-    if (!http_stream_begin(r, length != (int64_t)file_length ? 206 : 200,
-                           "application/octet-stream", length))
+    OWN_MEMORY char *bytes = copy_of(first, length);
+    snprintf(range, sizeof range, "bytes %lld-%lld/%lld", (long long)first, (long long)last,
+             (long long)whole);
+    if (length != whole) http_reply_header(r, "Content-Range", range);
+    if (!http_stream_begin(r, length != whole ? 206 : 200, "application/octet-stream", length))
         return;
     int64_t now = cut > 0 && cut < length ? cut : length;
     if (stall) now = 1000;
-    if (!http_stream_write(r, file_bytes + first, (size_t)now)) return;
+    if (!http_stream_write(r, bytes, (size_t)now)) return;
     if (stall) wait_while_stalled();
     http_stream_end(r);
 }
 
 static void serve(struct http_request *r) {
+    int64_t whole = length_served();
     int64_t first = 0;
-    int64_t last = (int64_t)file_length - 1;
+    int64_t last = whole - 1;
     const char *range = http_header(r, "Range");
     atomic_fetch_add(&requests, 1);
     if (range != NULL) atomic_fetch_add(&ranges, 1);
-    if (range == NULL || http_range_parse(range, (int64_t)file_length, &first, &last) != 206) {
+    if (range == NULL || http_range_parse(range, whole, &first, &last) != 206) {
         first = 0;
-        last = (int64_t)file_length - 1;
+        last = whole - 1;
     }
-    send_part(r, first, last);
+    send_part(r, first, last, whole);
 }
 
 static const struct http_route routes[] = {
@@ -151,14 +180,14 @@ static void a_cut_download_is_resumed_where_it_was_cut(void **unused) {
 
 static void altered_bytes_are_refused_and_fetched_anew(void **unused) {
     (void)unused;
-    file_bytes[1234567] ^= 1;
+    alter_byte(1234567);
     struct fetch_status s = download();
     assert_int_equal(s.phase, FETCH_FAILED);
     assert_false(s.refused);
     assert_err(ERR_UNTRUSTED, "SHA-256");
     assert_false(part_exists());
     assert_false(cache_holds(&place.state, &version));
-    file_bytes[1234567] ^= 1;
+    alter_byte(1234567);
     assert_int_equal(download().phase, FETCH_DONE);
 }
 
@@ -187,14 +216,14 @@ static void a_name_for_another_machine_is_refused_without_asking(void **unused) 
 
 static void a_short_file_is_refused(void **unused) {
     (void)unused;
-    file_length -= 1;
+    change_length(-1);
     for (int i = 0; i < 3; i++) {
         struct fetch_status s = download();
         assert_int_equal(s.phase, FETCH_FAILED);
         assert_false(s.refused);
     }
     assert_false(cache_holds(&place.state, &version));
-    file_length += 1;
+    change_length(1);
     struct fetch_status s = download();
     if (s.phase == FETCH_FAILED)
         s = download(); /* the first may still have had the short part's end */

@@ -1,0 +1,23 @@
+"""What several end-to-end tests of the agent share."""
+import random
+
+from grid import wait_for
+
+
+def own_ports():
+    """Options for a range that other grids on this machine leave alone, where a test minds which port a node has."""
+    first = random.randrange(20000, 30000)
+    return "--node-ports", "%d-%d" % (first, first + 20)
+
+
+def wait_reason(grid, agent_id, words, index=0):
+    """The node's reasons once one of them holds these words."""
+    return wait_for("a reason with %r" % words, lambda: next(
+        (r for r in grid.nodes(agent_id)[index]["reasons"] if words in r), None))
+
+
+def update_in(grid, agent_id, state):
+    def reached():
+        update = grid.show(agent_id)["update"]
+        return update if update["state"] == state else None
+    return wait_for("update state %s of %s" % (state, agent_id), reached)
