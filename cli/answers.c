@@ -51,6 +51,7 @@ static const struct json_field summary_fields[] = {
     J_LIST(struct answer_summary, versions, &answer_share_schema, 0),
     J(JSON_INT, struct answer_summary, binaries, 0),
     J(JSON_INT, struct answer_summary, rejected, 0),
+    J(JSON_INT, struct answer_summary, failed_updates, 0),
     J_LIST(struct answer_summary, channels, &answer_channel_schema, 0),
     J(JSON_INT, struct answer_summary, capacity_bytes, 0),
     J(JSON_INT, struct answer_summary, free_bytes, 0),

@@ -40,6 +40,7 @@ struct answer_summary {
     size_t versions_count;
     int64_t binaries;
     int64_t rejected;
+    int64_t failed_updates;
     struct answer_channel *channels;
     size_t channels_count;
     int64_t capacity_bytes;

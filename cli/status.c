@@ -102,6 +102,9 @@ void status_text(const struct answer_summary *s, const char *url, const struct o
     if (s->capacity_bytes > 0)
         text_add_format(out, "Space   %s free of %s\n", format_bytes(s->free_bytes, words),
                         format_bytes(s->capacity_bytes, total));
+    if (s->failed_updates > 0)
+        text_add_format(out, "Failed  %s did not take the version they should run\n",
+                        format_count(s->failed_updates, "agent", words));
     if (s->rejected > 0)
         text_add_format(out, "Refused %s in the drop box\n",
                         format_count(s->rejected, "file", words));
@@ -117,6 +120,7 @@ const char *status_next(const struct answer_summary *s) {
     if (s->agents.suspect > 0) return "gridctl agent list --filter status=suspect";
     if (s->nodes.unhealthy > 0) return "gridctl node list --filter state=unhealthy";
     if (s->nodes.backoff > 0) return "gridctl node list --filter state=backoff";
+    if (s->failed_updates > 0) return "gridctl event tail --kind agent.update_failed";
     if (s->nodes.starting > 0) return "gridctl event tail --follow";
     if (s->rejected > 0) return "gridctl binary list --rejected";
     return "gridctl agent list";

@@ -257,6 +257,7 @@ static bool summarize_agent(const struct agent_view *v, void *argument) {
     if (v->status == AGENT_UP || v->status == AGENT_SUSPECT) {
         count_nodes(s, &v->report);
         count_version(s, v->report.version);
+        s->failed_updates += strcmp(v->report.update.state, "failed") == 0;
     }
     return true;
 }

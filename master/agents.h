@@ -86,6 +86,7 @@ MUST_CHECK bool agents_visit_one(struct agents *a, const char *id, agent_visitor
 struct agents_summary {
     int64_t status[AGENT_STATUS_COUNT];
     int64_t node_state[AGENTS_NODE_STATES]; /* in the order of agents_node_states */
+    int64_t failed_updates;                 /* agents that did not take what they should run */
     int64_t capacity_bytes;
     int64_t free_bytes;
     struct {

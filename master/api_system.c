@@ -66,7 +66,7 @@ struct summary {
     struct nodes_count nodes;
     struct version_share *versions;
     size_t versions_count;
-    int64_t binaries, rejected;
+    int64_t failed_updates, binaries, rejected;
     struct channel_pointer *channels;
     size_t channels_count;
     int64_t capacity_bytes, free_bytes, last_event;
@@ -81,6 +81,7 @@ static const struct json_field summary_fields[] = {
     J_SUB(struct summary, agents, &agents_count_schema, 0),
     J_SUB(struct summary, nodes, &nodes_count_schema, 0),
     J_LIST(struct summary, versions, &version_share_schema, 0),
+    J(JSON_INT, struct summary, failed_updates, 0),
     J(JSON_INT, struct summary, binaries, 0),
     J(JSON_INT, struct summary, rejected, 0),
     J_LIST(struct summary, channels, &channel_pointer_schema, 0),
@@ -110,6 +111,7 @@ static void fill_agents(const struct master *m, struct summary *s) {
         s->versions[i].agents = now.versions[i].agents;
     }
     s->versions_count = now.version_count;
+    s->failed_updates = now.failed_updates;
     s->capacity_bytes = now.capacity_bytes;
     s->free_bytes = now.free_bytes;
 }

@@ -125,6 +125,7 @@ class HostileMaster(unittest.TestCase):
         self.assertEqual(shown["nodes"][0]["pid"], self.pid)
         self.assertFalse(os.path.exists(os.path.join(self.agent.state, "store", self.digest)))
         wait_for("the event", lambda: self.grid.events(kind="agent.update_failed", subject="a-1"))
+        self.assertEqual(self.grid.api("GET", "/api/summary")["failed_updates"], 1)
 
     def test_altered_byte_is_refused(self):
         os.chmod(self.object, 0o600)

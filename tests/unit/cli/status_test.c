@@ -43,6 +43,7 @@ static void a_grid_in_change_shows_its_parts(void **state) {
         .channels = &channel,
         .channels_count = 1,
         .rejected = 1,
+        .failed_updates = 2,
         .capacity_bytes = 2000,
         .free_bytes = 1000,
     };
@@ -54,6 +55,7 @@ static void a_grid_in_change_shows_its_parts(void **state) {
                                   "        1.1.0-rc.1 ██████░░░░  67%\n"
                                   "Channel stable 1.0.0\n"
                                   "Space   1.0 kB free of 2.0 kB\n"
+                                  "Failed  2 agents did not take the version they should run\n"
                                   "Refused 1 file in the drop box\n");
 }
 
@@ -75,6 +77,9 @@ static void the_next_step_fits_the_grid(void **state) {
     s.binaries = 1;
     assert_string_equal(status_next(&s), "gridctl agent join-command");
     s.agents.up = 1;
+    s.failed_updates = 1;
+    assert_string_equal(status_next(&s), "gridctl event tail --kind agent.update_failed");
+    s.failed_updates = 0;
     assert_string_equal(status_next(&s), "gridctl agent list");
     s.nodes.backoff = 1;
     assert_string_equal(status_next(&s), "gridctl node list --filter state=backoff");
