@@ -47,7 +47,7 @@ static void compare_node(const struct wire_node *before, const struct wire_node 
     if (now->restarts > before->restarts && now->last_exit.at_ms != before->last_exit.at_ms) {
         char how[64];
         describe_exit(&now->last_exit, how, sizeof how);
-        add(out, "node.exited", now->id, "node %s %s; restarted %" PRId64 " times", now->id, how,
+        add(out, "node.exited", now->id, "node %s %s; restart %" PRId64, now->id, how,
             now->restarts);
     }
     if (strcmp(now->state, before->state) != 0) {

@@ -164,13 +164,13 @@ static bool serve(struct program *p, const sigset_t *set, struct err *e) {
 
 static int fail(const struct err *e) {
     fprintf(stderr, "storage-server: %s\n", e->text);
-    if (e->hint[0] != '\0') fprintf(stderr, "next: %s\n", e->hint);
+    if (e->hint[0] != '\0') fprintf(stderr, "Next: %s\n", e->hint);
     return err_exit_code(e->code);
 }
 
 static int print_help(const struct settings *s) {
     OWN_TEXT struct text page = TEXT_EMPTY;
-    text_add(&page, "usage: storage-server --data DIR [options]\nKeeps chunks in a directory and "
+    text_add(&page, "Usage: storage-server --data DIR [options]\nKeeps chunks in a directory and "
                     "serves them over HTTP.\n\n");
     options_help(&node_options, s, &page);
     fputs(page.data, stdout);

@@ -431,7 +431,7 @@ class Trouble(StorageServerTest):
         second = run("--data", self.data, "--port", "0")
         self.assertEqual(second.returncode, 5)
         self.assertIn(f"agent-1/0 (pid {node.process.pid}, port {node.port}, version ", second.stderr)
-        self.assertIn("next: ", second.stderr)
+        self.assertIn("Next: ", second.stderr)
         self.assertEqual(node.health()["status"], "ok")
         node.kill()
         self.start()
