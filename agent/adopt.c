@@ -31,12 +31,13 @@ int64_t adopt_start_time(pid_t pid) {
     return parse_start_time(stat.data);
 }
 
-int64_t adopt_started_at_ms(int64_t start_time) {
+int64_t adopt_age_ms(int64_t start_time) {
     struct timespec since_boot;
     long ticks = sysconf(_SC_CLK_TCK);
     if (ticks <= 0 || clock_gettime(CLOCK_BOOTTIME, &since_boot) != 0) return 0;
     int64_t up_ms = (int64_t)since_boot.tv_sec * 1000 + since_boot.tv_nsec / 1000000;
-    return clock_wall_ms() - up_ms + start_time * 1000 / ticks;
+    int64_t age_ms = up_ms - start_time * 1000 / ticks;
+    return age_ms > 0 ? age_ms : 0;
 }
 
 /* The lock file, or -1 when there is none. */

@@ -30,5 +30,5 @@ bool adopt_is_held(const char *data);
 /* Field 22 of /proc/PID/stat, -1 when there is no such process or it is a zombie. */
 int64_t adopt_start_time(pid_t pid);
 
-/* When a process with this start time began, as Unix time in ms. */
-int64_t adopt_started_at_ms(int64_t start_time);
+/* How long ago a process with this start time began; no clock that can be set counts. */
+int64_t adopt_age_ms(int64_t start_time);

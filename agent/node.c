@@ -134,7 +134,9 @@ static void become_down(struct node *n) {
     forget_health(n);
 }
 
-void node_become_running(struct node *n, pid_t pid, int pidfd, int64_t now_ms) {
+void node_become_running(struct node *n, pid_t pid, int pidfd, int64_t age_ms, int64_t now_ms) {
+    n->started_at_ms = clock_wall_ms() - age_ms;
+    n->up_since_ms = now_ms - age_ms;
     n->pid = pid;
     n->pidfd = pidfd;
     n->life++;
@@ -157,8 +159,8 @@ static void adopt(struct node *n, struct adopt_result *found, int64_t now_ms) {
         snprintf(n->record.nonce, sizeof n->record.nonce, "%.64s", note->nonce);
     }
     n->record.port = note->port;
-    n->started_at_ms = adopt_started_at_ms(note->start_time);
-    node_become_running(n, (pid_t)note->pid, TAKE_FD(found->pidfd), now_ms);
+    node_become_running(n, (pid_t)note->pid, TAKE_FD(found->pidfd), adopt_age_ms(note->start_time),
+                        now_ms);
     log_info("node.adopted", "node=%s pid=%d port=%" PRId64 " version=%s", n->id, (int)n->pid,
              note->port, note->version);
 }
@@ -292,7 +294,7 @@ static bool lost_port(struct node *n) {
 
 static void end_unwanted(struct node *n, int64_t now_ms) {
     bool port = lost_port(n);
-    int64_t up_ms = now_ms - n->facts->started_ms;
+    int64_t up_ms = now_ms - n->up_since_ms;
     become_down(n);
     if (port) {
         n->facts->start_after_ms = now_ms;

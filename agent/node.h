@@ -24,7 +24,8 @@ struct node {
     struct record record;
     pid_t pid; /* RUNNING, STOPPING */
     int pidfd;
-    int64_t started_at_ms; /* wall clock */
+    int64_t started_at_ms; /* wall clock, for people */
+    int64_t up_since_ms;   /* monotonic */
     uint64_t life;         /* changes with each process: answers about another one are void */
     int64_t ask_after_ms;
     int64_t order;        /* the latest restart order that was looked at */

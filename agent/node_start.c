@@ -4,7 +4,6 @@
 #include "agent/node_log.h"
 #include "agent/ports.h"
 #include "agent/spawn.h"
-#include "lib/clock.h"
 #include "lib/file.h"
 #include "lib/log.h"
 #include "lib/secret.h"
@@ -130,8 +129,7 @@ bool node_start(struct node *n, const struct node_launch *l, int64_t now_ms, str
         return false;
     }
     n->facts->machine_failed = false;
-    n->started_at_ms = clock_wall_ms();
-    node_become_running(n, child.pid, child.pidfd, now_ms);
+    node_become_running(n, child.pid, child.pidfd, 0, now_ms);
     n->facts->restart_ordered = false;
     n->port_waits = 0;
     log_info("node.started", "node=%s pid=%d port=%" PRId64 " version=%s sealed=%s", n->id,

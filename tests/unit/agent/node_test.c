@@ -316,17 +316,6 @@ static void a_jump_of_the_clock_is_no_time_up(void **unused) {
     }
 }
 
-static void a_jump_of_the_clock_is_no_time_up(void **unused) {
-    (void)unused;
-    setenv("FAKE_NODE", "crash", 1);
-    for (unsigned failures = 1; failures <= 3; failures++) {
-        assert_ok(start());
-        node.started_at_ms -= 3 * 24 * 3600 * 1000;
-        wait_until(ended());
-        assert_int_equal(facts.failures, failures);
-    }
-}
-
 static pid_t left_child(void) {
     char path[STATE_PATH_SIZE];
     OWN_TEXT struct text pid = TEXT_EMPTY;
@@ -574,7 +563,6 @@ int main(int argc, char **argv) {
         TEST(a_note_that_proves_nothing_holds_all_the_same),
         TEST(a_silent_node_is_not_adopted),
         TEST(an_exit_is_noted_with_its_log_and_backs_off),
-        TEST(a_jump_of_the_clock_is_no_time_up),
         TEST(a_jump_of_the_clock_is_no_time_up),
         TEST(what_a_node_leaves_ends_with_it),
         TEST(a_signal_is_noted),
