@@ -229,6 +229,30 @@ void report_build(const struct report_input *in, struct wire_heartbeat *out) {
     out->log.words = text_duplicate(in->log->words);
 }
 
+static void drop(char **words) {
+    free(*words);
+    *words = NULL;
+}
+
+static void shorten(struct wire_heartbeat *h, int step) {
+    if (step == 1) drop(&h->log.words);
+    for (size_t i = 0; i < h->nodes_count; i++)
+        if (step != 1) drop(step == 0 ? &h->nodes[i].last_exit.log_tail : &h->nodes[i].reasons);
+}
+
+void report_encode(struct wire_heartbeat *h, size_t max_bytes, struct text *out) {
+    enum { STEPS = 3 };
+    for (int step = 0; step <= STEPS; step++) {
+        OWN_TEXT struct text json = TEXT_EMPTY;
+        json_encode(&wire_heartbeat_schema, h, &json);
+        if (json.length <= max_bytes || step == STEPS) {
+            text_add_bytes(out, json.data, json.length);
+            return;
+        }
+        shorten(h, step);
+    }
+}
+
 void report_stable(const struct wire_heartbeat *h, struct text *out) {
     struct wire_heartbeat copy = *h;
     OWN_MEMORY struct wire_node *nodes = memory_zeroed(h->nodes_count + 1, sizeof *nodes);

@@ -29,6 +29,10 @@ void report_build(const struct report_input *in, struct wire_heartbeat *out);
 /* What a version was given up for: the state of its failed node. */
 void report_failure(const struct node *n, const struct version *version, struct err *out);
 
+/* Appends the heartbeat, at most max_bytes of it: what is too long loses log tails first, then the
+ * log answer's words, then reasons. h is changed accordingly. */
+void report_encode(struct wire_heartbeat *h, size_t max_bytes, struct text *out);
+
 /* The heartbeat without what changes all the time: when this text changes, the master should know
  * at once. */
 void report_stable(const struct wire_heartbeat *h, struct text *out);

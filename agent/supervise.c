@@ -24,7 +24,8 @@
 
 #define LOOK_MS 1000    /* the longest the loop sleeps while something is under way */
 #define ROTATE_MS 10000 /* between looks at the logs' sizes */
-#define MOST_ROUNDS 8   /* decisions in a row before the world is looked at again */
+#define HEARTBEAT_MAX (BUS_MESSAGE_MAX_BYTES - 1024) /* leaves room for the frame around it */
+#define MOST_ROUNDS 8 /* decisions in a row before the world is looked at again */
 
 struct supervise {
     struct supervise_options options;
@@ -364,7 +365,7 @@ static void publish(struct supervise *s) {
                               .log = s->log.request_id != 0 ? &s->log : NULL};
     (void)!file_free_bytes(s->options.state->root, &in.free_bytes, NULL);
     report_build(&in, &h);
-    json_encode(&wire_heartbeat_schema, &h, &json);
+    report_encode(&h, HEARTBEAT_MAX, &json);
     report_stable(&h, &stable);
     json_clear(&wire_heartbeat_schema, &h);
     bool news = s->stable == NULL || strcmp(s->stable, text_value(&stable)) != 0;

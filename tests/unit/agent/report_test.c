@@ -207,6 +207,34 @@ static void only_real_news_change_the_stable_text(void **unused) {
     assert_string_not_equal(before.data, after.data);
 }
 
+static void a_report_that_is_too_long_loses_what_matters_least(void **unused) {
+    (void)unused;
+    OWN_TEXT struct text json = TEXT_EMPTY;
+    decide(UPDATE_IDLE, HOLD_NONE);
+    report();
+    report_encode(&told, 100000, &json);
+    size_t bare = json.length;
+    struct text long_text = TEXT_EMPTY;
+    for (int i = 0; i < 1000; i++) text_add(&long_text, "\001");
+    told.nodes[0].last_exit.log_tail = text_duplicate(long_text.data);
+    free(told.nodes[1].reasons);
+    told.nodes[1].reasons = text_duplicate("kept");
+    told.log = (struct wire_log){.request_id = 3, .words = text_take(&long_text)};
+    text_clear(&json);
+    report_encode(&told, bare + 13000, &json);
+    assert_non_null(told.nodes[0].last_exit.log_tail);
+    text_clear(&json);
+    report_encode(&told, bare + 7000, &json);
+    assert_null(told.nodes[0].last_exit.log_tail);
+    assert_non_null(told.log.words);
+    text_clear(&json);
+    report_encode(&told, bare + 1000, &json);
+    assert_null(told.log.words);
+    assert_int_equal(told.log.request_id, 3);
+    assert_non_null(strstr(json.data, "kept"));
+    assert_true(json.length <= bare + 1000);
+}
+
 static void draining_shows_in_nodes_that_work(void **unused) {
     (void)unused;
     strcpy(wanted.desired.mode, "draining");
@@ -253,6 +281,7 @@ int main(void) {
         TEST(reasons_of_a_failure_name_node_and_cause),
         TEST(a_local_file_is_told_with_its_trust),
         TEST(only_real_news_change_the_stable_text),
+        TEST(a_report_that_is_too_long_loses_what_matters_least),
         TEST(draining_shows_in_nodes_that_work),
         TEST(a_surplus_node_that_is_gone_is_not_told),
         TEST(what_health_answers_mean),
