@@ -554,6 +554,24 @@ static void a_node_that_a_trial_broke_is_not_excused_in_the_next(void **state) {
     assert_int_equal(s.steps[0], STEP_NONE);
 }
 
+static void failures_of_an_earlier_generation_judge_nobody(void **state) {
+    (void)state;
+    struct scene s = empty_scene(1);
+    set_version(&s.in.current, A, false);
+    set_version(&s.in.previous, B, true);
+    set_version(&s.in.target, A, false);
+    decide(&s);
+    assert_string_equal(s.nodes[0].assigned, B); /* for want of A */
+    set_down(&s, 0, RECONCILE_MOST_EXITS, s.now_ms);
+    want(&s, B, true);
+    decide(&s);
+    assert_false(s.out.give_up);
+    assert_int_equal(s.nodes[0].failures, 0);
+    set_down(&s, 0, RECONCILE_MOST_EXITS, s.now_ms);
+    decide(&s);
+    assert_true(s.out.give_up);
+}
+
 static void complaints_of_the_machine_do_not_fail_a_version(void **state) {
     (void)state;
     struct scene s = half_switched();
@@ -619,6 +637,7 @@ int main(void) {
         cmocka_unit_test(a_damaged_store_leaves_running_nodes_alone),
         cmocka_unit_test(no_working_node_is_given_up_while_there_is_no_way_back),
         cmocka_unit_test(a_node_that_a_trial_broke_is_not_excused_in_the_next),
+        cmocka_unit_test(failures_of_an_earlier_generation_judge_nobody),
         cmocka_unit_test(complaints_of_the_machine_do_not_fail_a_version),
         cmocka_unit_test(starts_that_the_machine_prevents_do_not_fail_a_version),
         cmocka_unit_test(a_version_that_turns_bad_before_the_commit_has_failed),
