@@ -84,7 +84,8 @@ static void fake_leave_child(const char *data) {
     char path[5000];
     snprintf(path, sizeof path, "%s/child", data);
     pid_t pid = fork();
-    while (pid == 0) pause();
+    if (pid == 0)
+        for (;;) pause();
     FILE *file = fopen(path, "we");
     if (file == NULL) _exit(7);
     fprintf(file, "%d", (int)pid);
