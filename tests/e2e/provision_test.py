@@ -260,8 +260,9 @@ class Survival(unittest.TestCase):
 class Conflicts(unittest.TestCase):
     def test_taken_id_names_it_and_the_way_out(self):
         grid = Grid(self)
-        grid.agent("a-1")
+        first = grid.agent("a-1")
         wait_for("the agent", lambda: grid.show("a-1")["status"] == "up")
+        grid.other.append(first)
         second = grid.agent("a-1", join=grid.join(), state=os.path.join(grid.directory, "elsewhere"))
         self.assertNotEqual(second.wait(), 0)
         self.assertIn("a-1", second.err())
