@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 """Events over HTTP and over the WebSocket of a running master, with a client written by hand."""
-import base64, hashlib, json, os, select, signal, socket, sqlite3, struct, sys, threading, time, unittest
+import base64, hashlib, json, os, socket, sqlite3, struct, sys, threading, unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from grid import PATIENCE_S, wait_for
+from grid import PATIENCE_S
 from master_case import Test
 
 TEXT, CLOSE, PING, PONG = 1, 8, 9, 10

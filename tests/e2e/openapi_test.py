@@ -1,12 +1,12 @@
 #!/usr/bin/python3
 """docs/openapi.yaml and the reference pages say what the programs do: compared with the sources both ways, and with
 real answers."""
-import base64, os, re, sys, unittest
+import os, re, sys, unittest
 
 import jsonschema, yaml
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from grid import Grid, program, sha256, storage_server, wait_for
+from grid import Grid, storage_server, wait_for
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../.."))
 METHODS = ("get", "head", "put", "post", "patch", "delete")
