@@ -180,12 +180,16 @@ void api_tokens_list(struct http_request *r) {
 }
 
 void api_tokens_revoke(struct http_request *r) {
+    struct events *events = master_of(r)->events;
+    const char *id = http_param(r, "id");
+    char principal[64];
     struct err e;
-    if (body_no_query(r, &e) &&
-        tokens_revoke(master_of(r)->db, http_param(r, "id"), http_principal(r), &e)) {
-        events_announce(master_of(r)->events);
-        http_reply_empty(r, 204);
-    } else {
+    if (!body_no_query(r, &e) || !tokens_revoke(master_of(r)->db, id, http_principal(r), &e)) {
         http_reply_err(r, &e);
+        return;
     }
+    snprintf(principal, sizeof principal, "token:%.32s", id);
+    events_dismiss(events, principal);
+    events_announce(events);
+    http_reply_empty(r, 204);
 }

@@ -13,6 +13,7 @@
 #define KEEP_MS (INT64_C(30) * 24 * 3600 * 1000)
 #define KEEP_COUNT 100000
 #define PUMP_BATCH 500
+#define CLOSE_POLICY 1008 /* RFC 6455 section 7.4.1 */
 
 static const struct json_field event_fields[] = {
     J(JSON_INT, struct event, seq, 0),     J(JSON_STRING, struct event, at, 0),
@@ -26,6 +27,7 @@ const struct json_schema event_schema = JSON_SCHEMA(struct event, event_fields);
 struct subscriber {
     struct events *events;
     struct http_socket_connection *connection; /* NULL until opened */
+    char principal[64];
     int64_t since;
     bool ahead; /* it has seen more than there is: another grid, or one restored from a backup */
     struct subscriber *next;
@@ -93,6 +95,13 @@ void events_announce(struct events *events) {
     pthread_mutex_lock(&events->lock);
     events->dirty = true;
     pthread_cond_signal(&events->changed);
+    pthread_mutex_unlock(&events->lock);
+}
+
+void events_dismiss(struct events *events, const char *principal) {
+    pthread_mutex_lock(&events->lock);
+    for (struct subscriber *s = events->subscribers; s != NULL; s = s->next)
+        if (strcmp(s->principal, principal) == 0) http_socket_close(s->connection, CLOSE_POLICY);
     pthread_mutex_unlock(&events->lock);
 }
 
@@ -261,6 +270,7 @@ static void *socket_accept(struct http_request *r, struct err *e) {
     struct subscriber *s = memory_zeroed(1, sizeof *s);
     int64_t last = events_last_seq(m->events);
     s->events = m->events;
+    snprintf(s->principal, sizeof s->principal, "%s", http_principal(r));
     s->ahead = since > last;
     s->since = since < 0 ? last : s->ahead ? 0 : since;
     return s;

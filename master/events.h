@@ -45,6 +45,10 @@ MUST_CHECK bool events_list(struct events *events, int64_t since, const char *ki
                             int64_t *first_seq, struct err *e);
 int64_t events_last_seq(struct events *events);
 
+/* Ends the sockets that this principal opened (1008): its token is worth nothing any more. Any
+ * thread. */
+void events_dismiss(struct events *events, const char *principal);
+
 /* Sends new events to the sockets; a thread of its own until events_stop. */
 void *events_pump_run(void *events);
 void events_stop(struct events *events);

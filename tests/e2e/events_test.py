@@ -175,6 +175,20 @@ class Events(Test):
             self.assertIn("Authorization", said["hint"])
         self.follow(token=viewer)
 
+    def test_revoked_token_ends_its_followers_and_no_others(self):
+        self.publish()
+        token = self.grid.api("POST", "/api/tokens", {"kind": "api", "role": "viewer"})
+        others = self.follow()
+        followers = [self.follow(token=token["secret"]) for _ in range(2)]
+        self.grid.api("DELETE", "/api/tokens/" + token["id"])
+        for follower in followers:
+            opcode = TEXT
+            while opcode == TEXT:
+                opcode, said = follower.frame()
+            self.assertEqual((opcode, struct.unpack(">H", said[:2])[0]), (CLOSE, 1008))
+        self.refused(401, token=token["secret"])
+        self.assertEqual(others.event()["kind"], "token.revoked")
+
     def test_bad_requests_are_refused_before_the_upgrade(self):
         for query in ("?since=x", "?since=-1", "?kind=agent.up", "?since=1&since=2"):
             self.assertEqual(self.refused(400, query)["code"], "invalid")
