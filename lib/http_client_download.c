@@ -102,6 +102,15 @@ static void set_rate(struct http_transfer *t, int64_t max_rate_bps) {
     curl_easy_setopt(t->easy, CURLOPT_BUFFERSIZE, buffer);
 }
 
+/* libcurl reads ahead what the socket holds and then pauses until the rate is kept again: such a
+ * pause is no stall. */
+#define READ_AHEAD_BYTES (INT64_C(256) * 1024)
+
+static int64_t patience_ms(const struct http_download *d) {
+    int64_t stall_ms = d->stall_timeout_ms > 0 ? d->stall_timeout_ms : HTTP_CLIENT_STALL_MS;
+    return d->max_rate_bps > 0 ? stall_ms + READ_AHEAD_BYTES * 1000 / d->max_rate_bps : stall_ms;
+}
+
 static bool check_end(struct http_transfer *t, struct download *state) {
     const struct http_download *d = state->wanted;
     int status = t->answer->status;
@@ -122,19 +131,18 @@ static bool check_end(struct http_transfer *t, struct download *state) {
 bool http_download(const struct http_download *d, int64_t *received, struct err *e) {
     OWN_HTTP_ANSWER struct http_answer answer = {0};
     struct download state = {.wanted = d, .received = d->offset};
-    OWN_TRANSFER struct http_transfer t = {
-        .url = d->url,
-        .token = d->token,
-        .timeout_ms = d->timeout_ms,
-        .stall_timeout_ms = d->stall_timeout_ms > 0 ? d->stall_timeout_ms : HTTP_CLIENT_STALL_MS,
-        .progress = d->progress,
-        .progress_argument = d->progress_argument,
-        .progress_begin = d->offset,
-        .progress_total = d->size_bytes,
-        .take = take_piece,
-        .take_argument = &state,
-        .answer = &answer,
-        .e = e};
+    OWN_TRANSFER struct http_transfer t = {.url = d->url,
+                                           .token = d->token,
+                                           .timeout_ms = d->timeout_ms,
+                                           .stall_timeout_ms = patience_ms(d),
+                                           .progress = d->progress,
+                                           .progress_argument = d->progress_argument,
+                                           .progress_begin = d->offset,
+                                           .progress_total = d->size_bytes,
+                                           .take = take_piece,
+                                           .take_argument = &state,
+                                           .answer = &answer,
+                                           .e = e};
     *received = d->offset;
     if (d->offset > 0 && d->offset == d->size_bytes) return true;
     if (!http_transfer_open(&t)) return false;
