@@ -254,7 +254,9 @@ class Survival(unittest.TestCase):
         self.grid.agent("a-1")
         pid = wait_for("the node without a master", lambda: processes_of(self.grid.directory))[0]
         self.grid.start_master()
-        self.assertEqual(self.grid.wait_healthy("a-1", "1.0.0")["nodes"][0]["pid"], pid)
+        # What the master shows at first is what it knew before it was killed.
+        wait_for("the report of the new process", lambda: self.grid.wait_healthy("a-1", "1.0.0")["nodes"][0]["pid"] == pid)
+        self.assertEqual(processes_of(self.grid.directory), [pid])
 
 
 class Conflicts(unittest.TestCase):
