@@ -5,6 +5,7 @@
 #include "agent/fetch.h"
 #include "agent/identity.h"
 #include "agent/link.h"
+#include "agent/manual.h"
 #include "agent/probe.h"
 #include "agent/settings.h"
 #include "agent/state.h"
@@ -35,21 +36,6 @@ struct program {
     sigset_t signals;
     bool told_to_end; /* before it was enrolled */
 };
-
-static int fail(const struct err *e) {
-    fprintf(stderr, "grid-agent: %s\n", e->text);
-    if (e->hint[0] != '\0') fprintf(stderr, "Next: %s\n", e->hint);
-    return err_exit_code(e->code);
-}
-
-static int print_help(const struct settings *s) {
-    OWN_TEXT struct text page = TEXT_EMPTY;
-    text_add(&page,
-             "Usage: grid-agent [options]\nMakes this machine run what the grid wants of it.\n\n");
-    options_help(&agent_options, s, &page);
-    fputs(page.data, stdout);
-    return 0;
-}
 
 /* Threads inherit this: signals come to the main thread alone, by sigwait. */
 static void block_signals(sigset_t *set) {
@@ -211,15 +197,15 @@ int main(int argc, char **argv) {
     struct err e = {0};
     if (!settings_load(&program.settings, argc, argv, &e)) {
         settings_clear(&program.settings);
-        return fail(&e);
+        return err_report("grid-agent", &e);
     }
     int status = 0;
     if (program.settings.help)
-        status = print_help(&program.settings);
+        status = manual_print(&agent_manual, &program.settings);
     else if (program.settings.version)
         status = printf("grid-agent %s\n", GRID_VERSION) > 0 ? 0 : 1;
     else if (!run(&program, &e))
-        status = fail(&e);
+        status = err_report("grid-agent", &e);
     free_parts(&program);
     settings_clear(&program.settings);
     log_recent_keep(0);

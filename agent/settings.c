@@ -25,7 +25,7 @@ static const struct option_entry entries[] = {
     {.flag = "token-file", .environment = {"GRID_TOKEN_FILE"}, .key = "agent.token_file", .type = OPTION_STRING,
      OPTION(struct settings, token_file), .value_name = "FILE|-",
      .help = "file that holds the join string or secret; - reads standard input"},
-    {.flag = "state", .environment = {"GRID_STATE"}, .key = "agent.state", .type = OPTION_STRING,
+    {.flag = "state", .environment = {"GRID_AGENT_STATE", "GRID_STATE"}, .key = "agent.state", .type = OPTION_STRING,
      OPTION(struct settings, state), .initial = "./grid-agent-state", .value_name = "DIR",
      .help = "directory of this agent's identity, versions and nodes"},
     {.flag = "nodes", .environment = {"GRID_NODES"}, .key = "agent.nodes", .type = OPTION_INT,
@@ -179,9 +179,20 @@ static void hide_token(void) {
     unsetenv("GRID_TOKEN");
 }
 
+/* gridctl and the master read GRID_STATE too; where it names a master's directory, it is not meant
+ * for the agent. */
+static void pass_over_master_state(void) {
+    const char *state = getenv("GRID_STATE");
+    char path[PATH_MAX];
+    if (state != NULL && file_join(path, sizeof path, state, "grid.db", NULL) &&
+        access(path, F_OK) == 0)
+        unsetenv("GRID_STATE");
+}
+
 bool settings_load(struct settings *s, int argc, char **argv, struct err *e) {
     int rest = 0;
     *s = (struct settings){0};
+    pass_over_master_state();
     bool parsed = options_parse(&agent_options, argc, argv, s, &rest, e);
     if (parsed && (s->help || s->version)) return true;
     hide_token();

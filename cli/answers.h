@@ -129,6 +129,7 @@ struct answer_binary {
     int64_t uploaded_at; /* Unix seconds */
     char *name;
     bool is_signed;
+    bool publisher_signed;
     char *key_id;
     bool yanked;
     char *notes;

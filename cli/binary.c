@@ -29,7 +29,8 @@ static char *format_unix(int64_t seconds, char out[CLOCK_RFC3339_SIZE]) {
 
 static const char *signed_word(const struct answer_binary *b) {
     if (b->yanked) return "yanked";
-    return b->is_signed ? "yes" : "no";
+    if (b->publisher_signed) return "publisher";
+    return b->is_signed ? "grid" : "no";
 }
 
 static void binary_row(const void *item, int64_t now_ms, struct output_table *t) {
@@ -117,8 +118,9 @@ static void describe(const struct answer_binary *b, const struct output_style *s
     output_field_format(&t, "Size", "%s (%lld bytes)", format_bytes(b->size_bytes, words),
                         (long long)b->size_bytes);
     output_field(&t, "SHA-256", b->checksum);
-    output_field(&t, "Signed", b->is_signed ? "yes" : "no");
-    output_field(&t, "Key", b->key_id);
+    output_field_format(&t, "Signed", "by %s key %s",
+                        b->publisher_signed ? "its publisher's" : "the grid's own",
+                        format_or(b->key_id, "-"));
     output_field(&t, "Published", format_time(format_unix(b->uploaded_at, at), words));
     if (b->yanked) output_field(&t, "Yanked", "yes, it is never offered again");
     output_field(&t, "Notes", b->notes);

@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define DEFAULT_URL "http://127.0.0.1:7001"
 #define DEFAULT_STATE "./grid-state"
@@ -96,12 +97,22 @@ static const char *state_directory(const struct settings *s) {
     return s->state[0] != '\0' ? s->state : DEFAULT_STATE;
 }
 
+/* A directory that somebody named and that is not there is a mistake; the default one may be
+ * missing. */
+static bool check_state(const struct settings *s, struct err *e) {
+    if (s->state[0] == '\0' || access(s->state, F_OK) == 0) return true;
+    err_set(e, ERR_NOT_FOUND, "the state directory %s does not exist", s->state);
+    return err_hint(e,
+                    "name the running master's directory with --state or GRID_STATE, or neither");
+}
+
 static bool find_url(const struct settings *s, struct discovery *out, struct err *e) {
     char line[SETTINGS_URL_SIZE], config[PATH_MAX];
     if (s->url[0] != '\0') {
         snprintf(out->url_from, sizeof out->url_from, "--url or GRID_URL");
         return discover_url(s->url, out->url, e);
     }
+    if (!check_state(s, e)) return false;
     if (read_line(state_directory(s), "url", line, sizeof line, out->url_from, e))
         return discover_url(line, out->url, e);
     if (e->code != ERR_NONE) return false;
@@ -144,6 +155,7 @@ static bool find_token(const struct settings *s, struct discovery *out, struct e
         snprintf(out->token_from, sizeof out->token_from, "GRID_TOKEN");
         return discover_token_text(environment, out->token, e) || err_wrap(e, "GRID_TOKEN");
     }
+    if (!check_state(s, e)) return false;
     const char *state = state_directory(s);
     bool local = discover_is_local(out->url);
     if (local || belongs(state, out->url, false)) {

@@ -129,6 +129,26 @@ int err_exit_code(enum err_code code) {
     return row(code)->exit_code;
 }
 
+const struct err_exit err_exits[] = {
+    {0,   "done"                                    },
+    {1,   "failed"                                  },
+    {2,   "wrong usage"                             },
+    {3,   "not found"                               },
+    {4,   "not allowed"                             },
+    {5,   "conflict with what is there"             },
+    {6,   "the master cannot be reached"            },
+    {8,   "some of several were done, others failed"},
+    {124, "took too long"                           },
+    {130, "interrupted"                             },
+};
+const size_t err_exit_count = sizeof err_exits / sizeof err_exits[0];
+
+int err_report(const char *program, const struct err *e) {
+    fprintf(stderr, "%s: %s\n", program, e->text);
+    if (e->hint[0] != '\0') fprintf(stderr, "Next: %s\n", e->hint);
+    return err_exit_code(e->code);
+}
+
 enum err_code err_code_by_name(const char *name) {
     for (size_t i = 0; name != NULL && i < sizeof rows / sizeof rows[0]; i++)
         if (strcmp(rows[i].name, name) == 0) return (enum err_code)i;

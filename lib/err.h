@@ -5,6 +5,7 @@
 #include "lib/own.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 
 /* code, stable name (REST `code`), HTTP status, title, exit code of our programs.
  * HTTP statuses: RFC 9110, 429: RFC 6585, 507: RFC 4918. */
@@ -62,6 +63,18 @@ const char *err_code_name(enum err_code code);
 const char *err_code_title(enum err_code code);
 int err_http_status(enum err_code code);
 int err_exit_code(enum err_code code);
+
+/* What the exit codes of our programs mean, in order; gridctl alone ends with those that no
+ * err_code has. */
+struct err_exit {
+    int code;
+    const char *means;
+};
+extern const struct err_exit err_exits[];
+extern const size_t err_exit_count;
+
+/* "grid-agent: what went wrong" and "Next: what to try" on stderr. Returns the exit code. */
+int err_report(const char *program, const struct err *e);
 
 /* The code with this stable name; ERR_INTERNAL when there is none. */
 enum err_code err_code_by_name(const char *name);

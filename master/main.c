@@ -5,6 +5,7 @@
 #include "lib/join.h"
 #include "lib/log.h"
 #include "master/first_start.h"
+#include "master/manual.h"
 #include "master/master.h"
 #include "master/master_metrics.h"
 
@@ -289,22 +290,6 @@ static bool run(const struct settings *settings, const sigset_t *signals, struct
     return done;
 }
 
-static int fail(const struct err *e) {
-    fprintf(stderr, "grid-master: %s\n", e->text);
-    if (e->hint[0] != '\0') fprintf(stderr, "Next: %s\n", e->hint);
-    return err_exit_code(e->code);
-}
-
-static int help(const struct settings *settings) {
-    OWN_TEXT struct text words = TEXT_EMPTY;
-    text_add(&words,
-             "Usage: grid-master [OPTION]...\n"
-             "Serves verified binaries over HTTP and tells agents over the bus what to run.\n\n");
-    options_help(&master_options, settings, &words);
-    fputs(text_value(&words), stdout);
-    return 0;
-}
-
 static bool check_settings(const struct settings *s, int rest, int argc, char **argv,
                            struct err *e) {
     if (rest < argc)
@@ -335,12 +320,13 @@ int main(int argc, char **argv) {
     sign_setup();
     http_client_setup();
     master_metrics_setup();
-    if (!options_parse(&master_options, argc, argv, &settings, &rest, &e)) return fail(&e);
-    if (settings.help) return help(&settings);
+    if (!options_parse(&master_options, argc, argv, &settings, &rest, &e))
+        return err_report("grid-master", &e);
+    if (settings.help) return manual_print(&master_manual, &settings);
     if (settings.version) return puts("grid-master " GRID_VERSION) == EOF;
     if (!check_settings(&settings, rest, argc, argv, &e) ||
         !log_configure("grid-master", settings.log_level, settings.log_format, &e) ||
         !run(&settings, &signals, &e))
-        return fail(&e);
+        return err_report("grid-master", &e);
     return 0;
 }

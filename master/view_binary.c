@@ -14,6 +14,7 @@ struct binary_json {
     int64_t uploaded_at; /* Unix seconds */
     char name[ARTIFACT_NAME_SIZE];
     bool is_signed;
+    bool publisher_signed;
     char key_id[SIGN_KEY_ID_HEX_SIZE];
     bool yanked;
     char notes[CATALOG_NOTES_SIZE];
@@ -27,11 +28,9 @@ static const struct json_field binary_fields[] = {
     J(JSON_STRING, struct binary_json, path, 0),
     J(JSON_INT, struct binary_json, uploaded_at, 0),
     J(JSON_STRING, struct binary_json, name, 0),
-    {.name = "signed",
-                                                .type = JSON_BOOL,
-                                                .offset = offsetof(struct binary_json, is_signed),
-                                                .present_offset = SIZE_MAX},
+    J_NAMED(JSON_BOOL, struct binary_json, is_signed, "signed", 0),
     J(JSON_STRING, struct binary_json, key_id, 0),
+    J(JSON_BOOL, struct binary_json, publisher_signed, 0),
     J(JSON_BOOL, struct binary_json, yanked, 0),
     J(JSON_STRING, struct binary_json, notes, 0),
 };
@@ -41,6 +40,7 @@ void view_binary(const struct binary *b, struct text *out) {
     struct binary_json j = {.size_bytes = b->size_bytes,
                             .uploaded_at = b->uploaded_at_ms / 1000,
                             .is_signed = b->signature[0] != '\0',
+                            .publisher_signed = b->publisher_signed,
                             .yanked = b->yanked};
     memcpy(j.version, b->id.version, sizeof j.version);
     memcpy(j.platform, b->id.platform, sizeof j.platform);

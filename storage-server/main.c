@@ -2,6 +2,7 @@
  * running. */
 #include "storage-server/chunks.h"
 #include "storage-server/lock.h"
+#include "storage-server/manual.h"
 #include "storage-server/measures.h"
 #include "storage-server/node.h"
 #include "storage-server/pause.h"
@@ -162,46 +163,32 @@ static bool serve(struct program *p, const sigset_t *set, struct err *e) {
     return true;
 }
 
-static int fail(const struct err *e) {
-    fprintf(stderr, "storage-server: %s\n", e->text);
-    if (e->hint[0] != '\0') fprintf(stderr, "Next: %s\n", e->hint);
-    return err_exit_code(e->code);
-}
-
-static int print_help(const struct settings *s) {
-    OWN_TEXT struct text page = TEXT_EMPTY;
-    text_add(&page, "Usage: storage-server --data DIR [options]\nKeeps chunks in a directory and "
-                    "serves them over HTTP.\n\n");
-    options_help(&node_options, s, &page);
-    fputs(page.data, stdout);
-    return 0;
-}
-
 static int run(struct program *p) {
     struct err e = {0};
     sigset_t set;
     const struct settings *s = &p->settings;
     if (!settings_check(s, &e) || !log_configure("storage-server", s->log_level, s->log_format, &e))
-        return fail(&e);
+        return err_report("storage-server", &e);
     block_signals(&set);
     measures_setup(GRID_VERSION);
     bool served = serve(p, &set, &e);
     chunks_close(p->node.chunks);
     if (p->lock_fd >= 0) close(p->lock_fd);
     measures_fini();
-    return served ? 0 : fail(&e);
+    return served ? 0 : err_report("storage-server", &e);
 }
 
 int main(int argc, char **argv) {
     static struct program program = {.lock_fd = -1};
     struct err e = {0};
     int rest = 0;
-    if (!options_parse(&node_options, argc, argv, &program.settings, &rest, &e)) return fail(&e);
-    if (program.settings.help) return print_help(&program.settings);
+    if (!options_parse(&node_options, argc, argv, &program.settings, &rest, &e))
+        return err_report("storage-server", &e);
+    if (program.settings.help) return manual_print(&node_manual, &program.settings);
     if (program.settings.version) return printf("storage-server %s\n", GRID_VERSION) > 0 ? 0 : 1;
     if (rest < argc) {
         err_set(&e, ERR_USAGE, "%s: storage-server takes options only", argv[rest]);
-        return fail(&e);
+        return err_report("storage-server", &e);
     }
     return run(&program);
 }

@@ -136,6 +136,22 @@ static void the_secret_comes_from_a_file(void **unused) {
     assert_err(ERR_NOT_FOUND, "--token-file");
 }
 
+static void the_state_of_a_master_is_never_taken_for_its_own(void **unused) {
+    (void)unused;
+    setenv("GRID_STATE", place.directory, 1);
+    assert_ok(load("--nodes", "1"));
+    assert_string_equal(settings.state, place.directory);
+    write_file(in_place("grid.db"), "", 0);
+    assert_ok(load("--nodes", "1"));
+    assert_string_equal(settings.state, "./grid-agent-state");
+    setenv("GRID_STATE", "/elsewhere", 1);
+    setenv("GRID_AGENT_STATE", "/mine", 1);
+    assert_ok(load("--nodes", "1"));
+    assert_string_equal(settings.state, "/mine");
+    unsetenv("GRID_AGENT_STATE");
+    unsetenv("GRID_STATE");
+}
+
 static void port_ranges(void **unused) {
     (void)unused;
     int first = 0;
@@ -158,6 +174,7 @@ int main(void) {
         TEST(labels_may_be_repeated),
         TEST(mistakes_name_the_option),
         TEST(the_secret_comes_from_the_environment_and_leaves_it),
+        TEST(the_state_of_a_master_is_never_taken_for_its_own),
         TEST(the_secret_comes_from_a_file),
         TEST(port_ranges),
     };

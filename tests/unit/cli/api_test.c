@@ -76,7 +76,7 @@ static void a_master_that_is_not_there_is_named(void **state) {
     (void)state;
     OWN_HTTP_ANSWER struct http_answer answer = {0};
     struct err e = {0};
-    struct settings s = {.url = "http://127.0.0.1:1", .state = "/nonexistent"};
+    struct settings s = {.url = "http://127.0.0.1:1", .state = "/"};
     struct api api = {.settings = &s};
     assert_false(api_get(&api, "/api/summary", &answer, &e));
     assert_int_equal(e.code, ERR_UNREACHABLE);

@@ -171,6 +171,22 @@ static void a_named_token_file_must_be_there(void **state) {
     assert_non_null(strstr(e.text, "token file"));
 }
 
+static void a_named_state_directory_must_be_there_when_it_is_needed(void **state) {
+    (void)state;
+    struct settings s = fresh();
+    struct discovery d;
+    struct err e = {0};
+    snprintf(s.state, sizeof s.state, "%s", TEMPORARY("mistyped"));
+    assert_false(discover(&s, &d, &e));
+    assert_int_equal(e.code, ERR_NOT_FOUND);
+    assert_non_null(strstr(e.text, "mistyped"));
+    snprintf(s.url, sizeof s.url, "http://127.0.0.1:7001");
+    assert_false(discover(&s, &d, &e));
+    setenv("GRID_TOKEN", "gt_4.environment", 1);
+    assert_true(discover(&s, &d, &e));
+    unsetenv("GRID_TOKEN");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(urls_are_completed_and_trimmed),
@@ -184,6 +200,7 @@ int main(void) {
         IN_TEMPORARY(a_kept_login_counts_for_its_master_only),
         IN_TEMPORARY(what_is_said_beats_what_is_found),
         IN_TEMPORARY(a_named_token_file_must_be_there),
+        IN_TEMPORARY(a_named_state_directory_must_be_there_when_it_is_needed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
