@@ -316,6 +316,7 @@ class GridctlTest(unittest.TestCase):
         if os.path.exists("/usr/bin/minisign"):
             subprocess.run(["/usr/bin/minisign", "-Vm", path, "-p", key + ".pub"], check=True, stdout=subprocess.DEVNULL)
         self.run_ok("binary", "push", path)
+        self.assertRegex(self.run_ok("binary", "list"), r"(?m)^%s .* publisher " % re.escape(name))
         self.assertIn("signed by key " + key_id, self.run_ok("binary", "verify", path, "--key-file", key + ".pub"))
         os.remove(path + ".minisig")
         self.assertIn("signed by key", self.run_ok("binary", "verify", path, "--key-file", release))
