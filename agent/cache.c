@@ -12,7 +12,7 @@
 
 enum { NOTE_MAX = 16 * 1024 };
 
-static bool write_note(const struct state *s, const struct version *v, struct err *e) {
+bool cache_describe(const struct state *s, const struct version *v, struct err *e) {
     char path[STATE_PATH_SIZE];
     OWN_TEXT struct text json = TEXT_EMPTY;
     json_encode(&version_schema, v, &json);
@@ -25,7 +25,7 @@ bool cache_add(const struct state *s, const struct version *v, int fd, const cha
     char path[STATE_PATH_SIZE];
     if (!sha256_hex_valid(v->sha256)) return err_set(e, ERR_INVALID, "%s: no SHA-256", v->file);
     if (fchmod(fd, 0500) != 0) return err_errno(e, errno, "set the mode of %s", temporary_path);
-    return write_note(s, v, e) &&
+    return cache_describe(s, v, e) &&
            file_publish(fd, temporary_path, state_path(s, path, "store/%s", v->sha256), e);
 }
 

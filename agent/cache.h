@@ -13,6 +13,9 @@
 MUST_CHECK bool cache_add(const struct state *s, const struct version *v, int fd,
                           const char *temporary_path, struct err *e);
 
+/* Notes what v is, whether its bytes are there or not. */
+MUST_CHECK bool cache_describe(const struct state *s, const struct version *v, struct err *e);
+
 /* What the store knows of a digest. ERR_NOT_FOUND; the bytes may be missing or damaged
  * nevertheless. */
 MUST_CHECK bool cache_find(const struct state *s, const char *sha256, struct version *out,

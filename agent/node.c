@@ -32,7 +32,7 @@ static void forget_health(struct node *n) {
     free(n->health_reasons);
     free(n->veto);
     n->health_reasons = n->veto = NULL;
-    n->misses = 0;
+    n->facts->misses = 0;
 }
 
 void node_fini(struct node *n) {
@@ -82,7 +82,7 @@ bool node_question(struct node *n, int64_t now_ms, struct probe_question *q, int
 
 static void take_good_answer(struct node *n, const struct health *h) {
     struct reconcile_node *facts = n->facts;
-    n->misses = 0;
+    facts->misses = 0;
     n->capacity_bytes = h->capacity_bytes;
     n->free_bytes = h->free_bytes;
     if (n->record.version[0] == '\0') memcpy(n->record.version, h->version, sizeof h->version);
@@ -96,8 +96,10 @@ static void take_good_answer(struct node *n, const struct health *h) {
 
 /* Silence is no complaint about a process that may still be starting. */
 static void take_miss(struct node *n, int64_t now_ms) {
-    bool young = !n->facts->proven && now_ms < n->facts->started_ms + RECONCILE_HEALTHY_MS;
-    if (++n->misses >= NODE_MISSES && !young) n->facts->health = HEALTH_BAD;
+    struct reconcile_node *facts = n->facts;
+    bool young = !facts->proven && now_ms < facts->started_ms + RECONCILE_HEALTHY_MS;
+    if (facts->misses == 0) facts->silent_since_ms = now_ms;
+    if (++facts->misses >= NODE_MISSES && !young) facts->health = HEALTH_BAD;
 }
 
 static void take_health(struct node *n, struct health *h, int64_t now_ms) {
@@ -122,7 +124,7 @@ static void become_down(struct node *n) {
     struct reconcile_node *facts = n->facts;
     facts->phase = NODE_DOWN;
     facts->running[0] = '\0';
-    facts->proven = facts->killed = false;
+    facts->proven = facts->killed = facts->hung = false;
     facts->health = HEALTH_NONE;
     facts->stop_answer = STOP_UNASKED;
     n->ask_stop = false;
@@ -223,8 +225,17 @@ void node_order(struct node *n, int64_t restart_generation, int64_t now_ms) {
     n->order = restart_generation;
 }
 
+static void say_hung(struct node *n, int64_t now_ms) {
+    char words[sizeof n->trouble];
+    snprintf(words, sizeof words, "it answered nothing for %" PRId64 " s, so it is restarted",
+             (now_ms - n->facts->silent_since_ms) / 1000);
+    node_set_trouble(n, ERR_TIMEOUT, words);
+    log_error("node.hung", "node=%s pid=%d reason=%s", n->id, (int)n->pid, words);
+}
+
 void node_terminate(struct node *n, int64_t now_ms) {
     log_info("node.stopping", "node=%s pid=%d", n->id, (int)n->pid);
+    if (n->facts->hung) say_hung(n, now_ms);
     (void)send_signal(n, SIGTERM);
     (void)send_signal(n, SIGCONT); /* a stopped process ends too */
     n->facts->phase = NODE_STOPPING;
@@ -263,7 +274,7 @@ static void read_exit(const struct node *n, struct wire_exit *out) {
 
 static void keep_exit(struct node *n, struct wire_exit *last) {
     OWN_TEXT struct text tail = TEXT_EMPTY;
-    node_log_tail(n->directory, LOG_TAIL_MAX, &tail);
+    node_log_tail(n->directory, n->record.log_begin, LOG_TAIL_MAX, &tail);
     last->at_ms = clock_wall_ms();
     last->log_tail = text_take(&tail);
     free(n->record.last_exit.log_tail);
@@ -309,7 +320,7 @@ bool node_reap(struct node *n, int64_t now_ms) {
     if (!has_ended(n)) return false;
     end_session(n);
     read_exit(n, &last);
-    bool wanted = n->facts->phase == NODE_STOPPING;
+    bool wanted = n->facts->phase == NODE_STOPPING && !n->facts->hung;
     log_line(wanted ? LOG_INFO : LOG_WARN, "node.ended", "node=%s pid=%d how=%s value=%" PRId64,
              n->id, (int)n->pid, last.kind, last.value);
     keep_exit(n, &last);
@@ -321,4 +332,15 @@ bool node_reap(struct node *n, int64_t now_ms) {
         end_unwanted(n, now_ms);
     }
     return true;
+}
+
+void node_rotate_log(struct node *n, int64_t max_bytes) {
+    struct err e = {0};
+    int64_t cut_bytes = 0;
+    if (!node_log_rotate(n->directory, max_bytes, &cut_bytes, &e))
+        log_warn("node.log_not_rotated", "node=%s error=%s", n->id, e.text);
+    if (cut_bytes == 0) return;
+    n->record.log_begin -= cut_bytes;
+    if (!record_save(n->directory, &n->record, &e))
+        log_warn("node.record_not_saved", "node=%s error=%s", n->id, e.text);
 }

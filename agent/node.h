@@ -29,7 +29,6 @@ struct node {
     uint64_t life;         /* changes with each process: answers about another one are void */
     int64_t ask_after_ms;
     int64_t order;        /* the latest restart order that was looked at */
-    unsigned misses;      /* health checks in a row without a proper answer */
     unsigned strikes;     /* examinations in a row that found somebody else */
     unsigned port_waits;  /* looks in a row that found its port still taken */
     unsigned port_losses; /* starts in a row that lost their port to somebody else */
@@ -81,6 +80,9 @@ void node_kill(struct node *n);                      /* SIGKILL */
 
 /* Looks whether the process has ended, and takes note. True when it had. */
 bool node_reap(struct node *n, int64_t now_ms);
+
+/* Keeps the log below about max_bytes. */
+void node_rotate_log(struct node *n, int64_t max_bytes);
 
 /* The node as the master is told; free it with json_clear(&wire_node_schema, out). log_tail_max: of
  * its last exit. */

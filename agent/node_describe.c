@@ -13,7 +13,7 @@ static const char *state_name(const struct node *n, bool draining) {
         if (facts->health == HEALTH_GOOD) return draining ? "draining" : "healthy";
         return facts->proven || facts->health != HEALTH_NONE ? "unhealthy" : "starting";
     case NODE_STOPPING:
-        return "draining";
+        return facts->hung ? "unhealthy" : "draining";
     case NODE_DOWN:
         if (!facts->wanted || facts->assigned[0] == '\0') return "stopped";
         return facts->failures > 0 ? "backoff" : "starting";
@@ -36,7 +36,7 @@ static char *describe_reasons(const struct node *n) {
     if (n->trouble_code != ERR_NONE)
         text_add_format(&trouble, "%s: %s", err_code_name(n->trouble_code), n->trouble);
     add_reason(&lines, text_value(&trouble));
-    if (running && (n->misses == 0 || unhealthy)) add_reason(&lines, n->health_reasons);
+    if (running && (n->facts->misses == 0 || unhealthy)) add_reason(&lines, n->health_reasons);
     if (running) add_reason(&lines, n->port_note);
     if (running && n->from_store)
         add_reason(&lines, "memfds cannot be executed here: it runs from the store's file");

@@ -61,6 +61,7 @@ static bool write_record(struct node *n, const struct node_launch *l, struct err
     random_hex(NONCE_BYTES, r->nonce);
     memcpy(r->sha256, l->version->sha256, sizeof r->sha256);
     memcpy(r->version, l->version->version, sizeof r->version);
+    r->log_begin = node_log_end(n->directory);
     if (l->restart_generation > r->restart_generation)
         r->restart_generation = l->restart_generation;
     return save_record(n, e);

@@ -268,9 +268,21 @@ static void move(struct view *v) {
     if (why != HOLD_NONE) hold(v, why, 0);
 }
 
-static enum step step_running(struct view *v, const struct reconcile_node *n) {
-    if (n->wanted && !same(n->running, n->assigned) && staged(v, n->assigned))
-        return STEP_TERMINATE;
+/* Silence alone proves nothing: an agent that was stopped itself has not asked. What a node says of
+ * itself is no silence, however bad it is. */
+static bool hangs(struct view *v, const struct reconcile_node *n) {
+    int64_t limit_ms = v->in->hung_after_ms;
+    if (limit_ms <= 0 || n->misses == 0) return false;
+    if (!n->proven && limit_ms < RECONCILE_STUCK_MS) limit_ms = RECONCILE_STUCK_MS;
+    wake_by(v, n->silent_since_ms + limit_ms);
+    return n->misses >= RECONCILE_HUNG_MISSES && v->now_ms >= n->silent_since_ms + limit_ms;
+}
+
+static enum step step_running(struct view *v, struct reconcile_node *n) {
+    bool restartable = n->wanted && staged(v, n->assigned);
+    if (restartable && !same(n->running, n->assigned)) return STEP_TERMINATE;
+    n->hung = restartable && hangs(v, n);
+    if (n->hung) return STEP_TERMINATE;
     if (!n->proven) wake_by(v, n->started_ms + RECONCILE_HEALTHY_MS);
     return STEP_NONE;
 }
@@ -289,7 +301,7 @@ static enum step step_down(struct view *v, const struct reconcile_node *n) {
     return STEP_NONE;
 }
 
-static enum step step_for(struct view *v, const struct reconcile_node *n) {
+static enum step step_for(struct view *v, struct reconcile_node *n) {
     switch (n->phase) {
     case NODE_RUNNING:
         return step_running(v, n);

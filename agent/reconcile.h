@@ -24,6 +24,8 @@
 #define RECONCILE_DRAIN_MS 10000    /* from SIGTERM to SIGKILL */
 #define RECONCILE_MOST_EXITS 3      /* of a version on trial */
 #define RECONCILE_ASK_AGAIN_MS 2000 /* after a veto */
+#define RECONCILE_HUNG_MISSES 3     /* at least, of a node that hangs */
+#define RECONCILE_STUCK_MS 300000   /* a process that never answered may be busy with its data */
 
 enum node_phase { NODE_UNKNOWN, NODE_HELD, NODE_DOWN, NODE_RUNNING, NODE_STOPPING };
 
@@ -46,19 +48,22 @@ struct reconcile_node {
                             the row */
     bool machine_failed; /* the last start failed by the machine (no space, no port): it speaks
                             against no version */
-    int64_t start_after_ms; /* DOWN: not before */
-    int64_t started_ms;     /* RUNNING */
-    int64_t stopping_ms;    /* STOPPING: since */
-    int64_t answered_ms;    /* STOP_VETOED: when */
-    bool wanted;            /* false: beyond the number of nodes that the configuration asks for */
-    bool proven;            /* HEALTH_GOOD or HEALTH_MACHINE was seen of this process */
-    bool restart_ordered;   /* by an operator, and not carried out by a start yet */
-    bool killed;            /* SIGKILL was sent */
+    int64_t start_after_ms;  /* DOWN: not before */
+    int64_t started_ms;      /* RUNNING */
+    int64_t stopping_ms;     /* STOPPING: since */
+    int64_t answered_ms;     /* STOP_VETOED: when */
+    bool wanted;             /* false: beyond the number of nodes that the configuration asks for */
+    bool proven;             /* HEALTH_GOOD or HEALTH_MACHINE was seen of this process */
+    bool restart_ordered;    /* by an operator, and not carried out by a start yet */
+    bool killed;             /* SIGKILL was sent */
+    unsigned misses;         /* health checks in a row without a proper answer ... */
+    int64_t silent_since_ms; /* ... since the first of them */
     char running[SHA256_HEX_SIZE]; /* digest of its process; "" when it is DOWN */
     /* decided here, kept by the caller; `failures`, `start_after_ms` and `stop_answer` begin anew
      * when the assignment changes */
     char assigned[SHA256_HEX_SIZE]; /* what it should run; "" before the first decision */
     bool excused;
+    bool hung;          /* it is stopped for its silence: that end counts as a failure */
     int64_t generation; /* in which failures were counted */
 };
 
@@ -69,9 +74,10 @@ struct reconcile_version {
 
 struct reconcile_input {
     int64_t generation;
-    bool draining;     /* the operator wants no switch now */
-    bool connected;    /* the master answers: without it no switch begins */
-    bool may_download; /* false: switched off by the configuration */
+    bool draining;         /* the operator wants no switch now */
+    bool connected;        /* the master answers: without it no switch begins */
+    bool may_download;     /* false: switched off by the configuration */
+    int64_t hung_after_ms; /* of silence; 0: no node counts as hung */
     struct reconcile_version target, current, previous;
     char fetching[SHA256_HEX_SIZE];     /* under way, "" for none */
     char fetch_failed[SHA256_HEX_SIZE]; /* the last attempt at this digest failed */

@@ -189,6 +189,18 @@ void report_failure(const struct node *n, const struct version *version, struct 
         report_end(n, version, out);
 }
 
+/* Which number bytes have is the master's to say, and may change while a process runs them. */
+static void describe_version(const struct report_input *in, struct wire_node *node) {
+    const struct version *const known[] = {&in->versions->target, &in->versions->current,
+                                           &in->versions->previous};
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        if (node->sha256[0] == '\0' || strcmp(known[i]->sha256, node->sha256) != 0) continue;
+        if (known[i]->version[0] != '\0')
+            memcpy(node->version, known[i]->version, sizeof node->version);
+        return;
+    }
+}
+
 static void describe_nodes(const struct report_input *in, struct wire_heartbeat *out) {
     bool draining = wanted_draining(in->wanted);
     size_t tail_max = TAILS_MAX / in->count < TAIL_MAX ? TAILS_MAX / in->count : TAIL_MAX;
@@ -197,7 +209,24 @@ static void describe_nodes(const struct report_input *in, struct wire_heartbeat 
         const struct node *n = &in->nodes[i];
         if (!n->facts->wanted && n->facts->phase == NODE_DOWN)
             continue; /* it has gone, as it should */
-        node_describe(n, draining, tail_max, &out->nodes[out->nodes_count++]);
+        struct wire_node *node = &out->nodes[out->nodes_count++];
+        node_describe(n, draining, tail_max, node);
+        describe_version(in, node);
+    }
+}
+
+/* An agent that does what it should may have nodes that do not. */
+static void describe_ailing(struct wire_heartbeat *out) {
+    static const char *const ailing[] = {"unhealthy", "backoff", "stopped"};
+    struct wire_update *u = &out->update;
+    char words[160];
+    for (size_t i = 0; i < out->nodes_count && u->reason[0] == '\0'; i++) {
+        const struct wire_node *n = &out->nodes[i];
+        flatten(n->reasons, words, sizeof words);
+        for (size_t j = 0; j < sizeof ailing / sizeof ailing[0]; j++)
+            if (strcmp(n->state, ailing[j]) == 0)
+                set_reason(u, "node %s is %s%s%s", n->id, n->state, words[0] != '\0' ? ": " : "",
+                           words);
     }
 }
 
@@ -224,6 +253,7 @@ void report_build(const struct report_input *in, struct wire_heartbeat *out) {
     describe_running(in, out);
     describe_update(in, &out->update);
     describe_nodes(in, out);
+    if (strcmp(out->update.state, "idle") == 0) describe_ailing(out);
     if (in->log == NULL) return;
     out->log = *in->log;
     out->log.words = text_duplicate(in->log->words);

@@ -37,9 +37,9 @@ static const struct option_entry entries[] = {
     {.flag = "label", .environment = {"GRID_LABELS"}, .key = "agent.labels", .type = OPTION_LIST,
      OPTION(struct settings, label_list), .value_name = "K=V",
      .help = "label of this machine; may be repeated, or k=v,k2=v2"},
-    {.flag = "peer-port", .environment = {"GRID_PEER_PORT"}, .key = "agent.peer_port", .type = OPTION_INT,
-     OPTION(struct settings, peer_port), .initial = "7002", .value_name = "PORT",
-     .help = "port kept for agents that fetch from this one; nothing listens there yet"},
+    {.flag = "restart-hung-after", .environment = {"GRID_RESTART_HUNG_AFTER"}, .key = "agent.restart_hung_after",
+     .type = OPTION_DURATION, OPTION(struct settings, restart_hung_ms), .initial = "30s", .value_name = "TIME",
+     .help = "restart a node that has answered nothing for so long; 0s: never"},
     {.flag = "platform", .environment = {"GRID_AGENT_PLATFORM"}, .key = "agent.platform", .type = OPTION_STRING,
      OPTION(struct settings, platform), .initial = "process", .value_name = "process",
      .help = "how nodes are run"},
@@ -109,9 +109,6 @@ static bool check_nodes(struct settings *s, struct err *e) {
 static bool check_words(const struct settings *s, struct err *e) {
     if (strcmp(s->platform, "process") != 0)
         return err_set(e, ERR_USAGE, "platform %s: only \"process\" is known", s->platform);
-    if (s->peer_port < 0 || s->peer_port > 65535)
-        return err_set(e, ERR_USAGE, "--peer-port %lld: 0 to 65535 would do",
-                       (long long)s->peer_port);
     bool http = strncmp(s->master_binary_url, "http://", 7) == 0 ||
                 strncmp(s->master_binary_url, "https://", 8) == 0;
     if (s->master_binary_url[0] != '\0' && !http)

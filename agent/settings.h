@@ -19,8 +19,8 @@ struct settings {
     char state[PATH_MAX];
     int64_t nodes;
     char node_ports[32];
-    char *label_list; /* as given */
-    int64_t peer_port;
+    char *label_list;        /* as given */
+    int64_t restart_hung_ms; /* 0: never */
     char platform[16];
     bool auto_download;
     char binary_path[256];

@@ -93,6 +93,7 @@ static void choose_target(struct supervise *s) {
     else if (s->versions.local[0] != '\0' &&
              !versions_find(&s->versions, s->versions.local, &s->versions.target, &e))
         log_error("local.lost", "error=%s", e.text);
+    versions_rename(&s->versions);
 }
 
 /* What ran without a signature because binary_path asked for it may start again before that file
@@ -245,7 +246,7 @@ static void answer_log_request(struct supervise *s) {
                                                                        : WIRE_LOG_MAX_BYTES;
     for (size_t i = 0; i < s->count; i++)
         if (strcmp(s->nodes[i].id, r->node_id) == 0)
-            node_log_tail(s->nodes[i].directory, max, &words);
+            node_log_tail(s->nodes[i].directory, NODE_LOG_ALL, max, &words);
     if (r->node_id[0] == '\0') log_recent(max, &words);
     text_add(&words, "");
     free(s->log.words);
@@ -262,6 +263,7 @@ static void describe_world(struct supervise *s, struct reconcile_input *in) {
     *in = (struct reconcile_input){.generation = s->wanted.desired.generation,
                                    .draining = wanted_draining(&s->wanted),
                                    .connected = s->connected || local,
+                                   .hung_after_ms = settings->restart_hung_ms,
                                    .may_download = settings->auto_download && reachable && !local};
     versions_describe(&s->versions, in);
     fetching_describe(&s->fetching, in);
@@ -384,12 +386,9 @@ static void ask_questions(struct supervise *s, int64_t now_ms, int64_t *due_ms) 
 }
 
 static void rotate_logs(struct supervise *s, int64_t now_ms) {
-    struct err e = {0};
     if (now_ms < s->rotate_ms) return;
     s->rotate_ms = now_ms + ROTATE_MS;
-    for (size_t i = 0; i < s->count; i++)
-        if (!node_log_rotate(s->nodes[i].directory, NODE_LOG_MAX_BYTES, &e))
-            log_warn("node.log_not_rotated", "node=%s error=%s", s->nodes[i].id, e.text);
+    for (size_t i = 0; i < s->count; i++) node_rotate_log(&s->nodes[i], NODE_LOG_MAX_BYTES);
 }
 
 /* Old versions go once nothing is under way. */

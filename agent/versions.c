@@ -139,6 +139,19 @@ void versions_give_up(struct versions *v, int64_t generation, const struct err *
         log_error("version.failure_not_saved", "error=%s", e.text);
 }
 
+void versions_rename(struct versions *v) {
+    struct err e = {0};
+    struct version *current = &v->current;
+    bool same_bytes = v->target.sha256[0] != '\0' && strcmp(v->target.sha256, current->sha256) == 0;
+    if (!same_bytes || !version_signed(&v->target)) return;
+    if (strcmp(v->target.file, current->file) == 0) return;
+    log_info("version.renamed", "version=%s before=%s sha256=%s", v->target.version,
+             current->version, current->sha256);
+    version_copy(current, &v->target);
+    if (!cache_describe(v->state, current, &e))
+        log_warn("version.not_described", "version=%s error=%s", current->version, e.text);
+}
+
 void versions_collect(const struct versions *v, const char *const *keep, size_t count) {
     const char *all[MOST_KEPT] = {v->target.sha256, v->current.sha256, v->previous.sha256};
     size_t used = 3;

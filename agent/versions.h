@@ -50,6 +50,9 @@ void versions_retry(struct versions *v, int64_t now_ms, int64_t *due_ms);
 /* Remembers, on disk, that the target failed in this generation. */
 void versions_give_up(struct versions *v, int64_t generation, const struct err *why);
 
+/* When the target is what current is under another number, current takes that number. */
+void versions_rename(struct versions *v);
+
 /* Removes from the store what nothing needs: keep names digests that are used besides those in
  * play. */
 void versions_collect(const struct versions *v, const char *const *keep, size_t count);

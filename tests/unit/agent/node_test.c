@@ -305,6 +305,37 @@ static void an_exit_is_noted_with_its_log_and_backs_off(void **unused) {
     assert_string_equal(state_name(), "backoff");
 }
 
+static void the_words_of_a_former_process_are_not_those_of_the_next(void **unused) {
+    (void)unused;
+    setenv("FAKE_NODE", "crash", 1);
+    assert_ok(start());
+    wait_until(ended());
+    setenv("FAKE_NODE", "mute", 1);
+    assert_ok(start());
+    wait_until(ended());
+    assert_int_equal(node.record.last_exit.value, 3);
+    assert_string_equal(node.record.last_exit.log_tail, "");
+}
+
+static void a_hung_node_ends_as_a_failure(void **unused) {
+    (void)unused;
+    assert_ok(start());
+    wait_until(healthy());
+    kill(node.pid, SIGSTOP);
+    facts.hung = true;
+    node_terminate(&node, clock_monotonic_ms());
+    assert_string_equal(state_name(), "unhealthy");
+    wait_until(ended());
+    assert_int_equal(facts.failures, 1);
+    assert_int_equal(node.record.restarts, 1);
+    assert_false(facts.hung);
+    assert_string_equal(state_name(), "backoff");
+    assert_non_null(strstr(reasons(), "timeout: it answered nothing"));
+    assert_ok(start());
+    wait_until(healthy());
+    assert_string_equal(reasons(), "");
+}
+
 static void a_jump_of_the_clock_is_no_time_up(void **unused) {
     (void)unused;
     setenv("FAKE_NODE", "crash", 1);
@@ -402,7 +433,7 @@ static void a_failing_node_is_unhealthy_and_says_why(void **unused) {
     (void)unused;
     setenv("FAKE_NODE", "failing", 1);
     assert_ok(start());
-    wait_until((ask(), facts.health == HEALTH_BAD && node.misses == 0));
+    wait_until((ask(), facts.health == HEALTH_BAD && facts.misses == 0));
     assert_false(facts.proven);
     assert_string_equal(state_name(), "unhealthy");
     assert_string_equal(reasons(), "index_lost");
@@ -437,7 +468,7 @@ static void three_misses_make_a_node_unhealthy(void **unused) {
     for (unsigned miss = 1; miss <= NODE_MISSES; miss++) {
         assert_int_equal(facts.health, HEALTH_GOOD);
         ask();
-        assert_int_equal(node.misses, miss);
+        assert_int_equal(facts.misses, miss);
     }
     assert_int_equal(facts.health, HEALTH_BAD);
     assert_string_equal(state_name(), "unhealthy");
@@ -563,6 +594,8 @@ int main(int argc, char **argv) {
         TEST(a_note_that_proves_nothing_holds_all_the_same),
         TEST(a_silent_node_is_not_adopted),
         TEST(an_exit_is_noted_with_its_log_and_backs_off),
+        TEST(the_words_of_a_former_process_are_not_those_of_the_next),
+        TEST(a_hung_node_ends_as_a_failure),
         TEST(a_jump_of_the_clock_is_no_time_up),
         TEST(what_a_node_leaves_ends_with_it),
         TEST(a_signal_is_noted),

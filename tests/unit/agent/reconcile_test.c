@@ -605,6 +605,78 @@ static void a_version_that_turns_bad_before_the_commit_has_failed(void **state) 
     assert_int_equal(s.out.failed_node, 0);
 }
 
+static void be_silent(struct scene *s, size_t i, unsigned misses, int64_t for_ms) {
+    s->in.hung_after_ms = 30000;
+    s->nodes[i].health = HEALTH_BAD;
+    s->nodes[i].misses = misses;
+    s->nodes[i].silent_since_ms = s->now_ms - for_ms;
+}
+
+static void a_node_that_hangs_is_restarted_and_that_is_a_failure(void **state) {
+    (void)state;
+    struct scene s = steady_scene(2);
+    be_silent(&s, 0, RECONCILE_HUNG_MISSES, 29000);
+    decide(&s);
+    assert_int_equal(s.steps[0], STEP_NONE);
+    assert_int_equal(s.out.wake_ms, s.now_ms + 1000);
+    s.now_ms += 1000;
+    decide(&s);
+    assert_int_equal(s.steps[0], STEP_TERMINATE);
+    assert_true(s.nodes[0].hung);
+    assert_int_equal(s.steps[1], STEP_NONE);
+    s.nodes[0].phase = NODE_STOPPING;
+    s.nodes[0].stopping_ms = s.now_ms;
+    s.now_ms += RECONCILE_DRAIN_MS;
+    decide(&s);
+    assert_int_equal(s.steps[0], STEP_KILL);
+}
+
+static void silence_is_believed_only_of_a_node_that_was_asked(void **state) {
+    (void)state;
+    struct scene s = steady_scene(1);
+    be_silent(&s, 0, RECONCILE_HUNG_MISSES - 1, 600000);
+    decide(&s);
+    assert_int_equal(s.steps[0], STEP_NONE);
+    be_silent(&s, 0, RECONCILE_HUNG_MISSES, 600000);
+    s.in.hung_after_ms = 0;
+    decide(&s);
+    assert_int_equal(s.steps[0], STEP_NONE);
+}
+
+static void a_node_that_says_itself_that_it_fails_is_not_restarted(void **state) {
+    (void)state;
+    for (enum node_health health = HEALTH_GOOD; health <= HEALTH_BAD; health++) {
+        struct scene s = steady_scene(1);
+        be_silent(&s, 0, 0, 600000);
+        s.nodes[0].health = health;
+        decide(&s);
+        assert_int_equal(s.steps[0], STEP_NONE);
+        assert_false(s.nodes[0].hung);
+    }
+}
+
+static void a_process_that_never_answered_gets_more_time(void **state) {
+    (void)state;
+    struct scene s = steady_scene(1);
+    be_silent(&s, 0, 100, RECONCILE_STUCK_MS - 1);
+    s.nodes[0].proven = false;
+    decide(&s);
+    assert_int_equal(s.steps[0], STEP_NONE);
+    s.now_ms++;
+    decide(&s);
+    assert_int_equal(s.steps[0], STEP_TERMINATE);
+}
+
+static void a_hung_node_waits_for_bytes_to_start_again(void **state) {
+    (void)state;
+    struct scene s = steady_scene(1);
+    be_silent(&s, 0, 100, 600000);
+    s.in.current.staged = s.in.target.staged = false;
+    decide(&s);
+    assert_int_equal(s.steps[0], STEP_NONE);
+    assert_string_equal(s.out.fetch, A);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_is_desired_and_nothing_is_there),
@@ -641,6 +713,11 @@ int main(void) {
         cmocka_unit_test(complaints_of_the_machine_do_not_fail_a_version),
         cmocka_unit_test(starts_that_the_machine_prevents_do_not_fail_a_version),
         cmocka_unit_test(a_version_that_turns_bad_before_the_commit_has_failed),
+        cmocka_unit_test(a_node_that_hangs_is_restarted_and_that_is_a_failure),
+        cmocka_unit_test(silence_is_believed_only_of_a_node_that_was_asked),
+        cmocka_unit_test(a_node_that_says_itself_that_it_fails_is_not_restarted),
+        cmocka_unit_test(a_process_that_never_answered_gets_more_time),
+        cmocka_unit_test(a_hung_node_waits_for_bytes_to_start_again),
     };
     return cmocka_run_group_tests_name("reconcile", tests, NULL, NULL);
 }

@@ -2,6 +2,7 @@
 
 #include "tests/unit/agent/agent_fixture.h"
 
+#include "agent/cache.h"
 #include "agent/health.h"
 
 static struct wanted wanted;
@@ -258,6 +259,60 @@ static void a_surplus_node_that_is_gone_is_not_told(void **unused) {
     assert_non_null(strstr(told.nodes[1].reasons, "beyond the configured number"));
 }
 
+static void run_node(size_t i, enum node_health health, const char *health_reasons) {
+    facts[i].phase = NODE_RUNNING;
+    facts[i].proven = true;
+    facts[i].health = health;
+    nodes[i].pid = 1;
+    free(nodes[i].health_reasons);
+    nodes[i].health_reasons = text_duplicate(health_reasons);
+}
+
+static void an_idle_agent_says_which_node_ails(void **unused) {
+    (void)unused;
+    decide(UPDATE_IDLE, HOLD_NONE);
+    run_node(0, HEALTH_GOOD, "");
+    run_node(1, HEALTH_GOOD, "");
+    assert_string_equal(report()->reason, "");
+    run_node(1, HEALTH_MACHINE, "disk_full\nread_only");
+    assert_update(report(), "idle", "", "node a-1/1 is unhealthy: disk_full;read_only");
+    facts[1].hung = true;
+    facts[1].silent_since_ms = clock_monotonic_ms() - 30500;
+    node_terminate(&nodes[1], clock_monotonic_ms());
+    assert_update(report(), "idle", "",
+                  "a-1/1 is unhealthy: timeout: it answered nothing for 30 s");
+    facts[1].phase = NODE_DOWN;
+    memset(facts[1].assigned, 'a', SHA256_HEX_SIZE - 1);
+    facts[1].failures = 1;
+    assert_update(report(), "idle", "", "a-1/1 is backoff: timeout");
+}
+
+static void bytes_go_by_the_number_that_the_master_gives_them(void **unused) {
+    (void)unused;
+    struct version as_before;
+    run_node(0, HEALTH_GOOD, "");
+    memset(nodes[0].record.sha256, 'b', SHA256_HEX_SIZE - 1);
+    snprintf(nodes[0].record.version, SEMVER_SIZE, "1.0.0");
+    memcpy(versions.current.sha256, nodes[0].record.sha256, SHA256_HEX_SIZE);
+    memcpy(versions.target.sha256, nodes[0].record.sha256, SHA256_HEX_SIZE);
+    snprintf(versions.target.file, ARTIFACT_FILE_SIZE, "storage-server-1.1.0-linux-x86_64");
+    versions.target.signature = text_duplicate("signed");
+    versions_rename(&versions);
+    (void)report();
+    assert_string_equal(told.version, "1.1.0");
+    assert_string_equal(told.nodes[0].version, "1.1.0");
+    assert_ok(cache_find(&place.state, versions.current.sha256, &as_before, &place.e));
+    assert_string_equal(as_before.version, "1.1.0");
+    version_clear(&as_before);
+    versions.target.sha256[0] = 'c'; /* the target moves on: the number stays */
+    snprintf(versions.target.version, SEMVER_SIZE, "2.0.0");
+    versions_rename(&versions);
+    (void)report();
+    assert_string_equal(told.version, "1.1.0");
+    assert_string_equal(told.nodes[0].version, "1.1.0");
+    versions_fini(&versions);
+}
+
 static void what_health_answers_mean(void **unused) {
     (void)unused;
     assert_int_equal(health_judge("ok", NULL), HEALTH_GOOD);
@@ -284,6 +339,8 @@ int main(void) {
         TEST(a_report_that_is_too_long_loses_what_matters_least),
         TEST(draining_shows_in_nodes_that_work),
         TEST(a_surplus_node_that_is_gone_is_not_told),
+        TEST(an_idle_agent_says_which_node_ails),
+        TEST(bytes_go_by_the_number_that_the_master_gives_them),
         TEST(what_health_answers_mean),
     };
     return cmocka_run_group_tests_name("report", tests, NULL, NULL);

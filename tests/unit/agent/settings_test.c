@@ -36,7 +36,6 @@ static void defaults_are_those_of_the_reference(void **unused) {
     assert_int_equal(settings.nodes, 1);
     assert_int_equal(settings.first_port, 7100);
     assert_int_equal(settings.last_port, 7199);
-    assert_int_equal(settings.peer_port, 7002);
     assert_true(settings.auto_download);
     assert_false(settings.stop_nodes);
     assert_string_equal(settings.labels, "");
@@ -105,8 +104,6 @@ static void mistakes_name_the_option(void **unused) {
     assert_false(load("--id", "no spaces here"));
     assert_false(load("--master", "host:99999"));
     assert_err(ERR_INVALID, "--master");
-    assert_false(load("--peer-port", "-1"));
-    assert_err(ERR_USAGE, "--peer-port");
     assert_false(load("--master-binary-url", "ftp://x"));
     assert_err(ERR_USAGE, "--master-binary-url");
     assert_false(load("--platform", "docker"));
