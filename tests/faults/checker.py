@@ -72,7 +72,7 @@ def unsettled(grid):
 
 
 def unsettled_agents(grid):
-    channels = {c["name"]: c["version"] for c in grid.api("GET", "/api/channels")}
+    channels = {c["name"]: c["version"] for c in grid.api("GET", "/api/channels") if c["artifact"] == "storage-server"}
     agents = {a["id"]: a for a in grid.api("GET", "/api/agents")}
     found = ["agent %s is not known to the master" % i for i in grid.agents if i not in agents]
     for agent in agents.values():
@@ -103,7 +103,7 @@ def tokens(grid, ledger):
     for secret in ledger.known("token"):
         allowed = ledger.allowed("token", secret)
         works = grid.request("GET", "/api/summary", token=secret).status == 200
-        if works == (allowed == {None}) or (not works and None not in allowed):
+        if (works and allowed == {None}) or (not works and None not in allowed):
             verdict = "works" if works else "is refused"
             found.append("token %s %s, allowed %s" % (secret.split(".")[0], verdict, allowed))
     return found
