@@ -79,8 +79,11 @@ static bool send_from(struct upload *u, int64_t offset, struct http_answer *answ
                       struct err *e) {
     char range[96];
     int64_t size = u->file->size_bytes;
-    snprintf(range, sizeof range, "Content-Range: bytes %lld-%lld/%lld", (long long)offset,
-             (long long)(size - 1), (long long)size);
+    if (offset == size)
+        snprintf(range, sizeof range, "Content-Range: bytes */%lld", (long long)size);
+    else
+        snprintf(range, sizeof range, "Content-Range: bytes %lld-%lld/%lld", (long long)offset,
+                 (long long)(size - 1), (long long)size);
     const char *const headers[] = {range, u->signature_header, NULL};
     struct http_call put = {.method = "PUT",
                             .headers = headers,
@@ -101,18 +104,12 @@ static bool send_from(struct upload *u, int64_t offset, struct http_answer *answ
     return sent;
 }
 
-/* One round: where does it stand, send the rest. */
+/* One round: where does it stand, send the rest. A master that has all of it but was stopped before
+ * it published it does so when nothing more is sent. */
 static bool attempt(struct upload *u, int64_t *offset, struct http_answer *answer, bool *done,
                     struct err *e) {
     *done = false;
-    if (!ask_offset(u, offset, e)) return false;
-    if (*offset == u->file->size_bytes) {
-        bool same;
-        *done = look_up(u, answer, &same, e) && same;
-        return *done || err_set(e, ERR_UNAVAILABLE,
-                                "the master has all of %s but has not published it", u->file->name);
-    }
-    return send_from(u, *offset, answer, done, e);
+    return ask_offset(u, offset, e) && send_from(u, *offset, answer, done, e);
 }
 
 static bool upload(struct upload *u, struct http_answer *answer, struct err *e) {

@@ -72,24 +72,40 @@ static bool parse_number(const char **cursor, char end, int64_t *out) {
     return true;
 }
 
-/* "bytes FIRST-LAST/TOTAL" (RFC 9110 section 14.4). */
-static bool read_range(struct http_request *r, struct put *p, struct err *e) {
+/* "bytes FIRST-LAST/TOTAL" (RFC 9110 section 14.4). An empty body goes with an asterisk in place of
+ * FIRST-LAST: every byte is here, and only the master's answer is missing. */
+static bool parse_range(const char *range, struct put *p, int64_t *length) {
+    static const char all_here[] = "bytes */";
     static const char unit[] = "bytes ";
-    const char *range = http_header(r, "Content-Range");
     int64_t last = 0;
-    p->total = -1;
-    if (range == NULL) return true;
+    if (strncmp(range, all_here, sizeof all_here - 1) == 0) {
+        const char *at = range + sizeof all_here - 1;
+        if (!parse_number(&at, '\0', &p->total)) return false;
+        p->first = p->total;
+        *length = 0;
+        return true;
+    }
     const char *at = range + sizeof unit - 1;
     if (strncmp(range, unit, sizeof unit - 1) != 0 || !parse_number(&at, '-', &p->first) ||
-        !parse_number(&at, '/', &last) || !parse_number(&at, '\0', &p->total) || last < p->first ||
-        last >= p->total)
+        !parse_number(&at, '/', &last) || !parse_number(&at, '\0', &p->total))
+        return false;
+    *length = last - p->first + 1;
+    return last >= p->first && last < p->total;
+}
+
+static bool read_range(struct http_request *r, struct put *p, struct err *e) {
+    const char *range = http_header(r, "Content-Range");
+    int64_t expected = 0;
+    p->total = -1;
+    if (range == NULL) return true;
+    if (!parse_range(range, p, &expected))
         return err_set(e, ERR_INVALID, "Content-Range %.64s: bytes FIRST-LAST/TOTAL is expected",
                        range);
     int64_t length = http_body_length(r);
-    if (length >= 0 && length != last - p->first + 1)
+    if (length >= 0 && length != expected)
         return err_set(e, ERR_INVALID,
                        "Content-Range %.64s is for %" PRId64 " bytes, the body has %" PRId64, range,
-                       last - p->first + 1, length);
+                       expected, length);
     return true;
 }
 

@@ -254,6 +254,24 @@ class Resuming(Test):
         self.assertEqual(self.piece(at, len(self.content)).status, 201)
         self.assertEqual(self.get("/binaries/" + NAME).body, self.content)
 
+    def test_a_master_that_died_with_all_bytes_publishes_when_asked_again(self):
+        """What is left when it is killed between the last byte and the commit."""
+        with open(os.path.join(self.grid.master.state, "uploads", sha256(self.content)), "wb") as part:
+            part.write(self.content)
+        self.assertEqual(self.offset(), len(self.content))
+        self.assertEqual(self.get(ROUTE % "1.0.0").status, 404)
+        nothing_more = {"Content-Range": "bytes */%d" % len(self.content)}
+        self.problem(self.grid.request("PUT", self.path(), b"x", nothing_more), 400, "invalid")
+        for status in (201, 200):
+            self.assertEqual(self.grid.request("PUT", self.path(), b"", nothing_more).status, status)
+        self.assertEqual(self.get("/binaries/" + NAME).body, self.content)
+
+    def test_asking_again_for_bytes_that_are_not_there_says_where_to_go_on(self):
+        self.assertEqual(self.piece(0, 1_000_000).status, 202)
+        answer = self.grid.request("PUT", self.path(), b"", {"Content-Range": "bytes */%d" % len(self.content)})
+        self.problem(answer, 409, "conflict")
+        self.assertEqual(answer.headers["Upload-Offset"], "1000000")
+
     def test_a_lost_client_makes_room_for_the_next(self):
         self.begin(700_000).close()
         answer = wait_for("the upload to be free", lambda: self.offset() == 700_000 and next(

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """gridctl against a real master: what it prints where, how it exits, and that an upload survives a cut."""
-import fcntl, json, os, pty, re, select, signal, socket, struct, subprocess, sys, termios, threading, time
+import fcntl, json, os, pty, re, select, shutil, signal, socket, struct, subprocess, sys, termios, threading, time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -281,6 +281,13 @@ class GridctlTest(unittest.TestCase):
         self.assertEqual(len(ranges), 3, ranges)
         self.assertEqual(ranges[0], 0)
         self.assertTrue(0 < ranges[1] < ranges[2], ranges)
+        self.assertEqual(self.run_json("binary", "show", name)["checksum"], sha256(path))
+
+    def test_an_upload_whose_answer_was_lost_is_finished(self):
+        name = ANY % "0.2.2"
+        path = self.write(name, os.urandom(100_000))
+        shutil.copy(path, os.path.join(self.grid.master.state, "uploads", sha256(path)))
+        self.run_ok("binary", "push", path)
         self.assertEqual(self.run_json("binary", "show", name)["checksum"], sha256(path))
 
     def test_an_interrupted_upload_says_how_to_go_on(self):
