@@ -57,12 +57,18 @@ static bool told_within(struct program *p, int64_t ms) {
 
 /* --- who we are --- */
 
+static bool may_try_again(const struct program *p, int64_t began_ms, enum err_code code) {
+    int64_t limit_ms = p->settings.enroll_within_ms;
+    return enroll_may_retry(code) && (limit_ms == 0 || clock_monotonic_ms() < began_ms + limit_ms);
+}
+
 static bool try_to_enroll(struct program *p, const struct enroll_plan *plan, struct err *e) {
+    int64_t began_ms = clock_monotonic_ms();
     for (unsigned failures = 1;; failures++) {
         uint32_t random;
         random_bytes(&random, sizeof random);
         if (enroll(&p->state, plan, p->settings.labels, p->bus, &p->identity, e)) return true;
-        if (!enroll_may_retry(e->code)) return false;
+        if (!may_try_again(p, began_ms, e->code)) return false;
         log_warn("enroll.waiting", "master=%s port=%d code=%s error=%s", plan->host, plan->port,
                  err_code_name(e->code), e->text);
         if (told_within(p, backoff_pause_ms(&backoff_master, failures, random))) return true;
@@ -185,7 +191,7 @@ static bool run(struct program *p, struct err *e) {
     http_client_setup();
     block_signals(&p->signals);
     if (!state_open(&p->state, p->settings.state, e) || !know_yourself(p, e)) return false;
-    if (p->told_to_end) return true;
+    if (p->told_to_end || p->settings.enroll_within_ms > 0) return true;
     if (!make_parts(p, e)) return false;
     say_who(p);
     work(p);

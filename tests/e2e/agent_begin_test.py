@@ -40,6 +40,27 @@ class Beginning(unittest.TestCase):
         grid.start_master()
         wait_for("the agent", lambda: grid.show("a-1")["status"] == "up")
 
+    def test_an_agent_may_enroll_only_and_run_later(self):
+        grid = Grid(self)
+        grid.publish("1.0.0")
+        agent = grid.agent("a-1", "--enroll-within", "30s")
+        self.assertEqual(agent.wait(), 0, agent.err())
+        self.assertEqual(grid.show("a-1")["id"], "a-1")
+        self.assertEqual(grid.nodes("a-1"), [])
+        again = grid.agent("a-1", "--enroll-within", "30s", join="")
+        self.assertEqual(again.wait(), 0, again.err())
+        grid.agent("a-1", join="")
+        grid.wait_healthy("a-1", "1.0.0")
+
+    def test_enrolling_only_gives_up_in_words_when_no_master_answers(self):
+        grid = Grid(self)
+        join = grid.join()
+        grid.master.stop()
+        agent = grid.agent("a-1", "--enroll-within", "1ms", join=join)
+        self.assertEqual(agent.wait(), 6, agent.err())
+        self.assertIn("127.0.0.1", agent.err())
+        self.assertFalse(os.path.exists(os.path.join(agent.state, "identity", "id")))
+
     def test_secret_is_in_no_log_and_in_no_node(self):
         grid = Grid(self)
         grid.publish("1.0.0")

@@ -1,0 +1,116 @@
+#include "agent/launcher/builds.h"
+
+#include "lib/hash.h"
+#include "tests/unit/lib/temporary.h"
+
+#include <sys/stat.h>
+
+#define DIGEST "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+static void a_build_is_named_by_version_and_digest(void **state) {
+    (void)state;
+    static const char *const good[] = {"1.0.0-" DIGEST, "2.10.3-rc.1-" DIGEST, "1.0.0+x-" DIGEST};
+    static const char *const bad[] = {
+        "",
+        "1.0.0",
+        "1.0.0-" DIGEST "0",
+        "1.0-" DIGEST,
+        DIGEST,
+        "-" DIGEST,
+        "../x-" DIGEST,
+        "1.0.0_" DIGEST,
+        "1.0.0-" DIGEST "/..",
+        "/" DIGEST,
+        "1.0.0-0123456789ABCDEF0123456789abcdef0123456789abcdef0123456789abcdef",
+    };
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
+        assert_true(builds_name_valid(good[i]));
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) assert_false(builds_name_valid(bad[i]));
+}
+
+/* A build of these bytes, proper but for its mode; gives its name. */
+static const char *make_build(const char *version, const char *bytes, char name[BUILDS_NAME_SIZE]) {
+    char path[PATH_MAX], digest[SHA256_HEX_SIZE];
+    struct err e = {0};
+    struct sha256 *h = sha256_begin();
+    sha256_add(h, bytes, strlen(bytes));
+    sha256_hex(h, digest);
+    sha256_free(h);
+    snprintf(name, BUILDS_NAME_SIZE, "%s-%s", version, digest);
+    snprintf(path, sizeof path, "%s/%s", temporary_directory, name);
+    assert_true(file_make_directory(path, 0700, &e));
+    snprintf(path, sizeof path, "%s/%s/grid-agent", temporary_directory, name);
+    assert_true(file_write_durable(path, bytes, strlen(bytes), 0500, &e));
+    return name;
+}
+
+static void only_the_bytes_of_its_name_are_a_build(void **state) {
+    (void)state;
+    char name[BUILDS_NAME_SIZE], program[PATH_MAX];
+    struct err e = {0};
+    make_build("1.0.0", "the agent", name);
+    assert_true(builds_prove(temporary_directory, name, program, &e));
+    assert_true(file_write_durable(program, "the Agent", 9, 0500, &e));
+    assert_false(builds_prove(temporary_directory, name, program, &e));
+    assert_int_equal(e.code, ERR_CORRUPT);
+    assert_int_equal(unlink(program), 0);
+    assert_false(builds_prove(temporary_directory, name, program, &e));
+    assert_int_equal(e.code, ERR_NOT_FOUND);
+}
+
+static void a_build_is_no_link_to_elsewhere(void **state) {
+    (void)state;
+    char name[BUILDS_NAME_SIZE], program[PATH_MAX];
+    struct err e = {0};
+    make_build("1.0.0", "the agent", name);
+    assert_true(builds_prove(temporary_directory, name, program, &e));
+    assert_int_equal(rename(program, TEMPORARY("elsewhere")), 0);
+    assert_int_equal(symlink(TEMPORARY("elsewhere"), program), 0);
+    assert_false(builds_prove(temporary_directory, name, program, &e));
+}
+
+static void links_name_builds_beside_them(void **state) {
+    (void)state;
+    static const char *const bad[] = {"/etc", "..", "1.0.0", "a/1.0.0-" DIGEST};
+    char found[BUILDS_NAME_SIZE];
+    struct err e = {0};
+    assert_false(builds_linked(temporary_directory, "current", found, &e));
+    assert_int_equal(e.code, ERR_NOT_FOUND);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        assert_int_equal(symlink(bad[i], TEMPORARY("current")), 0);
+        assert_false(builds_linked(temporary_directory, "current", found, &e));
+        assert_int_equal(e.code, ERR_CORRUPT);
+        assert_int_equal(unlink(TEMPORARY("current")), 0);
+    }
+    assert_int_equal(symlink("1.0.0-" DIGEST, TEMPORARY("current")), 0);
+    assert_true(builds_linked(temporary_directory, "current", found, &e));
+    assert_string_equal(found, "1.0.0-" DIGEST);
+}
+
+/* Whatever a crash left of an earlier attempt, the same call completes it. */
+static void going_back_makes_previous_current_and_may_be_repeated(void **state) {
+    (void)state;
+    char found[BUILDS_NAME_SIZE];
+    struct err e = {0};
+    assert_int_equal(symlink("1.1.0-" DIGEST, TEMPORARY("current")), 0);
+    assert_int_equal(symlink("1.0.0-" DIGEST, TEMPORARY("previous")), 0);
+    assert_int_equal(symlink("half done", TEMPORARY("link.new")), 0);
+    for (int i = 0; i < 2; i++) {
+        assert_true(builds_go_back(temporary_directory, "1.0.0-" DIGEST, &e));
+        assert_true(builds_linked(temporary_directory, "current", found, &e));
+        assert_string_equal(found, "1.0.0-" DIGEST);
+        assert_false(builds_linked(temporary_directory, "previous", found, &e));
+        assert_int_equal(access(TEMPORARY("link.new"), F_OK), -1);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_build_is_named_by_version_and_digest),
+        IN_TEMPORARY(only_the_bytes_of_its_name_are_a_build),
+        IN_TEMPORARY(a_build_is_no_link_to_elsewhere),
+        IN_TEMPORARY(links_name_builds_beside_them),
+        IN_TEMPORARY(going_back_makes_previous_current_and_may_be_repeated),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
