@@ -197,29 +197,34 @@ static void add_line(const struct command *c, struct text *out) {
     text_add_format(out, "  %-20s  %s\n", text_value(&name), c->summary);
 }
 
+const char *command_noun_summary(const struct command_table *t, const char *noun) {
+    for (size_t i = 0; i < t->noun_count; i++)
+        if (same(t->nouns[i].noun, noun)) return t->nouns[i].summary;
+    return "";
+}
+
 void command_help_all(const struct command_table *t, struct text *out) {
-    text_add(
-        out,
-        "gridctl asks and tells the master of a grid: what runs where, which version, and why.\n\n"
-        "Usage: gridctl NOUN [VERB] [options] [arguments]\n\n");
+    text_add_format(out, "gridctl %s.\n\nUsage: gridctl %s\n\n", t->manual->summary,
+                    t->manual->usage);
     for (size_t i = 0; i < t->count; i++) {
         if (i > 0 && t->commands[i].verb != NULL &&
             !same(t->commands[i].noun, t->commands[i - 1].noun))
             text_add(out, "\n");
         add_line(&t->commands[i], out);
     }
-    text_add(out, "\ngridctl NOUN VERB --help explains one. Exit codes: 0 ok, 1 failed, 2 usage, 3 "
-                  "not found,\n"
-                  "4 not allowed, 5 conflict, 6 master unreachable, 8 partial, 124 timeout, 130 "
-                  "interrupted.\n"
-                  "Start with: gridctl status\n");
+    text_add(out, "\ngridctl NOUN VERB --help explains one. Exit codes:\n");
+    for (size_t i = 0; i < err_exit_count; i++)
+        text_add_format(out, "  %3d  %s\n", err_exits[i].code, err_exits[i].means);
+    text_add(out, "Start with: gridctl status\n");
 }
 
 void command_help_noun(const struct command_table *t, const char *noun, struct text *out) {
-    text_add_format(out, "Usage: gridctl %s VERB [options] [arguments]\n\n", noun);
+    text_add_format(out, "gridctl %s %s.\n\nUsage: gridctl %s VERB [options] [arguments]\n\n", noun,
+                    command_noun_summary(t, noun), noun);
     for (size_t i = 0; i < t->count; i++)
         if (same(t->commands[i].noun, noun)) add_line(&t->commands[i], out);
-    text_add_format(out, "\ngridctl %s VERB --help explains one.\n", noun);
+    text_add_format(out, "\ngridctl %s VERB --help explains one. More: man gridctl-%s\n", noun,
+                    noun);
 }
 
 static void add_options(const char *title, const struct option_entry *entries, size_t count,

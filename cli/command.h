@@ -4,6 +4,7 @@
 #pragma once
 
 #include "cli/settings.h"
+#include "lib/manual.h"
 #include "lib/options.h"
 
 struct invocation;
@@ -31,13 +32,21 @@ struct command {
     command_handler *run;
 };
 
+struct command_noun {
+    const char *noun;
+    const char *summary; /* of all its verbs together */
+};
+
 struct command_table {
+    const struct command_noun *nouns; /* those that have verbs */
+    size_t noun_count;
     const struct command *commands;
     size_t count;
     const struct option_entry *global;
     size_t global_count;
     const struct option_entry *bare; /* of a line without a command: --version */
     size_t bare_count;
+    const struct manual *manual;
 };
 extern const struct command_table command_table;
 
@@ -52,6 +61,9 @@ MUST_CHECK bool command_find(const struct command_table *t, const char *noun, co
 
 /* Whether noun has verbs. */
 bool command_is_group(const struct command_table *t, const char *noun);
+
+/* What the verbs of noun do together; "" for a noun without verbs. */
+const char *command_noun_summary(const struct command_table *t, const char *noun);
 
 /* Parses argv (argv[0] is the program, the command's own words are gone) and checks the number of
  * arguments; *first is the index of the first one. Global options and the command's own are taken.

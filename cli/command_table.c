@@ -207,9 +207,64 @@ static const struct command commands[] = {
      .example = "gridctl backup restore grid-backup.sqlar --state ./grid-state", .formats = COMMAND_TEXT,
      OPTIONS_OF(plain_change_options), .run = backup_restore},
 };
+
+static const struct command_noun nouns[] = {
+    {"agent", "lists, admits, labels and removes the machines of a grid"},
+    {"node", "lists storage nodes, restarts them, reads their logs"},
+    {"binary", "publishes, checks, signs and withdraws builds"},
+    {"channel", "points channels at versions"},
+    {"key", "makes, shows and trusts signing keys"},
+    {"token", "makes and revokes tokens"},
+    {"event", "shows what happened in a grid"},
+    {"backup", "saves and restores what a master knows"},
+};
+static const struct manual_row environment[] = {
+    {"GRID_TOKEN", "the token, unless --token-file names one"},
+    {"GRID_KEY_PASSWORD", "password of a secret signing key; asked for on the terminal when it is not set"},
+    {"NO_COLOR", "no colours when set to anything"},
+    {"XDG_CONFIG_HOME", "where login keeps what it keeps, instead of ~/.config"},
+};
+static const struct manual_row files[] = {
+    {"STATE/url", "where the local master serves HTTP"},
+    {"STATE/admin.token", "its admin token, shown to that master alone"},
+    {"~/.config/grid/url", "the master of the last login"},
+    {"~/.config/grid/token", "the token of the last login, shown to that master alone"},
+};
+static const struct manual_row examples[] = {
+    {"gridctl status", "the grid at a glance"},
+    {"gridctl agent why agent-1", "why a machine runs what it runs"},
+    {"gridctl binary push storage-server-1.1.0-linux-x86_64", "publishes a build"},
+    {"gridctl channel set stable 1.1.0", "moves the machines that follow the channel"},
+    {"gridctl event tail --follow", "watches them"},
+};
 /* clang-format on */
+static const char *const see_also[] = {"grid-agent(8)", "grid-master(8)", "storage-server(8)"};
+static const struct options own_options = {
+    .entries = global_options, .count = sizeof global_options / sizeof global_options[0]};
+static const struct manual manual = {
+    .program = "gridctl",
+    .section = 1,
+    .summary = "asks and tells the master of a grid: what runs where, which version, and why",
+    .usage = "NOUN [VERB] [options] [arguments]",
+    .details = "Every command is one or a few REST calls. Data goes to stdout; remarks, progress "
+               "and errors go to stderr, and errors end with the next thing to try. What cannot be "
+               "undone is asked about first, unless --yes is given.",
+    .options = &own_options,
+    .environment = environment,
+    .environment_count = sizeof environment / sizeof environment[0],
+    .files = files,
+    .file_count = sizeof files / sizeof files[0],
+    .examples = examples,
+    .example_count = sizeof examples / sizeof examples[0],
+    .many = true,
+    .see_also = see_also,
+    .see_also_count = sizeof see_also / sizeof see_also[0],
+};
 
 const struct command_table command_table = {
+    .manual = &manual,
+    .nouns = nouns,
+    .noun_count = sizeof nouns / sizeof nouns[0],
     .commands = commands,
     .count = sizeof commands / sizeof commands[0],
     .global = global_options,

@@ -65,5 +65,9 @@ void options_help(const struct options *o, const void *settings, struct text *ou
 
 void options_clear(const struct options *o, void *settings); /* frees OPTION_LIST values */
 
+/* "--help" does something once; "--[no-]insecure" is a setting, for it has a name elsewhere or
+ * starts as on. */
+bool options_is_setting(const struct option_entry *entry);
+
 /* The candidate closest to word by edit distance, NULL when none is close enough to suggest. */
 const char *options_closest(const char *word, const char *const *candidates, size_t count);

@@ -54,18 +54,15 @@ static void add_value(const struct option_entry *entry, const void *settings, st
     }
 }
 
-/* "--help" does something once; "--[no-]insecure" is a setting, for it has a name elsewhere or
- * starts as on. */
-static bool is_action(const struct option_entry *entry) {
-    return entry->type == OPTION_BOOL && entry->initial == NULL && entry->environment[0] == NULL &&
-           entry->key == NULL;
+bool options_is_setting(const struct option_entry *entry) {
+    return entry->type == OPTION_BOOL &&
+           (entry->initial != NULL || entry->environment[0] != NULL || entry->key != NULL);
 }
 
 static void add_left(const struct option_entry *entry, struct text *out) {
     text_add(out, "  ");
     if (entry->letter != 0) text_add_format(out, "-%c, ", entry->letter);
-    text_add_format(out, "--%s%s", entry->type == OPTION_BOOL && !is_action(entry) ? "[no-]" : "",
-                    entry->flag);
+    text_add_format(out, "--%s%s", options_is_setting(entry) ? "[no-]" : "", entry->flag);
     if (entry->value_name != NULL) text_add_format(out, " %s", entry->value_name);
 }
 
@@ -73,7 +70,7 @@ static void add_left(const struct option_entry *entry, struct text *out) {
 static void add_names(const struct option_entry *entry, const void *settings, struct text *out) {
     OWN_TEXT struct text value = TEXT_EMPTY;
     OWN_TEXT struct text names = TEXT_EMPTY;
-    if (!is_action(entry)) add_value(entry, settings, &value);
+    if (entry->type != OPTION_BOOL || options_is_setting(entry)) add_value(entry, settings, &value);
     if (value.length > 0) text_add_format(&names, "; now %s", value.data);
     if (entry->environment[0] != NULL) text_add_format(&names, "; env %s", entry->environment[0]);
     if (entry->environment[0] != NULL && entry->environment[1] != NULL)

@@ -18,10 +18,13 @@ struct metric metric_db_commit_seconds = {.name = "grid_db_commit_duration_secon
                                           .help = "Time of a group's commit, disk flush included.",
                                           .type = METRIC_HISTOGRAM,
                                           .bounds = metric_seconds_bounds};
-static struct metric agents = {
-    .name = "grid_agents", .help = "Agents by status.", .type = METRIC_GAUGE, .labels = {"status"}};
+static struct metric agents = {.name = "grid_agents",
+                               .help = "Agents by status: pending, up, suspect, lost, revoked.",
+                               .type = METRIC_GAUGE,
+                               .labels = {"status"}};
 static struct metric nodes = {.name = "grid_nodes",
-                              .help = "Storage nodes of reachable agents by state.",
+                              .help = "Nodes of agents that are up or suspect, by state: starting, "
+                                      "healthy, unhealthy, backoff, stopped, draining.",
                               .type = METRIC_GAUGE,
                               .labels = {"state"}};
 static struct metric binaries = {
@@ -37,16 +40,16 @@ static struct metric build_info = {.name = "grid_build_info",
                                    .type = METRIC_GAUGE,
                                    .labels = {"version"}};
 
-static struct metric *const families[] = {&metric_http_seconds,
-                                          &metric_http_sent_bytes,
-                                          &metric_db_commit_seconds,
-                                          &agents,
-                                          &nodes,
-                                          &binaries,
-                                          &heartbeats,
-                                          &parked,
-                                          &build_info};
-#define FAMILY_COUNT (sizeof families / sizeof families[0])
+struct metric *const master_metrics[] = {&metric_http_seconds,
+                                         &metric_http_sent_bytes,
+                                         &metric_db_commit_seconds,
+                                         &agents,
+                                         &nodes,
+                                         &binaries,
+                                         &heartbeats,
+                                         &parked,
+                                         &build_info};
+const size_t master_metric_count = sizeof master_metrics / sizeof master_metrics[0];
 
 void master_metrics_setup(void) {
     metric_http_seconds.bound_count = metric_seconds_bound_count;
@@ -69,11 +72,11 @@ void master_metrics_render(const struct master *m, struct text *out) {
     metric_set(&heartbeats, (double)inbox_heartbeats(m->inbox), NULL, NULL);
     metric_set(&parked, (double)inbox_parked(m->inbox), NULL, NULL);
     metric_set(&build_info, 1, GRID_VERSION, NULL);
-    metrics_render(families, FAMILY_COUNT, out);
+    metrics_render(master_metrics, master_metric_count, out);
 }
 
 void master_metrics_fini(void) {
-    metrics_fini(families, FAMILY_COUNT);
+    metrics_fini(master_metrics, master_metric_count);
 }
 
 void master_metrics_request(void *master, const char *method, const char *route, int status,

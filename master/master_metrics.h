@@ -10,6 +10,10 @@ extern struct metric metric_http_seconds; /* route, status class */
 extern struct metric metric_http_sent_bytes;
 extern struct metric metric_db_commit_seconds;
 
+/* All of them. */
+extern struct metric *const master_metrics[];
+extern const size_t master_metric_count;
+
 /* Once, before the first observation. */
 void master_metrics_setup(void);
 

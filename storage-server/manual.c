@@ -14,7 +14,7 @@ static const struct manual_row examples[] = {
     {"storage-server --data ./data --port 7100", "serves the chunks of ./data on http://127.0.0.1:7100"},
 };
 /* clang-format on */
-static const char *const see_also[] = {"grid-agent(8)", "grid-master(8)", "gridctl-node(1)"};
+static const char *const see_also[] = {"gridctl-node(1)", "grid-agent(8)", "grid-master(8)"};
 
 const struct manual node_manual = {
     .program = "storage-server",

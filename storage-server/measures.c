@@ -67,13 +67,13 @@ struct metric measure_http_sent_bytes = {
     .type = METRIC_COUNTER,
 };
 
-static struct metric *const families[] = {
+struct metric *const measures[] = {
     &measure_build_info,   &measure_chunks,         &measure_capacity_bytes,
     &measure_free_bytes,   &measure_conditions,     &measure_corrupt_chunks,
     &measure_io_errors,    &measure_received_bytes, &measure_scrubbed_bytes,
     &measure_scrub_passes, &measure_http_seconds,   &measure_http_sent_bytes,
 };
-enum { FAMILIES = sizeof families / sizeof families[0] };
+const size_t measure_count = sizeof measures / sizeof measures[0];
 
 void measures_setup(const char *version) {
     measure_http_seconds.bound_count = metric_seconds_bound_count;
@@ -81,9 +81,9 @@ void measures_setup(const char *version) {
 }
 
 void measures_render(struct text *out) {
-    metrics_render(families, FAMILIES, out);
+    metrics_render(measures, measure_count, out);
 }
 
 void measures_fini(void) {
-    metrics_fini(families, FAMILIES);
+    metrics_fini(measures, measure_count);
 }

@@ -16,6 +16,10 @@ extern struct metric measure_scrub_passes;
 extern struct metric measure_http_seconds; /* route, status */
 extern struct metric measure_http_sent_bytes;
 
+/* All of them. */
+extern struct metric *const measures[];
+extern const size_t measure_count;
+
 /* Before threads. */
 void measures_setup(const char *version);
 void measures_render(struct text *out);
