@@ -1,9 +1,9 @@
 #include "lib/http_client_internal.h"
+#include "lib/http_server.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 struct download {
@@ -18,26 +18,13 @@ static bool too_large(struct http_transfer *t, int64_t size_bytes) {
                    t->url, size_bytes);
 }
 
-/* Takes the words before a number, and the number, off *text. */
-static bool take_number(const char **text, const char *before, int64_t *out) {
-    size_t length = strlen(before);
-    if (strncmp(*text, before, length) != 0) return false;
-    const char *digits = *text + length;
-    if (*digits < '0' || *digits > '9') return false;
-    char *end = NULL;
-    *out = strtoll(digits, &end, 10); /* too many digits: the largest number, which fits nothing */
-    *text = end;
-    return true;
-}
-
 /* "bytes FIRST-LAST/TOTAL" must be the rest of the file that is wanted. */
 static bool check_range(struct http_transfer *t, const struct http_download *d) {
     int64_t first = -1;
     int64_t last = -1;
     int64_t total = -1;
-    const char *range = t->content_range;
-    if (!take_number(&range, "bytes ", &first) || !take_number(&range, "-", &last) ||
-        !take_number(&range, "/", &total) || *range != '\0' || first != d->offset || last < first)
+    if (!http_content_range_parse(t->content_range, &first, &last, &total) || first != d->offset ||
+        last < first)
         return err_set(t->e, ERR_UNREACHABLE, "%.120s answered with another range than asked: %s",
                        t->url, t->content_range);
     if (total > d->size_bytes) return too_large(t, d->size_bytes);

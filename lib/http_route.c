@@ -212,6 +212,28 @@ int http_range_parse(const char *range, int64_t size, int64_t *first, int64_t *l
     return 206;
 }
 
+#define POSITION_DIGITS_MAX 18
+
+/* Takes what stands before a number, and the number, off *cursor. */
+static bool take_position(const char **cursor, const char *before, int64_t *out) {
+    size_t length = strlen(before);
+    if (strncmp(*cursor, before, length) != 0) return false;
+    const char *digits = *cursor + length;
+    *cursor = digits;
+    return parse_position(cursor, out) && *cursor - digits <= POSITION_DIGITS_MAX;
+}
+
+bool http_content_range_parse(const char *text, int64_t *first, int64_t *last, int64_t *total) {
+    const char *at = text;
+    if (take_position(&at, "bytes */", total)) {
+        *first = *total;
+        *last = *total - 1;
+        return *at == '\0';
+    }
+    return take_position(&text, "bytes ", first) && take_position(&text, "-", last) &&
+           take_position(&text, "/", total) && *text == '\0' && *first <= *last && *last < *total;
+}
+
 bool http_etag_listed(const char *list, const char *etag, bool weak_counts) {
     size_t wanted = strlen(etag);
     const char *at = list;

@@ -61,10 +61,21 @@ static int http_error(struct mg_connection *connection, int status, const char *
     return 0;
 }
 
+/* Clients can bring about some of CivetWeb's words as often as they like. */
+static void log_while_serving(struct http_server *s, const char *message) {
+    static const struct rate_limit limit = {.per_second = 0.1, .burst = 10};
+    pthread_mutex_lock(&s->lock);
+    bool may = rate_take(&s->words, limit, 1, clock_monotonic_ms(), NULL);
+    unsigned unsaid = s->words_unsaid;
+    s->words_unsaid = may ? 0 : unsaid + 1;
+    pthread_mutex_unlock(&s->lock);
+    if (may) log_warn("http.civetweb", "text=%s unsaid_before=%u", message, unsaid);
+}
+
 static int log_message(const struct mg_connection *connection, const char *message) {
     struct http_server *s = mg_get_user_context_data(connection);
     if (atomic_load(&s->started))
-        log_warn("http.civetweb", "text=%s", message);
+        log_while_serving(s, message);
     else
         snprintf(s->startup_trouble, sizeof s->startup_trouble, "%s", message);
     return 1;

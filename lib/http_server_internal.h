@@ -5,6 +5,7 @@
 #include "lib/http_route.h"
 #include "lib/http_server.h"
 #include "lib/http_server_civetweb.h"
+#include "lib/rate.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -43,9 +44,12 @@ struct http_server {
     atomic_size_t workers_started;
     size_t worker_count;
     struct http_worker *workers;
-    pthread_mutex_t lock; /* guards busy_count, and socket, busy, address, web_socket of workers */
+    /* Guards what follows, and socket, busy, address, web_socket of workers. */
+    pthread_mutex_t lock;
     pthread_cond_t quiet; /* busy_count became 0 */
     size_t busy_count;
+    struct rate_bucket words; /* of CivetWeb for the log */
+    unsigned words_unsaid;
 };
 
 enum http_body_kind { HTTP_BODY_NONE, HTTP_BODY_LENGTH, HTTP_BODY_CHUNKED };

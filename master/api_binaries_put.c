@@ -7,10 +7,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-
-#define NUMBER_MAX (INT64_C(1) << 60) /* sums of such numbers do not overflow */
 
 static const char *const allowed[] = {"name", "sha256", "notes", NULL};
 
@@ -63,44 +60,16 @@ void api_binaries_head(struct http_request *r) {
     http_reply_empty(r, 200);
 }
 
-static bool parse_number(const char **cursor, char end, int64_t *out) {
-    char *after = NULL;
-    if (**cursor < '0' || **cursor > '9') return false;
-    *out = strtoll(*cursor, &after, 10);
-    if (*after != end || *out > NUMBER_MAX) return false;
-    *cursor = after + (end != '\0');
-    return true;
-}
-
-/* "bytes FIRST-LAST/TOTAL" (RFC 9110 section 14.4). An empty body goes with an asterisk in place of
- * FIRST-LAST: every byte is here, and only the master's answer is missing. */
-static bool parse_range(const char *range, struct put *p, int64_t *length) {
-    static const char all_here[] = "bytes */";
-    static const char unit[] = "bytes ";
-    int64_t last = 0;
-    if (strncmp(range, all_here, sizeof all_here - 1) == 0) {
-        const char *at = range + sizeof all_here - 1;
-        if (!parse_number(&at, '\0', &p->total)) return false;
-        p->first = p->total;
-        *length = 0;
-        return true;
-    }
-    const char *at = range + sizeof unit - 1;
-    if (strncmp(range, unit, sizeof unit - 1) != 0 || !parse_number(&at, '-', &p->first) ||
-        !parse_number(&at, '/', &last) || !parse_number(&at, '\0', &p->total))
-        return false;
-    *length = last - p->first + 1;
-    return last >= p->first && last < p->total;
-}
-
+/* An empty body goes with the range "*": every byte is here, and only the answer is missing. */
 static bool read_range(struct http_request *r, struct put *p, struct err *e) {
     const char *range = http_header(r, "Content-Range");
-    int64_t expected = 0;
+    int64_t last = 0;
     p->total = -1;
     if (range == NULL) return true;
-    if (!parse_range(range, p, &expected))
+    if (!http_content_range_parse(range, &p->first, &last, &p->total))
         return err_set(e, ERR_INVALID, "Content-Range %.64s: bytes FIRST-LAST/TOTAL is expected",
                        range);
+    int64_t expected = last - p->first + 1;
     int64_t length = http_body_length(r);
     if (length >= 0 && length != expected)
         return err_set(e, ERR_INVALID,

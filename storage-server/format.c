@@ -129,11 +129,12 @@ static bool check_kind(const unsigned char *in, struct err *e) {
 /* What our own writer never writes is damage, even under a right checksum. */
 static bool check_values(const unsigned char *in, const struct chunk_header *header,
                          struct err *e) {
-    bool ok = get(in + AT_VERSION, 2) == VERSION && get(in + AT_SIZE, 2) == CHUNK_HEADER_BYTES &&
-              get(in + AT_BLOCK, 4) == CHUNK_BLOCK_BYTES && header->length >= 0 &&
-              header->length <= CHUNK_MAX_BYTES && header->offset >= 0 &&
-              chunk_id_valid(header->id) && strlen(header->id) == in[AT_ID_LENGTH];
-    return ok || err_set(e, ERR_CORRUPT, "chunk header holds impossible values");
+    unsigned char again[CHUNK_HEADER_BYTES];
+    bool ok = header->length >= 0 && header->length <= CHUNK_MAX_BYTES && header->offset >= 0 &&
+              chunk_id_valid(header->id);
+    if (ok) chunk_header_encode(header, again);
+    return (ok && memcmp(in, again, sizeof again) == 0) ||
+           err_set(e, ERR_CORRUPT, "chunk header holds impossible values");
 }
 
 bool chunk_header_decode(const unsigned char in[CHUNK_HEADER_BYTES], struct chunk_header *out,
@@ -166,10 +167,11 @@ int64_t chunk_file_bytes(int64_t length) {
 }
 
 int64_t chunk_length_of_file(int64_t file_bytes) {
+    if (file_bytes < CHUNK_HEADER_BYTES || file_bytes > chunk_file_bytes(CHUNK_MAX_BYTES))
+        return -1;
     int64_t rest = file_bytes - CHUNK_HEADER_BYTES;
-    if (rest < 0) return -1;
     int64_t blocks = (rest + CHUNK_BLOCK_BYTES + 3) / (CHUNK_BLOCK_BYTES + 4);
     int64_t length = rest - 4 * blocks;
-    bool fits = length >= 0 && length <= CHUNK_MAX_BYTES && chunk_file_bytes(length) == file_bytes;
+    bool fits = length >= 0 && chunk_file_bytes(length) == file_bytes;
     return fits ? length : -1;
 }

@@ -1,6 +1,9 @@
 /* What comes from people who mean harm, and from broken clients: each gets the right status, harms
  * nothing, and the next request is answered. */
+#include "lib/log_recent.h"
 #include "tests/unit/lib/http_fixture.h"
+
+#define LOG_KEPT_BYTES (64 * 1024)
 
 static void hello(struct http_request *r) {
     http_reply_text(r, 200, "text/plain", "hello", 5);
@@ -317,6 +320,23 @@ static void a_flood_of_connections_leaves_the_server_alive(void **state) {
     the_server_still_answers("a flood");
 }
 
+/* CivetWeb has something to say about each of these. */
+static void the_log_cannot_be_flooded(void **state) {
+    (void)state;
+    OWN_TEXT struct text request = TEXT_EMPTY;
+    OWN_TEXT struct text log = TEXT_EMPTY;
+    text_add(&request, "GET /api/binaries HTTP/1.");
+    repeat(&request, "9999999999", 30);
+    text_add(&request, "\r\n" H "\r\n");
+    for (int i = 0; i < 100; i++)
+        expect("a version of 300 digits", request.data, request.length, 505);
+    log_recent(LOG_KEPT_BYTES, &log);
+    int said = 0;
+    for (const char *at = text_value(&log); (at = strstr(at, "http.civetweb")) != NULL; at++)
+        said++;
+    assert_in_range(said, 1, 12);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(targets_are_checked),
@@ -327,6 +347,8 @@ int main(void) {
         cmocka_unit_test(white_space_does_not_show_the_request_before),
         cmocka_unit_test(smuggled_requests_are_not_answered),
         cmocka_unit_test(a_flood_of_connections_leaves_the_server_alive),
+        cmocka_unit_test(the_log_cannot_be_flooded),
     };
+    log_recent_keep(LOG_KEPT_BYTES);
     return cmocka_run_group_tests(tests, begin, end);
 }

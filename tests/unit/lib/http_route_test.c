@@ -145,6 +145,46 @@ static void ranges_follow_the_standard(void **state) {
     }
 }
 
+static void content_ranges_are_whole(void **state) {
+    (void)state;
+    static const struct {
+        const char *text;
+        bool taken;
+        int64_t first, last, total;
+    } cases[] = {
+        {"bytes 0-0/1",                                               true,  0, 0,  1                 },
+        {"bytes */9",                                                 true,  9, 8,  9                 },
+        {"bytes */9 ",                                                false, 0, 0,  0                 },
+        {"bytes */1000000000000000000",                               false, 0, 0,  0                 },
+        {"bytes */",                                                  false, 0, 0,  0                 },
+        {"bytes */-9",                                                false, 0, 0,  0                 },
+        {"bytes 5-99/100",                                            true,  5, 99, 100               },
+        {"bytes 0-1/999999999999999999",                              true,  0, 1,  999999999999999999},
+        {"bytes 0-1/1000000000000000000",                             false, 0, 0,  0                 },
+        {"bytes 18446744073709551616-18446744073709551617/184467440", false, 0, 0,  0                 },
+        {"bytes 0-99/99",                                             false, 0, 0,  0                 },
+        {"bytes 5-4/9",                                               false, 0, 0,  0                 },
+        {"bytes 0-1/*",                                               false, 0, 0,  0                 },
+        {"bytes 0-1/9 ",                                              false, 0, 0,  0                 },
+        {"bytes  0-1/9",                                              false, 0, 0,  0                 },
+        {"bytes +0-1/9",                                              false, 0, 0,  0                 },
+        {"bytes -1/9",                                                false, 0, 0,  0                 },
+        {"bytes 0-/9",                                                false, 0, 0,  0                 },
+        {"bytes=0-1/9",                                               false, 0, 0,  0                 },
+        {"bytes",                                                     false, 0, 0,  0                 },
+        {"",                                                          false, 0, 0,  0                 },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        int64_t first = 0, last = 0, total = 0;
+        bool taken = http_content_range_parse(cases[i].text, &first, &last, &total);
+        bool right = taken == cases[i].taken;
+        if (taken)
+            right = right && first == cases[i].first && last == cases[i].last &&
+                    total == cases[i].total;
+        if (!right) fail_msg("%s", cases[i].text);
+    }
+}
+
 static void etags_are_found_in_lists(void **state) {
     (void)state;
     static const struct {
@@ -344,6 +384,7 @@ int main(void) {
         cmocka_unit_test(the_order_of_rows_does_not_matter),
         cmocka_unit_test(parameters_are_decoded_once),
         cmocka_unit_test(ranges_follow_the_standard),
+        cmocka_unit_test(content_ranges_are_whole),
         cmocka_unit_test(etags_are_found_in_lists),
         cmocka_unit_test(roles_have_names),
         cmocka_unit_test(paths_that_lead_elsewhere_are_refused),

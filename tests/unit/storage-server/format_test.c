@@ -99,14 +99,15 @@ static void impossible_values_are_damage(void **state) {
         size_t at;
         unsigned char value;
     } changes[] = {
-        {8,  0   }, /* version 0 */
-        {10, 64  }, /* size of the header */
-        {15, 3   }, /* length of the id */
-        {22, 1   }, /* length of the data */
-        {23, 0x80}, /* a negative one */
-        {26, 2   }, /* size of a block */
-        {39, 0x80}, /* a negative offset */
-        {64, '/' }, /* id */
+        {8,   0   }, /* version 0 */
+        {10,  64  }, /* size of the header */
+        {15,  3   }, /* length of the id */
+        {22,  1   }, /* length of the data */
+        {23,  0x80}, /* a negative one */
+        {26,  2   }, /* size of a block */
+        {39,  0x80}, /* a negative offset */
+        {64,  '/' }, /* id */
+        {127, 1   }, /* what follows the id */
     };
     struct chunk_header header = example();
     struct chunk_header back;
@@ -184,7 +185,9 @@ static void length_follows_from_the_size_of_a_file(void **state) {
     assert_int_equal(chunk_length_of_file(127), -1);
     for (int64_t size = 129; size <= 132; size++) assert_int_equal(chunk_length_of_file(size), -1);
     assert_int_equal(chunk_length_of_file(chunk_file_bytes(65536) + 1), -1);
-    assert_int_equal(chunk_length_of_file(chunk_file_bytes(CHUNK_MAX_BYTES) + 5), -1);
+    assert_int_equal(chunk_length_of_file(chunk_file_bytes(CHUNK_MAX_BYTES) + 1), -1);
+    assert_int_equal(chunk_length_of_file(INT64_MAX), -1); /* a sparse file may be that long */
+    assert_int_equal(chunk_length_of_file(INT64_MIN), -1);
 }
 
 int main(void) {
