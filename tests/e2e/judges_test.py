@@ -208,7 +208,7 @@ class FilesTest(JudgesCase):
             bad = os.path.join(place, "bad.service")
             with open(bad, "w") as f:
                 f.write("[Service]\nExecStart=/bin/true\nKillMode=sometimes\n")
-            self.assertIn("KillMode", "".join(self.complaints(bad)))
+            self.assertIn("kill mode", "".join(self.complaints(bad)))
 
 
 if __name__ == "__main__":
