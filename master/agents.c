@@ -144,14 +144,6 @@ bool agents_take_row(struct agents *a, struct agent_row *row) {
     return taken;
 }
 
-static void load_row(struct agent_row *row, void *argument) {
-    agents_take_row(argument, row);
-}
-
-static bool load_rows(struct db_connection *c, void *argument, struct err *e) {
-    return agent_rows_read(c, NULL, load_row, argument, e);
-}
-
 bool agents_open(struct agents **out, const struct agents_options *options, struct err *e) {
     OWN(agents) struct agents *a = memory_zeroed(1, sizeof *a);
     a->options = *options;
@@ -163,7 +155,7 @@ bool agents_open(struct agents **out, const struct agents_options *options, stru
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&a->log_arrived, &monotonic);
     pthread_condattr_destroy(&monotonic);
-    if (!db_read(options->db, load_rows, a, e) || !agents_refresh(a, e))
+    if (!db_read(options->db, agents_load, a, e) || !agents_refresh(a, e))
         return err_wrap(e, "load agents");
     *out = TAKE(a);
     return true;
@@ -188,6 +180,7 @@ void agents_close(struct agents *a) {
     for (size_t i = 0; i < a->count; i++) agent_free(a->sorted[i]);
     free(a->sorted);
     free_pending(a->events);
+    desired_groups_free(a->groups);
     pthread_cond_destroy(&a->log_arrived);
     pthread_mutex_destroy(&a->lock);
     free(a);

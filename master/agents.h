@@ -33,9 +33,9 @@ struct agents_options {
     struct events *events;
     int64_t suspect_ms;
     int64_t lost_ms;
-    /* Called without the lock when an agent's desired state changed: whoever holds its parked
-     * heartbeat answers it. */
-    void (*desired_changed)(void *context, const char *agent_id);
+    /* Called without the lock when the desired state of these agents changed: whoever holds their
+     * parked heartbeats answers them. */
+    void (*desired_changed)(void *context, const char *const *agent_ids, size_t count);
     /* Called without the lock when an agent may not go on as it is (revoked, removed): its session
      * ends. */
     void (*dismissed)(void *context, const char *agent_id);

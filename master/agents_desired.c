@@ -38,6 +38,18 @@ static void describe_artifact(const struct binary *b, struct wire_desired *out) 
     out->signature = text_duplicate(b->signature);
 }
 
+/* Under the lock: the details from what the last refresh chose. False when the agent's row says
+ * something else, as it may for a moment. */
+static bool describe_choice(const struct agents *a, const struct agent_view *v,
+                            struct wire_desired *out) {
+    const struct desired_group *g = desired_group_find(a->groups, v->channel, v->platform, v->arch);
+    if (g == NULL || g->binary == NULL || strcmp(g->binary->sha256, out->sha256) != 0 ||
+        strcmp(g->binary->id.version, out->version) != 0)
+        return false;
+    describe_artifact(g->binary, out);
+    return true;
+}
+
 /* The row is chosen by digest, since the machine may be served by an "any" build. */
 static bool find_artifact(struct agents *a, const char *platform, const char *arch,
                           struct wire_desired *out, struct err *e) {
@@ -56,19 +68,25 @@ static bool find_artifact(struct agents *a, const char *platform, const char *ar
 
 bool agents_desired(struct agents *a, const char *id, struct wire_desired *out, struct err *e) {
     char platform[PLATFORM_SIZE], arch[PLATFORM_SIZE];
+    bool complete = false;
     *out = (struct wire_desired){0};
     pthread_mutex_lock(&a->lock);
     struct agent *agent = agents_get(a, id);
     if (agent != NULL) {
         describe(agent, out);
+        complete = out->version[0] == '\0' || describe_choice(a, &agent->view, out);
         memcpy(platform, agent->view.platform, sizeof platform);
         memcpy(arch, agent->view.arch, sizeof arch);
     }
     pthread_mutex_unlock(&a->lock);
     if (agent == NULL) return agents_unknown(e, id);
-    if (out->version[0] == '\0' || find_artifact(a, platform, arch, out, e)) return true;
+    if (complete || find_artifact(a, platform, arch, out, e)) return true;
     json_clear(&wire_desired_schema, out);
     return false;
+}
+
+void agents_tell(struct agents *a, const char *id) {
+    a->options.desired_changed(a->options.context, &id, 1);
 }
 
 bool agents_news(struct agents *a, const char *id, int64_t generation) {
@@ -127,7 +145,7 @@ bool agents_fetch_log(struct agents *a, const char *agent_id, const char *node_i
     int64_t request = asked ? ask(a, agent, node_id, max_bytes) : 0;
     pthread_mutex_unlock(&a->lock);
     if (!asked) return false;
-    a->options.desired_changed(a->options.context, agent_id);
+    agents_tell(a, agent_id);
     pthread_mutex_lock(&a->lock);
     bool arrived = wait_for_log(a, agent_id, node_id, request, timeout_ms, out, e);
     pthread_mutex_unlock(&a->lock);

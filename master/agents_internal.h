@@ -1,5 +1,6 @@
 /* What the files of the agents room share: agents.c (registry), agents_rows.c (what should be, in
- * the database), agents_observe.c (what is), agents_log.c. Not for others. */
+ * the database), agents_refresh.c (which version each should run), agents_desired.c (what it is
+ * told), agents_observe.c (what is). Not for others. */
 #pragma once
 
 #include "lib/labels.h"
@@ -36,15 +37,32 @@ struct pending_event {
 
 struct agents {
     struct agents_options options;
-    pthread_mutex_t lock; /* guards everything below */
+    pthread_mutex_t lock; /* guards everything below but refreshes */
     pthread_cond_t log_arrived;
     struct agent **sorted; /* by id */
     size_t count;
     struct pending_event *events, **events_end;
     size_t event_count;
+    struct desired_group *groups;
     int64_t next_log_request;
     bool stopping;
+    int64_t refreshes; /* counted by the database's writer, which alone uses it */
 };
+
+/* What the machines of one channel, platform and arch should run, as the last refresh chose it. */
+struct desired_group {
+    char channel[CHANNEL_NAME_SIZE];
+    char platform[PLATFORM_SIZE], arch[PLATFORM_SIZE];
+    enum desired_rule rule;
+    char reason[256];
+    struct binary *binary; /* NULL: nothing is desired; owned */
+    int64_t refresh;       /* the number of the refresh that chose it: higher ones win */
+    struct desired_group *next;
+};
+void desired_groups_free(struct desired_group *groups);
+const struct desired_group *desired_group_find(const struct desired_group *groups,
+                                               const char *channel, const char *platform,
+                                               const char *arch);
 
 /* A row of `agent` with its orders, as an operation read it after changing it. */
 struct agent_row {
@@ -63,10 +81,14 @@ bool agents_unknown(struct err *e, const char *id); /* sets ERR_NOT_FOUND with t
  * is new). The row is emptied. True when something was taken. Takes the lock itself. */
 bool agents_take_row(struct agents *a, struct agent_row *row);
 
-/* Reads every row, or the one with this id, inside an operation. */
-typedef void agent_row_taker(struct agent_row *row, void *argument);
-MUST_CHECK bool agent_rows_read(struct db_connection *c, const char *id, agent_row_taker *taker,
-                                void *argument, struct err *e);
+/* Inside an operation. Takes every row into memory: a db_operation whose argument is the agents. */
+MUST_CHECK bool agents_load(struct db_connection *c, void *agents, struct err *e);
+/* Reads one row; ERR_NOT_FOUND when it is not there. */
+MUST_CHECK bool agent_row_read(struct db_connection *c, const char *id, struct agent_row *out,
+                               struct err *e);
+
+/* Tells one agent that it should do something else: agents_options.desired_changed. */
+void agents_tell(struct agents *a, const char *id);
 
 /* Under the lock. */
 void agents_add_event(struct agents *a, const char *kind, const char *subject, const char *format,

@@ -34,15 +34,7 @@ static void decode_report(const char *json, struct wire_heartbeat *out) {
         log_warn("agent.report_unreadable", "error=%s", e.text);
 }
 
-struct rows {
-    struct agent_row *rows;
-    size_t count;
-};
-
-static bool take_agent(struct db_row *row, void *argument, struct err *e) {
-    struct rows *r = argument;
-    r->rows = memory_resize(r->rows, r->count + 1, sizeof *r->rows);
-    struct agent_row *out = &r->rows[r->count++];
+static bool take_agent(struct db_row *row, struct agent_row *out, struct err *e) {
     *out = (struct agent_row){0};
     struct agent_view *v = &out->view;
     snprintf(v->id, sizeof v->id, "%s", db_column_text(row, 0));
@@ -65,41 +57,55 @@ static bool take_agent(struct db_row *row, void *argument, struct err *e) {
            err_wrap(e, "agent %s", v->id);
 }
 
-static bool take_order(struct db_row *row, void *argument, struct err *e) {
-    struct agent_row *r = argument;
-    (void)e;
-    r->orders = memory_resize(r->orders, r->order_count + 1, sizeof *r->orders);
-    struct wire_node_order *order = &r->orders[r->order_count++];
+static void add_order(struct db_row *row, struct wire_node_order **orders, size_t *count) {
+    *orders = memory_resize(*orders, *count + 1, sizeof **orders);
+    struct wire_node_order *order = &(*orders)[(*count)++];
     snprintf(order->id, sizeof order->id, "%s", db_column_text(row, 0));
     order->restart_generation = db_column_int(row, 1);
-    return true;
 }
 
-bool agent_rows_read(struct db_connection *c, const char *id, agent_row_taker *taker,
-                     void *argument, struct err *e) {
-    struct rows r = {0};
-    bool read = db_query(c, Q_AGENT_LIST, take_agent, &r, e, "s", id);
-    for (size_t i = 0; i < r.count && read; i++)
-        read = db_query(c, Q_NODE_LIST, take_order, &r.rows[i], e, "s", r.rows[i].view.id);
-    for (size_t i = 0; i < r.count; i++) {
-        if (read) taker(&r.rows[i], argument);
-        agent_row_clear(&r.rows[i]);
-    }
-    free(r.rows);
+static bool load_agent(struct db_row *row, void *argument, struct err *e) {
+    struct agent_row loaded;
+    bool read = take_agent(row, &loaded, e);
+    if (read) agents_take_row(argument, &loaded);
+    agent_row_clear(&loaded);
     return read;
 }
 
-static void keep_row(struct agent_row *row, void *argument) {
-    *(struct agent_row *)argument = *row;
-    *row = (struct agent_row){0};
+static bool load_order(struct db_row *row, void *argument, struct err *e) {
+    struct agents *a = argument;
+    (void)e;
+    pthread_mutex_lock(&a->lock);
+    struct agent *agent = agents_get(a, db_column_text(row, 2));
+    if (agent != NULL) add_order(row, &agent->orders, &agent->order_count);
+    pthread_mutex_unlock(&a->lock);
+    return true;
 }
 
-/* Reads one row; ERR_NOT_FOUND when it is not there. */
-static bool read_row(struct db_connection *c, const char *id, struct agent_row *out,
-                     struct err *e) {
+bool agents_load(struct db_connection *c, void *agents, struct err *e) {
+    return db_query(c, Q_AGENT_LIST, load_agent, agents, e, "") &&
+           db_query(c, Q_NODE_LIST, load_order, agents, e, "");
+}
+
+static bool read_agent(struct db_row *row, void *argument, struct err *e) {
+    return take_agent(row, argument, e);
+}
+
+static bool read_order(struct db_row *row, void *argument, struct err *e) {
+    struct agent_row *r = argument;
+    (void)e;
+    add_order(row, &r->orders, &r->order_count);
+    return true;
+}
+
+bool agent_row_read(struct db_connection *c, const char *id, struct agent_row *out, struct err *e) {
     *out = (struct agent_row){0};
-    if (!agent_rows_read(c, id, keep_row, out, e)) return false;
-    return out->view.id[0] != '\0' || agents_unknown(e, id);
+    if (db_query(c, Q_AGENT_FIND, read_agent, out, e, "s", id) &&
+        (out->view.id[0] != '\0' || agents_unknown(e, id)) &&
+        db_query(c, Q_NODE_OF_AGENT, read_order, out, e, "s", id))
+        return true;
+    agent_row_clear(out);
+    return false;
 }
 
 struct row_change {
@@ -114,9 +120,9 @@ struct row_change {
 
 static bool run_change(struct db_connection *c, void *argument, struct err *e) {
     struct row_change *r = argument;
-    if (!read_row(c, r->id, &r->row, e) || !r->change(c, r, e)) return false;
+    if (!agent_row_read(c, r->id, &r->row, e) || !r->change(c, r, e)) return false;
     agent_row_clear(&r->row);
-    return read_row(c, r->id, &r->row, e);
+    return agent_row_read(c, r->id, &r->row, e);
 }
 
 /* Runs the change, takes the new row into memory and tells the agent. */
@@ -124,7 +130,7 @@ static bool change_row(struct agents *a, struct row_change *r, struct err *e) {
     bool changed = db_write(a->options.db, run_change, r, e);
     if (changed) {
         agents_take_row(a, &r->row);
-        a->options.desired_changed(a->options.context, r->id);
+        agents_tell(a, r->id);
         events_announce(a->options.events);
     }
     agent_row_clear(&r->row);
@@ -341,11 +347,12 @@ static bool write_enrollment(struct db_connection *c, struct enrolling *n, bool 
 static bool enroll(struct db_connection *c, void *argument, struct err *e) {
     struct enrolling *n = argument;
     struct err why;
-    bool known = read_row(c, n->in->id, &n->row, &why);
+    bool known = agent_row_read(c, n->in->id, &n->row, &why);
     if (!known && why.code != ERR_NOT_FOUND) return *e = why, false;
     if (known && !check_known_agent(&n->row.view, n->in, e)) return false;
     agent_row_clear(&n->row);
-    if (!write_enrollment(c, n, known, e) || !read_row(c, n->in->id, &n->row, e)) return false;
+    if (!write_enrollment(c, n, known, e) || !agent_row_read(c, n->in->id, &n->row, e))
+        return false;
     n->admission = n->row.view.admission;
     return true;
 }

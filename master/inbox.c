@@ -166,13 +166,15 @@ static bool take_parked(struct inbox *i, struct peer *p, struct answer *out) {
     return true;
 }
 
-void inbox_desired_changed(void *inbox, const char *agent_id) {
+void inbox_desired_changed(void *inbox, const char *const *agent_ids, size_t count) {
     struct inbox *i = inbox;
-    struct answer answer;
+    OWN_MEMORY struct answer *answers = memory_zeroed(count, sizeof *answers);
+    size_t parked = 0;
     pthread_mutex_lock(&i->lock);
-    bool parked = take_parked(i, find_live(i, agent_id), &answer);
+    for (size_t n = 0; n < count; n++)
+        parked += take_parked(i, find_live(i, agent_ids[n]), &answers[parked]);
     pthread_mutex_unlock(&i->lock);
-    if (parked) answer_desired(i, &answer);
+    for (size_t n = 0; n < parked; n++) answer_desired(i, &answers[n]);
 }
 
 /* A hello that was not followed up must not become the session of whoever gets the id next. */

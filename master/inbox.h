@@ -32,9 +32,9 @@ void *inbox_run(void *inbox);
  * thread calls it every 100 ms. */
 void inbox_tick(struct inbox *i, int64_t now_ms);
 
-/* Answers the agent's parked heartbeat with its desired state as it is now.
+/* Answers the parked heartbeats of these agents with their desired states as they are now.
  * agents_options.desired_changed. */
-void inbox_desired_changed(void *inbox, const char *agent_id);
+void inbox_desired_changed(void *inbox, const char *const *agent_ids, size_t count);
 
 /* Ends an agent's session: its next message is answered with hello_required or the reason it may
  * not come back. */

@@ -38,9 +38,9 @@ static void start_thread(pthread_t *thread, void *(*run)(void *), void *argument
 
 /* A change of what an agent should be reaches it through the inbox, which exists only after the
  * agents do. */
-static void desired_changed(void *context, const char *agent_id) {
+static void desired_changed(void *context, const char *const *agent_ids, size_t count) {
     const struct master *m = context;
-    if (m->inbox != NULL) inbox_desired_changed(m->inbox, agent_id);
+    if (m->inbox != NULL) inbox_desired_changed(m->inbox, agent_ids, count);
 }
 
 static void dismissed(void *context, const char *agent_id) {

@@ -14,6 +14,8 @@ EMBED_DECLARE(master_schema)
     " desired_version, desired_sha256, platform, arch, address, enrolled_at, last_seen_at, "       \
     "status,"                                                                                      \
     " report"
+#define AGENT_CHOICE_COLUMNS                                                                       \
+    "id, channel, platform, arch, generation, desired_version, desired_sha256"
 #define TOKEN_COLUMNS "id, kind, hash, role, labels, uses_left, expires_at, created_at, created_by"
 #define EVENT_COLUMNS "seq, at, kind, subject, text, principal, data"
 
@@ -53,7 +55,10 @@ static const char *const statements[Q_COUNT] = {
         "INSERT INTO agent (id, public_key, admission, reported_labels, assigned_labels,"
         " platform, arch, address, enrolled_at)"
         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-    [Q_AGENT_LIST] = "SELECT " AGENT_COLUMNS " FROM agent WHERE ?1 IS NULL OR id=?1 ORDER BY id",
+    [Q_AGENT_LIST] = "SELECT " AGENT_COLUMNS " FROM agent ORDER BY id",
+    [Q_AGENT_FIND] = "SELECT " AGENT_COLUMNS " FROM agent WHERE id=?1",
+    [Q_AGENT_CHOICE_LIST] = "SELECT " AGENT_CHOICE_COLUMNS " FROM agent ORDER BY id",
+    [Q_AGENT_CHOICE_FIND] = "SELECT " AGENT_CHOICE_COLUMNS " FROM agent WHERE id=?1",
     [Q_AGENT_REENROLL] =
         "UPDATE agent SET reported_labels=?2, assigned_labels=?3, platform=?4, arch=?5,"
         " address=?6, generation=generation+1 WHERE id=?1",
@@ -70,7 +75,9 @@ static const char *const statements[Q_COUNT] = {
         " last_seen_at=?6, status=?7, report=?8 WHERE id=?1",
     [Q_AGENT_DELETE] = "DELETE FROM agent WHERE id=?1",
 
-    [Q_NODE_LIST] = "SELECT id, restart_generation FROM node WHERE agent_id=?1 ORDER BY id",
+    [Q_NODE_LIST] = "SELECT id, restart_generation, agent_id FROM node ORDER BY id",
+    [Q_NODE_OF_AGENT] =
+        "SELECT id, restart_generation, agent_id FROM node WHERE agent_id=?1 ORDER BY id",
     [Q_NODE_RESTART] = "INSERT INTO node (id, agent_id, restart_generation) VALUES (?1, ?2, ?3)"
                        " ON CONFLICT (id) DO UPDATE SET"
                        " restart_generation=max(restart_generation+1, ?3)",

@@ -35,9 +35,9 @@ static inline void pass_ms(int64_t ms) {
     atomic_fetch_add(&test_clock_ms, ms);
 }
 
-static inline void post_changed(void *context, const char *agent_id) {
+static inline void post_changed(void *context, const char *const *agent_ids, size_t count) {
     const struct post *p = context;
-    if (p->inbox != NULL) inbox_desired_changed(p->inbox, agent_id);
+    if (p->inbox != NULL) inbox_desired_changed(p->inbox, agent_ids, count);
 }
 
 static inline void post_dismissed(void *context, const char *agent_id) {

@@ -40,10 +40,12 @@ static inline void assert_true_or_say(bool done, const struct err *e) {
     if (!done) fail_msg("%s", e->text);
 }
 
-static inline void fixture_told(void *context, const char *agent_id) {
+static inline void fixture_told(void *context, const char *const *agent_ids, size_t count) {
     struct fixture *f = context;
-    size_t used = strlen(f->told);
-    snprintf(f->told + used, sizeof f->told - used, "%s ", agent_id);
+    for (size_t i = 0; i < count; i++) {
+        size_t used = strlen(f->told);
+        snprintf(f->told + used, sizeof f->told - used, "%s ", agent_ids[i]);
+    }
 }
 
 static inline void fixture_dismissed(void *context, const char *agent_id) {
