@@ -1,6 +1,7 @@
 #include "agent/fetch_job.h"
 
 #include "lib/log.h"
+#include "lib/secret.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -10,7 +11,8 @@
 struct order {
     uint64_t number; /* 0: nothing to do */
     struct version version;
-    char *url;  /* of a download */
+    char *url; /* of a download */
+    char token[WIRE_DOWNLOAD_TOKEN_SIZE];
     char *path; /* of a local file */
 };
 
@@ -29,7 +31,7 @@ static void order_clear(struct order *o) {
     version_clear(&o->version);
     free(o->url);
     free(o->path);
-    *o = (struct order){0};
+    secret_wipe(o, sizeof *o);
 }
 
 struct fetch *fetch_new(const struct fetch_options *options) {
@@ -62,8 +64,10 @@ static uint64_t place_order(struct fetch *f, struct order *o) {
     return o->number;
 }
 
-uint64_t fetch_download(struct fetch *f, const struct version *version, const char *url) {
+uint64_t fetch_download(struct fetch *f, const struct version *version, const char *url,
+                        const char *token) {
     struct order o = {.url = text_duplicate(url)};
+    snprintf(o.token, sizeof o.token, "%s", token);
     version_copy(&o.version, version);
     return place_order(f, &o);
 }
@@ -134,7 +138,7 @@ static void on_verifying(void *argument) {
 
 static bool do_order(const struct fetch_work *w, struct order *o, bool *refused, struct err *e) {
     struct version found;
-    if (o->url != NULL) return fetch_job_download(w, &o->version, o->url, refused, e);
+    if (o->url != NULL) return fetch_job_download(w, &o->version, o->url, o->token, refused, e);
     if (!fetch_job_local(w, o->path, &found, e)) return false;
     version_clear(&o->version);
     o->version = found;

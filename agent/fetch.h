@@ -8,6 +8,7 @@
 #include "agent/version.h"
 #include "lib/err.h"
 #include "lib/sign.h"
+#include "lib/wire.h"
 
 #include <stdint.h>
 
@@ -39,8 +40,10 @@ void fetch_free(struct fetch *f); /* after fetch_run returned */
 void *fetch_run(void *fetch); /* the thread */
 void fetch_stop(struct fetch *f);
 
-/* Downloads version from url; both are copied. Returns the job's number. */
-uint64_t fetch_download(struct fetch *f, const struct version *version, const char *url);
+/* Downloads version from url, showing token ("": none); all are copied. Returns the job's number.
+ */
+uint64_t fetch_download(struct fetch *f, const struct version *version, const char *url,
+                        const char *token);
 
 /* Takes the file at path, as its own signature beside it (path.minisig) or nobody says; copied. */
 uint64_t fetch_local(struct fetch *f, const char *path);

@@ -40,12 +40,13 @@ static int open_part(const char *path, const struct version *v, int64_t *offset,
     return TAKE_FD(fd);
 }
 
-static bool download(const struct fetch_work *w, const struct version *v, const char *url, int fd,
-                     int64_t offset, struct err *e) {
+static bool download(const struct fetch_work *w, const struct version *v, const char *url,
+                     const char *token, int fd, int64_t offset, struct err *e) {
     char etag[SHA256_HEX_SIZE + 2];
     int64_t received = offset;
     snprintf(etag, sizeof etag, "\"%s\"", v->sha256);
     const struct http_download d = {.url = url,
+                                    .token = token[0] != '\0' ? token : NULL,
                                     .fd = fd,
                                     .offset = offset,
                                     .etag = etag,
@@ -73,7 +74,7 @@ static bool verify_part(const struct fetch_work *w, const struct version *v, int
 }
 
 bool fetch_job_download(const struct fetch_work *w, const struct version *v, const char *url,
-                        bool *refused, struct err *e) {
+                        const char *token, bool *refused, struct err *e) {
     char path[STATE_PATH_SIZE];
     int64_t offset = 0;
     *refused = true;
@@ -83,7 +84,7 @@ bool fetch_job_download(const struct fetch_work *w, const struct version *v, con
     *refused = false;
     OWN_FD int fd = open_part(state_path(w->state, path, "tmp/%s.part", v->sha256), v, &offset, e);
     if (fd < 0 || !check_space(w->state, v, v->size_bytes - offset, e)) return false;
-    if (offset < v->size_bytes && !download(w, v, url, fd, offset, e))
+    if (offset < v->size_bytes && !download(w, v, url, token, fd, offset, e))
         return err_wrap(e, "download %s", v->file);
     if (!verify_part(w, v, fd, path, refused, e)) return false;
     return cache_add(w->state, v, fd, path, e);

@@ -13,9 +13,10 @@ struct fetch_work {
     void *argument;
 };
 
-/* Resumes STATE/tmp/SHA256.part. *refused as in struct fetch_status. */
+/* Resumes STATE/tmp/SHA256.part. token: "" for none. *refused as in struct fetch_status. */
 MUST_CHECK bool fetch_job_download(const struct fetch_work *w, const struct version *v,
-                                   const char *url, bool *refused, struct err *e);
+                                   const char *url, const char *token, bool *refused,
+                                   struct err *e);
 
 /* *out is what the file turned out to be; version_clear it. */
 MUST_CHECK bool fetch_job_local(const struct fetch_work *w, const char *path, struct version *out,

@@ -74,7 +74,7 @@ static void begin_download(struct fetching *f, const struct versions *v, const c
     make_url(f, &version, &url);
     if (strcmp(f->failed, sha256) != 0) f->attempt = 0;
     f->attempt++;
-    f->job = fetch_download(f->fetch, &version, url.data);
+    f->job = fetch_download(f->fetch, &version, url.data, f->token);
     memcpy(f->sha256, version.sha256, sizeof f->sha256);
     log_info("fetch.begin", "file=%s url=%s attempt=%lld", version.file, url.data,
              (long long)f->attempt);
@@ -99,6 +99,12 @@ void fetching_want(struct fetching *f, const struct versions *v, const char *sha
     }
     if (sha256[0] != '\0' && f->job == 0) begin_download(f, v, sha256);
     want_local(f, now_ms, due_ms);
+}
+
+void fetching_allow(struct fetching *f, const char *token) {
+    bool other = strcmp(f->token, token) != 0;
+    snprintf(f->token, sizeof f->token, "%s", token);
+    if (other && f->error.code == ERR_UNAUTHENTICATED) f->after_ms = 0;
 }
 
 void fetching_forget(struct fetching *f) {

@@ -5,14 +5,16 @@
 #include "agent/fetch.h"
 #include "agent/reconcile.h"
 #include "agent/versions.h"
+#include "lib/wire.h"
 
 struct fetching {
     struct fetch *fetch;
-    char base_url[600];           /* "" while the master's address is not known */
-    uint64_t job;                 /* number of the job under way, 0 for none */
-    char sha256[SHA256_HEX_SIZE]; /* ... of a download */
-    int64_t attempt;              /* at this version */
-    struct fetch_status status;   /* of the job under way */
+    char base_url[600];                   /* "" while the master's address is not known */
+    char token[WIRE_DOWNLOAD_TOKEN_SIZE]; /* to show there; "" for none */
+    uint64_t job;                         /* number of the job under way, 0 for none */
+    char sha256[SHA256_HEX_SIZE];         /* ... of a download */
+    int64_t attempt;                      /* at this version */
+    struct fetch_status status;           /* of the job under way */
     /* how the last attempt ended */
     char failed[SHA256_HEX_SIZE];
     bool refused;
@@ -34,6 +36,9 @@ bool fetching_update(struct fetching *f, int64_t now_ms, char sha256[SHA256_HEX_
  * *due_ms. */
 void fetching_want(struct fetching *f, const struct versions *v, const char *sha256, int64_t now_ms,
                    int64_t *due_ms);
+
+/* The credential of the latest answer: an attempt that lacked one is worth repeating at once. */
+void fetching_allow(struct fetching *f, const char *token);
 
 /* A new desired state: what was refused may be asked for again. */
 void fetching_forget(struct fetching *f);

@@ -191,6 +191,7 @@ static void take_desired(struct supervise *s) {
         if (s->wanted.desired.generation != generation) fetching_forget(&s->fetching);
         choose_target(s);
     }
+    if (now.number != s->desired_number) fetching_allow(&s->fetching, s->wanted.download_token);
     s->desired_number = now.number;
     free(now.json);
 }

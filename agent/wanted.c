@@ -26,7 +26,8 @@ static bool decode(const char *json, struct wire_desired *out, struct err *e) {
 }
 
 static void keep(struct wanted *w, struct wire_desired *d, const char *json) {
-    wanted_fini(w);
+    json_clear(&wire_desired_schema, &w->desired);
+    free(w->json);
     w->desired = *d;
     w->json = text_duplicate(json);
 }
@@ -48,6 +49,7 @@ void wanted_fini(struct wanted *w) {
     json_clear(&wire_desired_schema, &w->desired);
     free(w->json);
     w->json = NULL;
+    secret_wipe(w->download_token, sizeof w->download_token);
 }
 
 static void save(const struct state *s, const char *json) {
@@ -58,10 +60,17 @@ static void save(const struct state *s, const char *json) {
     log_error("desired.not_saved", "code=%s error=%s", err_code_name(e.code), e.text);
 }
 
+/* The credential is new in every answer and a secret: it is used, and not written down. */
+static void take_token(struct wanted *w, struct wire_desired *d, struct text *rest) {
+    memcpy(w->download_token, d->download_token, sizeof w->download_token);
+    secret_wipe(d->download_token, sizeof d->download_token);
+    json_encode(&wire_desired_schema, d, rest);
+}
+
 bool wanted_take(struct wanted *w, const struct state *s, const char *json) {
     struct wire_desired d;
     struct err e = {0};
-    if (w->json != NULL && strcmp(w->json, json) == 0) return false;
+    OWN_TEXT struct text rest = TEXT_EMPTY;
     if (!decode(json, &d, &e)) {
         log_error("desired.refused", "code=%s error=%s", err_code_name(e.code), e.text);
         return false;
@@ -70,12 +79,17 @@ bool wanted_take(struct wanted *w, const struct state *s, const char *json) {
         json_clear(&wire_desired_schema, &d);
         return false;
     }
+    take_token(w, &d, &rest);
+    if (w->json != NULL && strcmp(w->json, rest.data) == 0) {
+        json_clear(&wire_desired_schema, &d);
+        return false;
+    }
     bool other = strcmp(d.sha256, w->desired.sha256) != 0 || strcmp(d.mode, w->desired.mode) != 0;
     if (other)
         log_info("desired.changed", "generation=%" PRId64 " version=%s mode=%s reason=%s",
                  d.generation, d.version, d.mode, d.reason);
-    save(s, json);
-    keep(w, &d, json);
+    save(s, rest.data);
+    keep(w, &d, rest.data);
     return true;
 }
 

@@ -6,15 +6,17 @@
 #include "lib/wire.h"
 
 struct wanted {
-    struct wire_desired desired; /* generation 0: none was ever taken */
-    char *json;                  /* the same, as it came */
+    struct wire_desired desired;                   /* generation 0: none was ever taken */
+    char *json;                                    /* the same, as it is kept */
+    char download_token[WIRE_DOWNLOAD_TOKEN_SIZE]; /* of the last answer, never on disk; "" for none
+                                                    */
 };
 
 void wanted_load(struct wanted *w, const struct state *s);
 void wanted_fini(struct wanted *w);
 
-/* Takes a new one. False when it says the same as before, is older, or makes no sense (then it is
- * logged). */
+/* Takes a new one, and its download token in any case. False when it says the same as before, is
+ * older, or makes no sense (then it is logged). */
 bool wanted_take(struct wanted *w, const struct state *s, const char *json);
 
 /* The desired version; sha256 "" when none is desired. *out is cleared first. */

@@ -166,6 +166,7 @@ static const struct json_field desired[] = {
     J(JSON_STRING, struct wire_desired, reason, 0),
     J_LIST(struct wire_desired, nodes, &node_order_schema, JSON_OMIT_EMPTY),
     J_SUB(struct wire_desired, log, &log_request_schema, JSON_OMIT_EMPTY),
+    J(JSON_STRING, struct wire_desired, download_token, JSON_OMIT_EMPTY),
 };
 const struct json_schema wire_desired_schema = JSON_SCHEMA(struct wire_desired, desired);
 

@@ -35,6 +35,7 @@
 #define WIRE_NONCE_HEX_SIZE 65
 #define WIRE_KEY_HEX_SIZE 65
 #define WIRE_LOG_MAX_BYTES (64 * 1024)
+#define WIRE_DOWNLOAD_TOKEN_SIZE 224
 
 #define WIRE_INTERVAL_MS 5000
 #define WIRE_SUSPECT_MS 15000
@@ -213,6 +214,8 @@ struct wire_desired {
     struct wire_node_order *nodes;
     size_t nodes_count;
     struct wire_log_request log;
+    char download_token[WIRE_DOWNLOAD_TOKEN_SIZE]; /* for this file, for a few minutes; "" where
+                                                      downloads are open to everybody */
 };
 extern const struct json_schema wire_desired_schema;
 

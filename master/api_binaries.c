@@ -20,10 +20,14 @@ bool api_binaries_readable(struct http_request *r, struct err *e) {
            master_authorize(r, HTTP_VIEWER, e);
 }
 
-bool api_binaries_id(struct http_request *r, struct artifact_name *out, struct err *e) {
+static const char *named(struct http_request *r) {
     const char *name = http_query(r, "name");
-    return artifact_name_make(name != NULL ? name : CATALOG_DEFAULT_NAME, http_param(r, "version"),
-                              http_param(r, "platform"), http_param(r, "arch"), out, e);
+    return name != NULL ? name : CATALOG_DEFAULT_NAME;
+}
+
+bool api_binaries_id(struct http_request *r, struct artifact_name *out, struct err *e) {
+    return artifact_name_make(named(r), http_param(r, "version"), http_param(r, "platform"),
+                              http_param(r, "arch"), out, e);
 }
 
 bool api_binaries_sha256(const char *given, char out[SHA256_HEX_SIZE], struct err *e) {
@@ -159,7 +163,7 @@ void api_binaries_get(struct http_request *r) {
     struct artifact_name id;
     struct binary found;
     struct err e;
-    if (api_binaries_readable(r, &e) && http_query_only(r, allowed, &e) &&
+    if (master_may_download(r, named(r), "", &e) && http_query_only(r, allowed, &e) &&
         api_binaries_id(r, &id, &e) && catalog_find(master_of(r)->catalog, &id, &found, &e))
         api_binaries_reply(r, 200, &found);
     else
@@ -168,11 +172,10 @@ void api_binaries_get(struct http_request *r) {
 
 static bool find_latest(struct http_request *r, struct binary *out, struct err *e) {
     static const char *const allowed[] = {"name", "pre", NULL};
-    const char *name = http_query(r, "name");
     const char *platform = platform_canonical(http_param(r, "platform"));
     const char *arch = platform_arch_canonical(http_param(r, "arch"));
     int64_t prereleases = 0;
-    if (!api_binaries_readable(r, e) || !http_query_only(r, allowed, e) ||
+    if (!master_may_download(r, named(r), "", e) || !http_query_only(r, allowed, e) ||
         !http_query_int(r, "pre", 0, 1, 0, &prereleases, e))
         return false;
     if (platform == NULL)
@@ -181,8 +184,8 @@ static bool find_latest(struct http_request *r, struct binary *out, struct err *
     if (arch == NULL)
         return err_set(e, ERR_INVALID, "architecture %.32s: one of %s", http_param(r, "arch"),
                        platform_arch_names());
-    return catalog_latest(master_of(r)->catalog, name != NULL ? name : CATALOG_DEFAULT_NAME,
-                          platform, arch, prereleases != 0, out, e);
+    return catalog_latest(master_of(r)->catalog, named(r), platform, arch, prereleases != 0, out,
+                          e);
 }
 
 void api_binaries_latest(struct http_request *r) {

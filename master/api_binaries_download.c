@@ -9,6 +9,7 @@
 /* Names are forever, but a deleted binary must not live on in caches of proxies for years: what is
  * immutable is the file, and a cache may keep it for as long as HTTP can say. */
 #define CACHE_CONTROL "public, max-age=31536000, immutable"
+#define CACHE_CONTROL_CLOSED "private, max-age=31536000, immutable"
 #define DIGEST_SIZE (sizeof "sha-256=::" + ENCODE_BASE64_SIZE(SHA256_SIZE))
 
 enum part { PART_CONTENT, PART_SIGNATURE, PART_CHECKSUM };
@@ -37,27 +38,31 @@ static bool find(struct http_request *r, struct binary *out, enum part *part, st
     char file_name[ARTIFACT_FILE_SIZE + sizeof ".minisig"];
     struct artifact_name id;
     struct err ignored;
-    if (!api_binaries_readable(r, e) || !http_query_only(r, nothing, e)) return false;
     bool fits = text_copy(file_name, sizeof file_name, http_param(r, "file"));
     *part = cut_suffix(file_name);
-    if (!fits || !artifact_name_parse(file_name, &id, &ignored)) {
+    bool named = fits && artifact_name_parse(file_name, &id, &ignored);
+    if (!master_may_download(r, named ? id.name : "", "", e) || !http_query_only(r, nothing, e))
+        return false;
+    if (!named) {
         err_set(e, ERR_NOT_FOUND, "%.64s: no such file", http_param(r, "file"));
         return err_hint(e, "GET /api/binaries lists the files under \"path\"");
     }
-    return catalog_find(master_of(r)->catalog, &id, out, e);
+    return catalog_find(master_of(r)->catalog, &id, out, e) &&
+           master_may_download(r, id.name, out->sha256, e);
 }
 
 static void reply_content(struct http_request *r, const struct binary *b) {
     char path[PATH_MAX], file_name[ARTIFACT_FILE_SIZE];
     char base64[ENCODE_BASE64_SIZE(SHA256_SIZE)], digest[DIGEST_SIZE];
     unsigned char bytes[SHA256_SIZE];
+    bool closed = !master_of(r)->settings->public_downloads;
     catalog_object_path(master_of(r)->catalog, b->sha256, path);
     if (!decode_hex(b->sha256, bytes, sizeof bytes)) memset(bytes, 0, sizeof bytes);
     snprintf(digest, sizeof digest, "sha-256=:%s:", encode_base64(bytes, sizeof bytes, base64));
     const struct http_file file = {.path = path,
                                    .content_type = "application/octet-stream",
                                    .etag = b->sha256,
-                                   .cache_control = CACHE_CONTROL,
+                                   .cache_control = closed ? CACHE_CONTROL_CLOSED : CACHE_CONTROL,
                                    .repr_digest = digest,
                                    .download_name = artifact_file_name(&b->id, file_name)};
     http_reply_file(r, &file);

@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 static bool refuse_rate(struct http_request *r, int64_t wait_ms, const char *what, struct err *e) {
     char seconds[24];
@@ -13,6 +14,44 @@ static bool refuse_rate(struct http_request *r, int64_t wait_ms, const char *wha
     return err_hint(e, "wait %s s", seconds);
 }
 
+static bool is_under(const struct http_request *r, const char *folder) {
+    return strncmp(http_path(r), folder, strlen(folder)) == 0;
+}
+
+/* Right, but too old: no attempt at guessing. */
+static bool refuse_expired(struct err *e) {
+    err_set(e, ERR_UNAUTHENTICATED, "this download credential has expired");
+    return err_hint(e, "the next answer to the agent's heartbeat brings another one");
+}
+
+/* Credentials for downloads are nobody's token: anywhere else they are as unknown as any word. */
+static bool authenticate_download(struct http_request *r, const char *token, bool *refused,
+                                  struct err *e) {
+    struct master *m = master_of(r);
+    struct download_right right;
+    char principal[64 + WIRE_AGENT_ID_SIZE];
+    *refused = false;
+    if (!downloads_is_grant(token) || !is_under(r, "/binaries/")) return false;
+    enum download_proof proof = downloads_prove(&m->downloads, token, clock_wall_ms(), &right);
+    *refused = proof == DOWNLOAD_EXPIRED;
+    if (*refused) return refuse_expired(e);
+    snprintf(principal, sizeof principal, "agent:%s", right.agent_id);
+    if (proof == DOWNLOAD_PROVEN) http_set_principal(r, principal, HTTP_PUBLIC);
+    return proof == DOWNLOAD_PROVEN;
+}
+
+/* A machine that is about to join may fetch the programs for that. */
+static bool authenticate_join(struct http_request *r, const char *token) {
+    char principal[64];
+    struct err ignored;
+    bool reads = strcmp(http_method(r), "GET") == 0 || strcmp(http_method(r), "HEAD") == 0;
+    if (!reads || !(is_under(r, "/binaries/") || is_under(r, "/api/binaries/"))) return false;
+    if (!tokens_may_join(master_of(r)->db, token, clock_wall_ms(), principal, &ignored))
+        return false;
+    http_set_principal(r, principal, HTTP_PUBLIC);
+    return true;
+}
+
 /* Wrong tokens are limited per address, right ones never: a hundred machines may share one, and a
  * forgotten script with a revoked token must not keep its neighbours out. */
 static bool authenticate(struct http_request *r, const char *token, struct err *e) {
@@ -20,6 +59,9 @@ static bool authenticate(struct http_request *r, const char *token, struct err *
     int64_t wait_ms = 0;
     enum http_role role = HTTP_PUBLIC;
     char principal[64];
+    bool expired = false;
+    if (authenticate_download(r, token, &expired, e) || authenticate_join(r, token)) return true;
+    if (expired) return false;
     if (tokens_authenticate(m->db, token, clock_wall_ms(), &role, principal, e)) {
         http_set_principal(r, principal, role);
         return true;
@@ -52,4 +94,26 @@ bool master_authorize(struct http_request *r, enum http_role role, struct err *e
     if (!rate_limiter_take(m->request_limit, key, 1, clock_monotonic_ms(), &wait_ms))
         return refuse_rate(r, wait_ms, "requests", e);
     return check_role(r, role, e);
+}
+
+static bool is_for_joining(const char *name) {
+    return strcmp(name, "grid-agent") == 0 || strcmp(name, "grid-launcher") == 0;
+}
+
+static bool refuse_file(struct err *e) {
+    err_set(e, ERR_DENIED, "this token is good for other files");
+    return err_hint(e, "a token with role viewer reads all: gridctl token create --role viewer");
+}
+
+bool master_may_download(struct http_request *r, const char *name, const char *sha256,
+                         struct err *e) {
+    struct master *m = master_of(r);
+    struct download_right right;
+    const char *token = http_bearer(r);
+    if (m->settings->public_downloads || http_principal_role(r) >= HTTP_VIEWER) return true;
+    if (token == NULL) return check_role(r, HTTP_VIEWER, e);
+    if (!downloads_is_grant(token)) return is_for_joining(name) || refuse_file(e);
+    enum download_proof proof = downloads_prove(&m->downloads, token, clock_wall_ms(), &right);
+    if (proof != DOWNLOAD_PROVEN) return refuse_expired(e);
+    return sha256[0] == '\0' || strcmp(sha256, right.sha256) == 0 || refuse_file(e);
 }

@@ -147,7 +147,11 @@ static void answer_desired(struct inbox *i, const struct answer *to) {
         bus_discard(to->request);
         return;
     }
+    if (i->options.downloads != NULL && desired.sha256[0] != '\0')
+        downloads_grant(i->options.downloads, to->agent_id, desired.sha256, clock_wall_ms(),
+                        desired.download_token);
     json_encode(&wire_desired_schema, &desired, &json);
+    secret_wipe(desired.download_token, sizeof desired.download_token);
     json_clear(&wire_desired_schema, &desired);
     seal_answer(i, to->session, to->sequence, &json, &frame);
     if (frame.length > 0)

@@ -112,6 +112,7 @@ static bool open_state(struct master *m, bool *fresh, struct err *e) {
 
 static bool open_parts(struct master *m, struct err *e) {
     const struct settings *s = m->settings;
+    downloads_key_make(keys_master(m->keys), &m->downloads);
     m->events = events_new(m->db);
     if (!catalog_open(&m->catalog, m->db, m->keys, s->state,
                       signatures_policy(s->require_signature), e))
@@ -131,12 +132,14 @@ static bool open_parts(struct master *m, struct err *e) {
 }
 
 static void open_inbox(struct master *m) {
+    bool closed = !m->settings->public_downloads;
     const struct inbox_options options = {.bus = m->bus,
                                           .keys = m->keys,
                                           .agents = m->agents,
                                           .interval_ms = m->settings->heartbeat_ms,
                                           .max_unproven = (size_t)m->settings->max_agents,
-                                          .approve_agents = m->settings->approve_agents};
+                                          .approve_agents = m->settings->approve_agents,
+                                          .downloads = closed ? &m->downloads : NULL};
     m->inbox = inbox_new(&options);
 }
 
@@ -251,6 +254,7 @@ static void close_parts(struct master *m) {
     rate_limiter_free(m->request_limit);
     rate_limiter_free(m->failed_login_limit);
     if (m->keys != NULL) keys_close(m->keys);
+    secret_wipe(&m->downloads, sizeof m->downloads);
 }
 
 static void make_limits(struct master *m) {

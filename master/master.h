@@ -7,6 +7,7 @@
 #include "master/agents.h"
 #include "master/catalog.h"
 #include "master/channels.h"
+#include "master/downloads.h"
 #include "master/events.h"
 #include "master/inbox.h"
 #include "master/intake.h"
@@ -20,6 +21,7 @@ struct master {
     const struct settings *settings;
     struct db *db;
     struct keys *keys;
+    struct downloads_key downloads;
     struct events *events;
     struct catalog *catalog;
     struct uploads *uploads;
@@ -42,6 +44,12 @@ static inline struct master *master_of(const struct http_request *r) {
 
 /* Checks token, role and rate limits for every request: http_server_options.authorize. */
 bool master_authorize(struct http_request *r, enum http_role role, struct err *e);
+
+/* Whether r may have what the catalog keeps under this name, which everybody may unless downloads
+ * are closed. Then viewers may, agents the bytes with the digest of their credential, and holders
+ * of an unused join token what a machine needs to join. sha256 "": not looked up yet. */
+MUST_CHECK bool master_may_download(struct http_request *r, const char *name, const char *sha256,
+                                    struct err *e);
 
 extern const struct http_route master_routes[];
 extern const size_t master_route_count;

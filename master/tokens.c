@@ -188,20 +188,43 @@ static bool hash_matches(const char *secret, const char *stored) {
     return secret_equal(hash, stored);
 }
 
-bool tokens_authenticate(struct db *db, const char *secret, int64_t now_wall_ms,
-                         enum http_role *role, char principal[64], struct err *e) {
+/* The token that this is the secret of; "token_clear" it. */
+static bool find_secret(struct db *db, const char *kind, const char *secret, struct token *out,
+                        struct err *e) {
     char id[SECRET_ID_SIZE];
     struct err why;
-    if (!secret_id("gt", secret, id, &why)) return refuse(e);
+    if (!secret_id(kind, secret, id, &why)) return refuse(e);
     struct lookup l = {.id = id};
     if (!db_read(db, find_token, &l, &why))
         return why.code == ERR_NOT_FOUND ? refuse(e) : (*e = why, false);
-    const struct token *t = &l.found.token;
-    bool valid = hash_matches(secret, l.found.hash) && strcmp(t->kind, "api") == 0 &&
-                 (t->expires_at_ms == 0 || t->expires_at_ms > now_wall_ms) &&
-                 http_role_parse(t->role, role);
-    snprintf(principal, 64, "token:%s", t->id);
-    token_clear(&l.found.token);
+    *out = l.found.token;
+    if (hash_matches(secret, l.found.hash)) return true;
+    token_clear(out);
+    return refuse(e);
+}
+
+static bool is_current(const struct token *t, int64_t now_wall_ms) {
+    return t->expires_at_ms == 0 || t->expires_at_ms > now_wall_ms;
+}
+
+bool tokens_authenticate(struct db *db, const char *secret, int64_t now_wall_ms,
+                         enum http_role *role, char principal[64], struct err *e) {
+    struct token t;
+    if (!find_secret(db, "gt", secret, &t, e)) return false;
+    bool valid =
+        strcmp(t.kind, "api") == 0 && is_current(&t, now_wall_ms) && http_role_parse(t.role, role);
+    snprintf(principal, 64, "token:%s", t.id);
+    token_clear(&t);
+    return valid || refuse(e);
+}
+
+bool tokens_may_join(struct db *db, const char *secret, int64_t now_wall_ms, char principal[64],
+                     struct err *e) {
+    struct token t;
+    if (!find_secret(db, "gj", secret, &t, e)) return false;
+    bool valid = strcmp(t.kind, "join") == 0 && is_current(&t, now_wall_ms) && t.uses_left != 0;
+    snprintf(principal, 64, "join:%s", t.id);
+    token_clear(&t);
     return valid || refuse(e);
 }
 

@@ -43,6 +43,10 @@ MUST_CHECK bool tokens_revoke(struct db *db, const char *id, const char *princip
 MUST_CHECK bool tokens_authenticate(struct db *db, const char *secret, int64_t now_wall_ms,
                                     enum http_role *role, char principal[64], struct err *e);
 
+/* Checks a join secret without using it. ERR_UNAUTHENTICATED, as above. */
+MUST_CHECK bool tokens_may_join(struct db *db, const char *secret, int64_t now_wall_ms,
+                                char principal[64], struct err *e);
+
 /* Inside the enrolling transaction: takes one use off a join token and gives its labels (owned by
  * the caller). Checks hash, kind, expiry and uses in one statement's worth of atomicity.
  * ERR_UNAUTHENTICATED. */

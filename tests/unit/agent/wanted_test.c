@@ -61,6 +61,23 @@ static void the_same_and_older_states_change_nothing(void **unused) {
     assert_true(wanted_take(&wanted, &place.state, DESIRED(4, "active")));
 }
 
+static void the_credential_of_each_answer_is_kept_in_memory_only(void **unused) {
+    (void)unused;
+    char path[STATE_PATH_SIZE], with_token[sizeof DESIRED(3, "active") + 64];
+    OWN_TEXT struct text kept = TEXT_EMPTY;
+    snprintf(with_token, sizeof with_token, "{\"download_token\":\"gd_first\",%s",
+             DESIRED(3, "active") + 1);
+    assert_true(wanted_take(&wanted, &place.state, with_token));
+    assert_string_equal(wanted.download_token, "gd_first");
+    assert_ok(file_read(state_path(&place.state, path, "desired.json"), 4096, &kept, &place.e));
+    assert_null(strstr(kept.data, "gd_"));
+    memcpy(strstr(with_token, "first"), "other", 5);
+    assert_false(wanted_take(&wanted, &place.state, with_token));
+    assert_string_equal(wanted.download_token, "gd_other");
+    assert_false(wanted_take(&wanted, &place.state, DESIRED(3, "active")));
+    assert_string_equal(wanted.download_token, "");
+}
+
 static void nonsense_is_refused_and_the_old_state_stays(void **unused) {
     (void)unused;
     static const char *const nonsense[] = {
@@ -97,6 +114,7 @@ int main(void) {
         TEST(nothing_is_desired_at_first),
         TEST(what_is_taken_outlives_the_agent),
         TEST(the_same_and_older_states_change_nothing),
+        TEST(the_credential_of_each_answer_is_kept_in_memory_only),
         TEST(nonsense_is_refused_and_the_old_state_stays),
         TEST(a_damaged_file_is_as_none),
     };

@@ -259,6 +259,39 @@ static void what_is_no_token_is_refused_with_the_same_words(void **state) {
     assert_int_equal(call_with(g, &summary, api), REACHED);
 }
 
+static void a_download_credential_opens_downloads_until_it_expires(void **state) {
+    const struct gate *g = *state;
+    static const struct expectation download = {"GET", "/binaries/s-1.0.0-linux-any", HTTP_PUBLIC,
+                                                false};
+    char digest[SHA256_HEX_SIZE], now[WIRE_DOWNLOAD_TOKEN_SIZE], old[WIRE_DOWNLOAD_TOKEN_SIZE];
+    int64_t now_ms = clock_wall_ms();
+    memset(digest, 'a', sizeof digest - 1);
+    digest[sizeof digest - 1] = '\0';
+    downloads_grant(&g->master.downloads, "a-1", digest, now_ms, now);
+    downloads_grant(&g->master.downloads, "a-1", digest, now_ms - DOWNLOADS_LIFE_S * 1000, old);
+    assert_int_equal(call_with(g, &download, now), REACHED);
+    assert_int_equal(call_with(g, &summary, now), 401);
+    assert_int_equal(call_with(g, &health, now), 401);
+    for (int i = 0; i < 40; i++) /* an agent with an old one is no thief */
+        assert_int_equal(call_with(g, &download, old), 401);
+    assert_int_equal(call_with(g, &download, now), REACHED);
+}
+
+static void an_unused_join_token_reads_binaries_and_nothing_else(void **state) {
+    const struct gate *g = *state;
+    char id[SECRET_ID_SIZE], join[SECRET_TEXT_SIZE];
+    make_token(g, "join", NULL, 0, id, join);
+    for (size_t i = 0; i < EXPECTATIONS; i++) {
+        const struct expectation *x = &expectations[i];
+        bool reads = strcmp(x->method, "GET") == 0 || strcmp(x->method, "HEAD") == 0;
+        bool binary = reads && (strstr(x->path, "/binaries/") != NULL);
+        int expected = !binary ? 401 : x->role == HTTP_PUBLIC ? REACHED : 403;
+        int status = call_with(g, x, join);
+        if (status != expected && !(status == 429 && expected == 401))
+            fail_msg("%s %s: %d, not %d", x->method, x->path, status, expected);
+    }
+}
+
 static void wrong_token_is_refused_where_none_is_needed_too(void **state) {
     const struct gate *g = *state;
     assert_int_equal(call_with(g, &health, "gt_0123456789abcdef.x"), 401);
@@ -364,6 +397,8 @@ int main(void) {
         TEST(token_comes_as_bearer_or_api_key),
         TEST(principal_is_the_tokens_id),
         TEST(what_is_no_token_is_refused_with_the_same_words),
+        TEST(a_download_credential_opens_downloads_until_it_expires),
+        TEST(an_unused_join_token_reads_binaries_and_nothing_else),
         TEST(wrong_token_is_refused_where_none_is_needed_too),
         TEST(revoked_and_expired_tokens_are_refused),
         TEST(token_in_the_address_is_refused),
