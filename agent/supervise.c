@@ -190,6 +190,7 @@ static void take_desired(struct supervise *s) {
     if (now.number != s->desired_number && wanted_take(&s->wanted, s->options.state, now.json)) {
         if (s->wanted.desired.generation != generation) fetching_forget(&s->fetching);
         choose_target(s);
+        s->collect_due = true;
     }
     if (now.number != s->desired_number) fetching_allow(&s->fetching, s->wanted.download_token);
     s->desired_number = now.number;
@@ -395,7 +396,10 @@ static void rotate_logs(struct supervise *s, int64_t now_ms) {
 /* Old versions go once nothing is under way. */
 static void collect(struct supervise *s) {
     bool quiet = s->decision.update == UPDATE_IDLE && s->fetching.job == 0;
-    for (size_t i = 0; i < s->count; i++) quiet = quiet && s->facts[i].phase != NODE_UNKNOWN;
+    for (size_t i = 0; i < s->count; i++) {
+        enum node_phase phase = s->facts[i].phase; /* what is being stopped still has its version */
+        quiet = quiet && phase != NODE_UNKNOWN && phase != NODE_STOPPING;
+    }
     if (!s->collect_due || !quiet) return;
     OWN_MEMORY const char **keep = memory_zeroed(s->count, sizeof *keep);
     for (size_t i = 0; i < s->count; i++) keep[i] = s->facts[i].running;

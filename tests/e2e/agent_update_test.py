@@ -60,6 +60,17 @@ class Switching(unittest.TestCase):
         self.grid.set_channel("2.0.0")
         self.grid.wait_healthy("a-1", "2.0.0", nodes=2)
 
+    def test_version_that_was_taken_back_half_way_leaves_the_store(self):
+        agent = self.grid.agent("a-1", "--nodes", "3")
+        self.grid.wait_healthy("a-1", "1.0.0", nodes=3)
+        self.grid.publish("1.1.0")
+        self.grid.set_channel("1.1.0")
+        wait_for("the first node to move", lambda: "version=1.1.0 sealed" in agent.err())
+        self.grid.set_channel("1.0.0")
+        self.grid.wait_healthy("a-1", "1.0.0", nodes=3)
+        kept = {sha256(storage_server("1.0.0")) + end for end in ("", ".json")}
+        wait_for("the end of 1.1.0", lambda: set(os.listdir(os.path.join(agent.state, "store"))) == kept)
+
     def test_first_version_that_fails_says_so_and_the_next_one_heals(self):
         grid = Grid(self)
         drop_script(grid, "0.9.0", "exit 3\n")
