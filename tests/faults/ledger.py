@@ -19,6 +19,7 @@ at a time writes a key. Kinds that checker.py compares, their keys and values (N
     with ledger.counting("restart", "a-1/0") as op: ...           # an order that must be carried out exactly once
     ledger.saw("generation", "a-1", 7)                            # a number that must never go back
     ledger.saw_event(event)                                       # must stay as it was read
+    ledger.violated("...")                                        # a client itself saw what must never be
 """
 import contextlib, json, threading
 
@@ -110,6 +111,11 @@ class Ledger:
             if number < before:
                 self.violations.append("%s of %s went back from %d to %d" % (kind, key, before, number))
             self.marks[(kind, key)] = max(number, before)
+
+    def violated(self, words):
+        """A client saw something that must never be."""
+        with self.lock:
+            self.violations.append(words)
 
     def mark(self, kind, key):
         with self.lock:

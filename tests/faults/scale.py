@@ -1,0 +1,14 @@
+"""How much of the matrix runs: a part under ctest, all of it under ci/soak, and which seed decides."""
+import os, sys
+
+FULL = os.environ.get("GRID_FAULTS") == "full"
+SEED = int(os.environ.get("GRID_FAULTS_SEED", "1"))
+
+
+def scale(part, full):
+    return full if FULL else part
+
+
+def say(words):
+    """A line for the person who watches, at once."""
+    print(words, file=sys.stderr, flush=True)
