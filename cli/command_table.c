@@ -17,9 +17,9 @@
 #define DRY_RUN FLAG("dry-run", dry_run, "say what would be done and do nothing")
 #define LINES VALUE(OPTION_INT, "lines", lines, "N", "200", "so many of the last lines")
 #define NAME VALUE(OPTION_STRING, "name", name, "NAME", NULL, "artifact name instead of the file name's")
-#define VERSION VALUE(OPTION_STRING, "version", artifact_version, "VERSION", NULL, "version instead of the file name's")
-#define PLATFORM VALUE(OPTION_STRING, "platform", platform, "PLATFORM", NULL, "linux, darwin, windows or any instead of the file name's")
-#define ARCH VALUE(OPTION_STRING, "arch", arch, "ARCH", NULL, "x86_64, aarch64, arm, x86 or any instead of the file name's")
+#define VERSION VALUE(OPTION_STRING, "version", artifact_version, "SEMVER", NULL, "version instead of the file name's")
+#define PLATFORM VALUE(OPTION_STRING, "platform", platform, "linux|darwin|windows|any", NULL, "platform instead of the file name's")
+#define ARCH VALUE(OPTION_STRING, "arch", arch, "x86_64|aarch64|arm|x86|any", NULL, "architecture instead of the file name's")
 #define SIGNATURE VALUE(OPTION_STRING, "signature", signature, "FILE", NULL, "signature instead of PATH.minisig")
 #define SECRET_KEY VALUE(OPTION_STRING, "key", key, "FILE", NULL, "secret key to sign with; its password from GRID_KEY_PASSWORD or the terminal")
 #define LABEL VALUE(OPTION_LIST, "label", labels, "KEY=VALUE", NULL, "label that the joining machine gets; again for more")
@@ -27,7 +27,7 @@
 
 static const struct option_entry global_options[] = {
     {.flag = "output", .letter = 'o', .type = OPTION_STRING, OPTION(struct settings, output), .initial = "table",
-     .value_name = "FORMAT", .help = "table, wide, json or name"},
+     .value_name = "table|wide|json|name", .help = "form of the answer; not every command has all four"},
     {.flag = "url", .environment = {"GRID_URL"}, .type = OPTION_STRING, OPTION(struct settings, url), .value_name = "URL",
      .help = "the master; else STATE/url, what login kept, http://127.0.0.1:7001"},
     {.flag = "token-file", .type = OPTION_STRING, OPTION(struct settings, token_file), .value_name = "FILE",
@@ -48,7 +48,7 @@ static const struct option_entry agent_rm_options[] = {
     YES, DRY_RUN, FLAG("force", force, "even while it is up"),
 };
 static const struct option_entry agent_label_options[] = {
-    DRY_RUN, VALUE(OPTION_STRING, "channel", channel, "NAME", NULL, "follow this channel from now on"),
+    DRY_RUN, VALUE(OPTION_STRING, "channel", channel, "CHANNEL", NULL, "follow this channel from now on"),
 };
 static const struct option_entry join_options[] = {
     VALUE(OPTION_DURATION, "expires", expires_ms, "TIME", "1h", "how long it may be used"),
@@ -73,8 +73,8 @@ static const struct option_entry channel_set_options[] = {
     DRY_RUN, VALUE(OPTION_STRING, "artifact", artifact, "NAME", NULL, "artifact it points to; else storage-server"),
 };
 static const struct option_entry token_create_options[] = {
-    VALUE(OPTION_STRING, "kind", kind, "KIND", "api", "api, or join for machines"),
-    VALUE(OPTION_STRING, "role", role, "ROLE", "viewer", "of an api token: viewer, operator, publisher or admin"),
+    VALUE(OPTION_STRING, "kind", kind, "api|join", "api", "for people and programs, or for machines that join"),
+    VALUE(OPTION_STRING, "role", role, "viewer|operator|publisher|admin", "viewer", "what an api token allows"),
     VALUE(OPTION_DURATION, "expires", expires_ms, "TIME", "1h", "how long it is good, 0 for ever (api only)"),
     VALUE(OPTION_INT, "uses", uses, "N", "1", "of a join token: how many machines may use it"),
     LABEL,

@@ -1,8 +1,10 @@
-/* Completion of the shell's line, made of the command table. Pure. */
+/* Completion of the shell's line: tables made of the command table, and behind them the script of
+ * cli/shell that reads them. Pure. */
 #pragma once
 
 #include "cli/command.h"
 
-/* Appends a script for bash; zsh runs it through its bashcompinit. Ids come from the master as they
- * are asked for. */
-void completion_script(const struct command_table *t, bool zsh, struct text *out);
+/* Append a script to source or to install. Ids and versions come from the master as they are asked
+ * for, within two seconds and silently. */
+void completion_bash(const struct command_table *t, struct text *out);
+void completion_zsh(const struct command_table *t, struct text *out);

@@ -48,9 +48,9 @@ static bool put_gridctl_pages(const char *directory, const char *date, struct er
 
 static bool put_completion(const char *directory, struct err *e) {
     OWN_TEXT struct text script = TEXT_EMPTY;
-    completion_script(&command_table, false, &script);
+    completion_bash(&command_table, &script);
     if (!put(directory, "bash-completion/completions", "gridctl", &script, e)) return false;
-    completion_script(&command_table, true, &script);
+    completion_zsh(&command_table, &script);
     return put(directory, "zsh/site-functions", "_gridctl", &script, e);
 }
 

@@ -163,41 +163,6 @@ class GridctlTest(unittest.TestCase):
         self.assertEqual(result.returncode, 1)
         self.assertIn("No space left", result.stderr)
 
-    def complete(self, *words, url=None):
-        """What bash offers behind these words (the last one is being typed)."""
-        line = 'source <("$0" completion bash); COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _gridctl; printf "%s\\n" "${COMPREPLY[@]}"'
-        env = dict(os.environ, PATH=os.path.dirname(program("gridctl")) + ":" + os.environ["PATH"], GRID_TOKEN=self.grid.token,
-                   GRID_URL=url or self.grid.master.url)
-        result = subprocess.run(["bash", "-c", line, program("gridctl"), "gridctl", *words], env=env, capture_output=True, text=True)
-        self.assertEqual(result.stderr, "")
-        return result.stdout.split()
-
-    def test_bash_completes_nouns_verbs_options_and_names(self):
-        self.assertEqual(self.complete("ag"), ["agent"])
-        self.assertIn("join-command", self.complete("agent", ""))
-        self.assertEqual(self.complete("agent", "join-command", "--us"), ["--uses"])
-        self.assertEqual(self.complete("status", "--tok"), ["--token-file"])
-        token_id = self.run_ok("token", "create").strip()[3:].split(".")[0]
-        self.assertEqual(self.complete("token", "revoke", token_id[:8]), [token_id])
-        self.run_bad(2, "bash or zsh", "completion", "fish")
-
-    def test_a_hostile_master_runs_nothing_in_the_shell_that_completes(self):
-        mark = os.path.join(self.grid.directory, "mark")
-        body = json.dumps([{"id": "$(touch %s)" % mark}, {"id": "`touch %s`" % mark}, {"id": "good"}]).encode()
-        with socket.create_server(("127.0.0.1", 0)) as hostile:
-            def serve():
-                connection, _ = hostile.accept()
-                with connection:
-                    connection.recv(65536)
-                    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n"
-                                       b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
-            server = threading.Thread(target=serve)
-            server.start()
-            offered = self.complete("token", "revoke", "", url="http://127.0.0.1:%d" % hostile.getsockname()[1])
-            server.join()
-        self.assertEqual([w for w in offered if not w.startswith("--")], ["good"])
-        self.assertFalse(os.path.exists(mark))
-
     # --- looking ---
 
     def test_status_and_doctor_say_what_comes_next(self):

@@ -4,7 +4,7 @@ import os, shutil, subprocess, sys, tempfile, urllib.request
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from grid import Grid, storage_server
+from grid import Grid, program, storage_server
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../.."))
 PROMTOOL = os.path.join(ROOT, ".deps/tools/promtool")
@@ -193,6 +193,13 @@ class FilesTest(JudgesCase):
             with self.subTest(script=path):
                 self.assertEqual(judge("dash", "-n", path), (0, ""))
                 self.assert_agrees(judge("shellcheck", "--shell=dash", path))
+
+    def test_shells_take_the_completion_scripts(self):
+        for shell, command in (("bash", ["shellcheck", "--shell=bash", "-"]), ("zsh", ["zsh", "-n"])):
+            with self.subTest(shell=shell):
+                script = subprocess.run([program("gridctl"), "completion", shell], stdout=subprocess.PIPE, check=True).stdout
+                self.assertEqual(judge(*command, stdin=script), (0, ""))
+                self.assertNotEqual(judge(*command, stdin=script + b"if\n")[0], 0)
 
     def complaints(self, unit):
         """What systemd says about this unit, but that its program is not installed here."""

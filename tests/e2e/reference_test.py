@@ -39,7 +39,7 @@ class ReferenceTest(unittest.TestCase):
             at = shown.index("\b")
             shown = shown[:at - 1] + shown[at + 1:]
         self.assertIn("gridctl agent label agent-1 rack=b old-", shown)
-        self.assertIn("     --channel NAME\n", shown)
+        self.assertIn("     --channel CHANNEL\n", shown)
 
 
 if __name__ == "__main__":
