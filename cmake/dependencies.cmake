@@ -69,9 +69,9 @@ if(GRID_STATIC)
 else()
   grid_system_library(curl HEADER curl/curl.h LIBRARIES curl PACKAGE libcurl4-openssl-dev
     MINIMUM 7.88 VERSION_HEADER curl/curlver.h VERSION_REGEX "LIBCURL_VERSION \"([0-9.]+)")
-endif()
-if(GRID_TESTS)
-  grid_system_library(cmocka HEADER cmocka.h LIBRARIES cmocka PACKAGE libcmocka-dev)
+  if(GRID_TESTS)
+    grid_system_library(cmocka HEADER cmocka.h LIBRARIES cmocka PACKAGE libcmocka-dev)
+  endif()
 endif()
 
 target_link_libraries(civetweb PUBLIC grid::openssl Threads::Threads)

@@ -46,5 +46,18 @@ function(grid_room objects program version)
   grid_room_program(${program} ${objects} ${version})
   if(TARGET ${program})
     install(TARGETS ${program} RUNTIME)
+    grid_release(${program} ${version})
   endif()
+endfunction()
+
+# The program is part of what ci/release hands out: target programs builds it, component release
+# installs it under the name that the drop box wants.
+function(grid_release program version)
+  if(NOT TARGET programs)
+    add_custom_target(programs)
+  endif()
+  add_dependencies(programs ${program})
+  string(TOLOWER ${CMAKE_SYSTEM_NAME} platform)
+  install(PROGRAMS $<TARGET_FILE:${program}> DESTINATION . COMPONENT release EXCLUDE_FROM_ALL
+          RENAME ${program}-${version}-${platform}-${CMAKE_SYSTEM_PROCESSOR})
 endfunction()

@@ -35,4 +35,4 @@ grid_third_party(civetweb
   SOURCES ${GRID_SOURCES_DIR}/civetweb/src/civetweb.c
   INCLUDE ${GRID_SOURCES_DIR}/civetweb/include
   DEFINITIONS USE_IPV6 USE_WEBSOCKET OPENSSL_API_3_0 NO_SSL_DL NO_CGI NO_FILES NO_CACHING
-              USE_X_DOM_SOCKET)
+              USE_X_DOM_SOCKET BUILD_DATE="unknown")
