@@ -92,4 +92,4 @@ def resident_bytes(pid):
 def row(name, value, unit, goal=None):
     """One figure; with a goal its share of it, where less than 1 is better."""
     judged = "" if goal is None else "goal %g %s, ratio %.2f%s" % (goal, unit, value / goal, "" if value <= goal else "  MISSED")
-    print("  %-52s %10.3f %-6s %s" % (name, value, unit, judged), flush=True)
+    print("  %-64s %10.3f %-6s %s" % (name, value, unit, judged), flush=True)

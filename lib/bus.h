@@ -29,6 +29,8 @@ struct bus_request *bus_server_next(struct bus_server *s, int64_t timeout_ms);
 size_t bus_server_parked(const struct bus_server *s);
 
 const void *bus_request_bytes(const struct bus_request *r, size_t *length);
+/* Frees the bytes, for requests that are held for long. */
+void bus_request_drop_bytes(struct bus_request *r);
 const char *bus_request_address(const struct bus_request *r); /* of the peer, without port */
 
 /* Answers and ends the request; any thread, never blocks. */

@@ -312,6 +312,11 @@ const void *bus_request_bytes(const struct bus_request *r, size_t *length) {
     return r->message + r->ids_size;
 }
 
+void bus_request_drop_bytes(struct bus_request *r) {
+    r->message = memory_resize(r->message, r->ids_size, 1);
+    r->length = r->ids_size;
+}
+
 const char *bus_request_address(const struct bus_request *r) {
     return r->peer->address;
 }

@@ -28,6 +28,11 @@ int64_t clock_wall_ms(void) {
     return read_ms(CLOCK_REALTIME);
 }
 
+/* Writes the digits of a number before end; lists show thousands of times. */
+static void write_digits(char *end, int number) {
+    for (; number > 0; number /= 10) *--end = (char)('0' + number % 10);
+}
+
 const char *clock_rfc3339(int64_t wall_ms, char out[CLOCK_RFC3339_SIZE]) {
     if (wall_ms < first_ms) wall_ms = first_ms;
     if (wall_ms > last_ms) wall_ms = last_ms;
@@ -37,11 +42,15 @@ const char *clock_rfc3339(int64_t wall_ms, char out[CLOCK_RFC3339_SIZE]) {
     struct tm parts;
     struct tm *known = gmtime_r(&seconds, &parts);
     assert(known != NULL);
-    snprintf(out, CLOCK_RFC3339_SIZE, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ",
-             (unsigned)(parts.tm_year + 1900) % 10000, (unsigned)(parts.tm_mon + 1) % 100,
-             (unsigned)parts.tm_mday % 100, (unsigned)parts.tm_hour % 100,
-             (unsigned)parts.tm_min % 100, (unsigned)parts.tm_sec % 100,
-             (unsigned)milliseconds % 1000);
+    static const char form[] = "0000-00-00T00:00:00.000Z";
+    memcpy(out, form, sizeof form);
+    write_digits(out + 4, parts.tm_year + 1900);
+    write_digits(out + 7, parts.tm_mon + 1);
+    write_digits(out + 10, parts.tm_mday);
+    write_digits(out + 13, parts.tm_hour);
+    write_digits(out + 16, parts.tm_min);
+    write_digits(out + 19, parts.tm_sec);
+    write_digits(out + 23, (int)milliseconds);
     return out;
 }
 

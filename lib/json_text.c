@@ -25,7 +25,7 @@ static size_t plain_length(const char *value, size_t available) {
     size_t length = 0;
     while (length < available) {
         unsigned char c = (unsigned char)value[length];
-        size_t character = utf8_character(value + length, available - length);
+        size_t character = c < 0x80 ? 1 : utf8_character(value + length, available - length);
         if (c < 0x20 || c == '"' || c == '\\' || character == 0) break;
         length += character;
     }
@@ -52,7 +52,13 @@ void json_quote(const char *value, struct text *out) {
 static void write_int(int64_t value, struct text *out) {
     if (value > JSON_INT_MAX) value = JSON_INT_MAX;
     if (value < -JSON_INT_MAX) value = -JSON_INT_MAX;
-    text_add_format(out, "%" PRId64, value);
+    char digits[24];
+    char *first = digits + sizeof digits;
+    uint64_t left = (uint64_t)(value < 0 ? -value : value);
+    do *--first = (char)('0' + left % 10);
+    while ((left /= 10) > 0);
+    if (value < 0) *--first = '-';
+    text_add_bytes(out, first, (size_t)(digits + sizeof digits - first));
 }
 
 static void write_labels(const char *labels, struct text *out) {
@@ -193,7 +199,10 @@ static void write_object(const struct json_schema *schema, const char *object, s
     for (size_t i = 0; i < schema->field_count; i++) {
         const struct json_field *f = &schema->fields[i];
         if (!written(f, object)) continue;
-        text_add_format(out, "%s\"%s\":", separator, f->name);
+        text_add(out, separator);
+        text_add(out, "\"");
+        text_add(out, f->name);
+        text_add(out, "\":");
         write_value(f, object, out);
         separator = ",";
     }

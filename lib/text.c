@@ -40,11 +40,13 @@ void text_add_format(struct text *t, const char *format, ...) {
     va_start(arguments, format);
     va_list again;
     va_copy(again, arguments);
-    int length = vsnprintf(NULL, 0, format, arguments);
+    reserve(t, 64); /* most words fit at once */
+    size_t room = t->capacity - t->length;
+    int length = vsnprintf(t->data + t->length, room, format, arguments);
     va_end(arguments);
     assert(length >= 0);
     reserve(t, (size_t)length);
-    vsnprintf(t->data + t->length, (size_t)length + 1, format, again);
+    if ((size_t)length >= room) vsnprintf(t->data + t->length, (size_t)length + 1, format, again);
     va_end(again);
     t->length += (size_t)length;
 }

@@ -137,14 +137,13 @@ struct answer {
     char agent_id[WIRE_AGENT_ID_SIZE];
 };
 
-static void answer_desired(struct inbox *i, const struct answer *to) {
+/* The answer as a frame; "" when there is none to give. */
+static void make_answer(struct inbox *i, const struct answer *to, struct text *frame) {
     struct wire_desired desired;
     struct err e;
     OWN_TEXT struct text json = TEXT_EMPTY;
-    OWN_TEXT struct text frame = TEXT_EMPTY;
     if (!agents_desired(i->options.agents, to->agent_id, &desired, &e)) {
         log_warn("inbox.no_desired", "agent=%s error=%s", to->agent_id, e.text);
-        bus_discard(to->request);
         return;
     }
     if (i->options.downloads != NULL && desired.sha256[0] != '\0')
@@ -153,11 +152,20 @@ static void answer_desired(struct inbox *i, const struct answer *to) {
     json_encode(&wire_desired_schema, &desired, &json);
     secret_wipe(desired.download_token, sizeof desired.download_token);
     json_clear(&wire_desired_schema, &desired);
-    seal_answer(i, to->session, to->sequence, &json, &frame);
-    if (frame.length > 0)
-        bus_reply(to->request, frame.data, frame.length);
+    seal_answer(i, to->session, to->sequence, &json, frame);
+}
+
+static void send_answer(const struct answer *to, const struct text *frame) {
+    if (frame->length > 0)
+        bus_reply(to->request, frame->data, frame->length);
     else
         bus_discard(to->request);
+}
+
+static void answer_desired(struct inbox *i, const struct answer *to) {
+    OWN_TEXT struct text frame = TEXT_EMPTY;
+    make_answer(i, to, &frame);
+    send_answer(to, &frame);
 }
 
 /* Under the lock: what answering p's parked request needs. False when nothing is parked. */
@@ -170,6 +178,17 @@ static bool take_parked(struct inbox *i, struct peer *p, struct answer *out) {
     return true;
 }
 
+/* All answers are made before the first is sent: who is answered reports at once, and thousands of
+ * reports would slow down what the others wait for. */
+static void answer_all(struct inbox *i, const struct answer *answers, size_t count) {
+    OWN_MEMORY struct text *frames = memory_zeroed(count + 1, sizeof *frames);
+    for (size_t n = 0; n < count; n++) make_answer(i, &answers[n], &frames[n]);
+    for (size_t n = 0; n < count; n++) {
+        send_answer(&answers[n], &frames[n]);
+        text_fini(&frames[n]);
+    }
+}
+
 void inbox_desired_changed(void *inbox, const char *const *agent_ids, size_t count) {
     struct inbox *i = inbox;
     OWN_MEMORY struct answer *answers = memory_zeroed(count, sizeof *answers);
@@ -178,7 +197,7 @@ void inbox_desired_changed(void *inbox, const char *const *agent_ids, size_t cou
     for (size_t n = 0; n < count; n++)
         parked += take_parked(i, find_live(i, agent_ids[n]), &answers[parked]);
     pthread_mutex_unlock(&i->lock);
-    for (size_t n = 0; n < parked; n++) answer_desired(i, &answers[n]);
+    answer_all(i, answers, parked);
 }
 
 /* A hello that was not followed up must not become the session of whoever gets the id next. */
@@ -260,6 +279,7 @@ static bool decode_heartbeat(const struct frame *f, const char *agent_id,
 static void park_or_answer(struct inbox *i, struct bus_request *r, const struct frame *f,
                            const char *agent_id, int64_t generation) {
     struct answer before, now = {.request = NULL};
+    bus_request_drop_bytes(r);
     pthread_mutex_lock(&i->lock);
     struct peer *p = find_session(i, f->session);
     bool had_parked = take_parked(i, p, &before);

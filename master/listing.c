@@ -11,8 +11,9 @@
 void listing_add(struct listing *l, const char *key, const char *id) {
     l->items = memory_resize(l->items, l->count + 1, sizeof *l->items);
     struct listing_item *item = &l->items[l->count++];
-    snprintf(item->key, sizeof item->key, "%s", key);
-    snprintf(item->id, sizeof item->id, "%s", id);
+    memcpy(item->key, key, strnlen(key, sizeof item->key - 1) + 1);
+    memcpy(item->id, id, strnlen(id, sizeof item->id - 1) + 1);
+    item->key[sizeof item->key - 1] = item->id[sizeof item->id - 1] = '\0';
 }
 
 void listing_fini(struct listing *l) {
@@ -44,6 +45,13 @@ static int compare_items(const void *a, const void *b, void *argument) {
     int order = l->compare != NULL ? l->compare(x->key, y->key) : strcmp(x->key, y->key);
     if (order == 0) order = strcmp(x->id, y->id);
     return l->descending ? -order : order;
+}
+
+/* As what is collected in order of id is, unless another order is asked for. */
+static bool is_sorted(struct listing *l) {
+    size_t i = 1;
+    while (i < l->count && compare_items(&l->items[i - 1], &l->items[i], l) <= 0) i++;
+    return i >= l->count;
 }
 
 static bool read_cursor(struct http_request *r, struct listing_item *out, struct err *e) {
@@ -92,7 +100,7 @@ bool listing_page(struct listing *l, struct http_request *r, size_t *first, size
     char total[24];
     if (!http_query_int(r, "limit", 1, LIMIT_MAX, 0, &limit, e) || !read_cursor(r, &after, e))
         return false;
-    if (l->count > 0) qsort_r(l->items, l->count, sizeof *l->items, compare_items, l);
+    if (!is_sorted(l)) qsort_r(l->items, l->count, sizeof *l->items, compare_items, l);
     *first = 0;
     while (after.id[0] != '\0' && *first < l->count &&
            compare_items(&l->items[*first], &after, l) <= 0)

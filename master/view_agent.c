@@ -106,7 +106,12 @@ static const struct json_field agent_fields[] = {
 };
 static const struct json_schema agent_schema = JSON_SCHEMA(struct agent_json, agent_fields);
 
-#define COPY(target, source) snprintf((target), sizeof(target), "%s", (source))
+#define COPY(target, source) copy((target), sizeof(target), (source))
+static void copy(char *target, size_t size, const char *source) {
+    size_t length = strnlen(source, size - 1);
+    memcpy(target, source, length);
+    target[length] = '\0';
+}
 
 const char *view_node_state(const struct agent_view *v, const struct wire_node *n) {
     bool draining = strcmp(v->mode, "draining") == 0 && strcmp(n->state, "healthy") == 0;
