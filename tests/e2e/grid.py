@@ -99,7 +99,7 @@ class Answer:
 class Process:
     """A program with its output in files, so that a dead test never blocks it."""
 
-    def __init__(self, name, arguments, directory, env=None, stdin=None):
+    def __init__(self, name, arguments, directory, env=None, stdin=None, wrapper=()):
         os.makedirs(directory, exist_ok=True)
         self.name, self.out_path, self.err_path = name, os.path.join(directory, "stdout"), os.path.join(directory, "stderr")
         full = dict(os.environ)
@@ -107,7 +107,7 @@ class Process:
             full.pop(key, None)
         full.update(env or {})
         with open(self.out_path, "ab") as out, open(self.err_path, "ab") as err:
-            self.popen = subprocess.Popen([program(name)] + arguments, cwd=directory, stdout=out, stderr=err, env=full,
+            self.popen = subprocess.Popen([*wrapper, program(name)] + arguments, cwd=directory, stdout=out, stderr=err, env=full,
                                           stdin=subprocess.DEVNULL if stdin is None else stdin)
         self.pid = self.popen.pid
 
@@ -138,11 +138,11 @@ class Process:
 
 
 class Master(Process):
-    def __init__(self, grid, arguments=(), http="0", bus="0"):
+    def __init__(self, grid, arguments=(), http="0", bus="0", **options):
         self.grid = grid
         self.state = os.path.join(grid.directory, "master")
         super().__init__("grid-master", ["--state", self.state, "--binaries", grid.binaries, "--http", http, "--bus", bus,
-                                         "--scan-interval", "1s", *arguments], os.path.join(grid.directory, "master-run"))
+                                         "--scan-interval", "1s", *arguments], os.path.join(grid.directory, "master-run"), **options)
         wait_for("the master to answer", self.ready)
 
     def ready(self):
@@ -153,8 +153,12 @@ class Master(Process):
         bus = [l.split()[1] for l in lines if l.startswith("bus ")]
         if not http or not bus:
             return False
-        self.url, self.bus = http[-1], bus[-1]
+        self.url, self.bus = self.reached_at(http[-1]), bus[-1]
         return self.grid.request("GET", "/readyz", token=None, url=self.url).status == 200
+
+    def reached_at(self, url):
+        """How the test itself gets to what the master printed."""
+        return url
 
 
 class Agent(Process):
@@ -172,8 +176,8 @@ class Agent(Process):
 class Grid:
     """grid = Grid(self); grid.publish("1.0.0"); grid.agent("a-1"); grid.wait_healthy("a-1", "1.0.0")"""
 
-    def __init__(self, test, master_arguments=(), start=True):
-        self.directory = tempfile.mkdtemp(prefix="grid-e2e-")
+    def __init__(self, test, master_arguments=(), start=True, directory=None):
+        self.directory = directory or tempfile.mkdtemp(prefix="grid-e2e-")
         self.binaries = os.path.join(self.directory, "binaries")
         os.mkdir(self.binaries)
         self.master_arguments = list(master_arguments)

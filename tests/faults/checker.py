@@ -220,11 +220,13 @@ def leftovers(root, temporary):
 
 
 def read_json(path):
+    """None when it is not there or holds nothing: a power cut may take a lock's words and leave zeros in their place."""
     try:
         with open(path) as file:
-            return json.load(file)
+            words = file.read().strip("\0")
     except FileNotFoundError:
         return None
+    return json.loads(words) if words else None
 
 
 # Agents' disks
