@@ -55,6 +55,15 @@ bool enroll_plan(const struct settings *s, struct enroll_plan *out, struct err *
     return is_join ? plan_from_join(s->token, out, e) : plan_from_secret(s, out, e);
 }
 
+bool enroll_is_invited(const struct settings *s, const struct identity *who) {
+    struct enroll_plan plan;
+    char id[SECRET_ID_SIZE];
+    bool invited = s->token[0] != '\0' && enroll_plan(s, &plan, NULL) &&
+                   secret_id("gj", plan.token, id, NULL) && strcmp(id, who->token_id) != 0;
+    secret_wipe(&plan, sizeof plan);
+    return invited;
+}
+
 bool enroll_may_retry(enum err_code code) {
     return code == ERR_UNREACHABLE || code == ERR_TIMEOUT || code == ERR_UNAVAILABLE ||
            code == ERR_RATE_LIMITED;
@@ -158,6 +167,7 @@ bool enroll(const struct state *state, const struct enroll_plan *plan, const cha
     *out = (struct identity){.master_port = plan->port};
     memcpy(out->agent_id, plan->agent_id, sizeof out->agent_id);
     memcpy(out->master_host, plan->host, sizeof out->master_host);
+    (void)!secret_id("gj", plan->token, out->token_id, NULL);
     bool done = identity_key(state, &out->key, e) && ask_challenge(plan, bus, out, &challenge, e) &&
                 ask_place(plan, out, &challenge, labels, bus, e) && identity_save(state, out, e);
     if (!done) identity_fini(out);

@@ -29,4 +29,7 @@ MUST_CHECK bool enroll(const struct state *state, const struct enroll_plan *plan
                        const char *labels, struct bus_client *bus, struct identity *out,
                        struct err *e);
 
+/* Whether the settings hold a join string that this identity did not enroll with. */
+bool enroll_is_invited(const struct settings *s, const struct identity *who);
+
 bool enroll_may_retry(enum err_code code);

@@ -1,7 +1,9 @@
 #include "agent/identity.h"
 
+#include "lib/clock.h"
 #include "lib/file.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -28,6 +30,13 @@ static bool read_address(const struct state *s, struct identity *out, struct err
            join_parse_address(line, 7000, out->master_host, &out->master_port, e);
 }
 
+static void read_token_id(const struct state *s, struct identity *out) {
+    char path[STATE_PATH_SIZE];
+    if (!read_line(state_path(s, path, "identity/token"), out->token_id, sizeof out->token_id,
+                   NULL))
+        out->token_id[0] = '\0';
+}
+
 static bool read_all(const struct state *s, struct identity *out, struct err *e) {
     char path[STATE_PATH_SIZE];
     return read_line(state_path(s, path, "identity/id"), out->agent_id, sizeof out->agent_id, e) &&
@@ -40,6 +49,7 @@ static bool read_all(const struct state *s, struct identity *out, struct err *e)
 
 bool identity_load(const struct state *s, struct identity *out, struct err *e) {
     *out = (struct identity){0};
+    read_token_id(s, out);
     if (read_all(s, out, e)) return true;
     identity_fini(out);
     if (e != NULL) e->code = ERR_CORRUPT;
@@ -75,7 +85,40 @@ bool identity_save(const struct state *s, const struct identity *identity, struc
                              e) &&
            sign_public_write(&identity->release_key, state_path(s, path, "identity/release.pub"),
                              e) &&
-           write_line(s, "address", address, e) && write_line(s, "id", identity->agent_id, e);
+           write_line(s, "address", address, e) && write_line(s, "token", identity->token_id, e) &&
+           write_line(s, "id", identity->agent_id, e);
+}
+
+static bool move(const struct state *s, const char *from, const char *to, struct err *e) {
+    return (rename(from, to) == 0 || err_errno(e, errno, "rename %s to %s", from, to)) &&
+           file_sync_directory(s->root, e);
+}
+
+/* The unfinished identity of an enrollment that failed. */
+static bool drop_unfinished(const struct state *s, struct err *e) {
+    static const char *const files[] = {"agent.key", "master.pub", "release.pub", "address",
+                                        "token"};
+    char path[STATE_PATH_SIZE];
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
+        (void)unlink(state_path(s, path, "identity/%s", files[i]));
+    bool gone = rmdir(state_path(s, path, "identity")) == 0 || errno == ENOENT;
+    return gone || err_errno(e, errno, "remove %s", path);
+}
+
+bool identity_settle(const struct state *s, struct err *e) {
+    char place[STATE_PATH_SIZE], aside[STATE_PATH_SIZE], removed[STATE_PATH_SIZE];
+    state_path(s, place, "identity");
+    if (access(state_path(s, aside, "identity.aside"), F_OK) != 0) return true;
+    if (!identity_enrolled(s)) return drop_unfinished(s, e) && move(s, aside, place, e);
+    state_path(s, removed, "identity.removed-%lld", (long long)clock_wall_ms());
+    return move(s, aside, removed, e);
+}
+
+bool identity_put_aside(const struct state *s, struct err *e) {
+    char place[STATE_PATH_SIZE], aside[STATE_PATH_SIZE];
+    return identity_settle(s, e) &&
+           move(s, state_path(s, place, "identity"), state_path(s, aside, "identity.aside"), e) &&
+           file_make_directory(place, 0700, e);
 }
 
 void identity_fini(struct identity *identity) {

@@ -6,6 +6,7 @@
 #include "agent/state.h"
 #include "lib/err.h"
 #include "lib/join.h"
+#include "lib/secret.h"
 #include "lib/sign.h"
 #include "lib/wire.h"
 
@@ -15,7 +16,8 @@ struct identity {
     struct sign_public master_key;  /* signs what the master says */
     struct sign_public release_key; /* signs artifacts */
     char master_host[JOIN_HOST_SIZE];
-    int master_port; /* of the bus */
+    int master_port;               /* of the bus */
+    char token_id[SECRET_ID_SIZE]; /* of the join token it enrolled with; "" when that is lost */
 };
 
 bool identity_enrolled(const struct state *s);
@@ -29,5 +31,13 @@ MUST_CHECK bool identity_key(const struct state *s, struct sign_secret **out, st
 /* Makes the agent enrolled: all but the key, which is there already. */
 MUST_CHECK bool identity_save(const struct state *s, const struct identity *identity,
                               struct err *e);
+
+/* Makes room for another enrollment. Until identity_settle the agent is not enrolled. */
+MUST_CHECK bool identity_put_aside(const struct state *s, struct err *e);
+
+/* After an enrollment that may have failed, or was cut short by the agent's end: what was put aside
+ * comes back unless there is a complete identity in its place; then it stays as
+ * STATE/identity.removed-TIME. */
+MUST_CHECK bool identity_settle(const struct state *s, struct err *e);
 
 void identity_fini(struct identity *identity);

@@ -92,13 +92,14 @@ static void send_heartbeat(struct link *l) {
 /* What the master says is for people at the master; this is for those at the machine. */
 static const char *hint_of(const struct err *e) {
     if (e->code != ERR_NOT_FOUND) return e->hint;
-    return "it was removed; to join again stop this agent, delete identity in its state directory, "
-           "start it with a new join string";
+    return "it was removed; to join again start it with a new join string";
 }
 
 /* Tells once per kind of trouble, not at every attempt. */
 static void tell_trouble(struct link *l, const struct err *e) {
     exchange_connected(l->options.exchange, false, 0);
+    const struct link_options *o = &l->options;
+    if (e->code == ERR_NOT_FOUND && o->removed != NULL) o->removed(o->argument);
     if (e->code == l->last_error) return;
     l->last_error = e->code;
     log_warn("link.down", "master=%s port=%d code=%s error=%s hint=%s",

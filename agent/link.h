@@ -13,6 +13,10 @@ struct link_options {
     struct exchange *exchange;
     struct bus_client *bus; /* the link's from now on, but not freed by it */
     int64_t generation;     /* highest desired generation seen so far */
+    /* Called by the link's thread whenever the master says that it knows no such agent; may be
+     * NULL. */
+    void (*removed)(void *argument);
+    void *argument;
 };
 
 struct link *link_new(const struct link_options *options);

@@ -18,10 +18,11 @@
 #include <inttypes.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { MOST_PROBERS = 8 };
+enum { MOST_PROBERS = 8, REJOIN = SIGUSR1 /* from the link: the master does not know us */ };
 
 struct program {
     struct settings settings;
@@ -34,7 +35,9 @@ struct program {
     struct link *link;
     struct supervise *supervise;
     sigset_t signals;
-    bool told_to_end; /* before it was enrolled */
+    pthread_t main_thread;
+    bool told_to_end;    /* before it was enrolled */
+    atomic_bool invited; /* to enroll anew, should the master not know it any more */
 };
 
 /* Threads inherit this: signals come to the main thread alone, by sigwait. */
@@ -43,6 +46,7 @@ static void block_signals(sigset_t *set) {
     sigemptyset(set);
     sigaddset(set, SIGTERM);
     sigaddset(set, SIGINT);
+    sigaddset(set, REJOIN);
     if (sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler != SIG_IGN)
         sigaddset(set, SIGHUP); /* nohup */
     pthread_sigmask(SIG_BLOCK, set, NULL);
@@ -106,8 +110,47 @@ static bool open_bus(struct program *p, struct err *e) {
 }
 
 static bool know_yourself(struct program *p, struct err *e) {
+    if (!identity_settle(&p->state, e)) return false;
     if (!identity_enrolled(&p->state)) return become_enrolled(p, e);
     return identity_load(&p->state, &p->identity, e) && check_id(p, e) && open_bus(p, e);
+}
+
+/* --- removed, and invited again --- */
+
+/* Once for an answer that will not change; its nodes live on meanwhile. */
+static void removed(void *program) {
+    struct program *p = program;
+    if (atomic_exchange(&p->invited, false)) pthread_kill(p->main_thread, REJOIN);
+}
+
+static bool plan_return(struct program *p, struct enroll_plan *out, struct err *e) {
+    if (!enroll_plan(&p->settings, out, e)) return false;
+    memcpy(out->agent_id, p->identity.agent_id, sizeof out->agent_id);
+    bus_client_close(p->bus);
+    p->bus = NULL;
+    return bus_client_open(&p->bus, out->host, out->port, e);
+}
+
+/* With the new join string in place of the identity that the master does not know, or back to that
+ * when it is refused. */
+static bool enroll_anew(struct program *p, struct err *e) {
+    struct enroll_plan plan = {0};
+    struct identity next = {0};
+    struct err why = {0};
+    bool enrolled = plan_return(p, &plan, &why) && identity_put_aside(&p->state, &why) &&
+                    enroll(&p->state, &plan, p->settings.labels, p->bus, &next, &why);
+    secret_wipe(&plan, sizeof plan);
+    if (!identity_settle(&p->state, e)) return false;
+    if (enrolled) {
+        identity_fini(&p->identity);
+        p->identity = next;
+        return true;
+    }
+    log_warn("enroll.not_again", "code=%s error=%s", err_code_name(why.code), why.text);
+    atomic_store(&p->invited, enroll_may_retry(why.code));
+    if (p->bus != NULL) bus_client_close(p->bus);
+    p->bus = NULL;
+    return open_bus(p, e);
 }
 
 /* --- threads --- */
@@ -132,7 +175,7 @@ static bool make_parts(struct program *p, struct err *e) {
     p->fetch = fetch_new(&fetch);
     p->probes = probes_new(supervise_wake, p->supervise);
     supervise_use(p->supervise, p->fetch, p->probes);
-    const struct link_options link = {&p->identity, p->exchange, p->bus, generation};
+    const struct link_options link = {&p->identity, p->exchange, p->bus, generation, removed, p};
     p->link = link_new(&link);
     exchange_on_report(p->exchange, link_report_changed, p->link);
     exchange_on_desired(p->exchange, supervise_wake, p->supervise);
@@ -145,6 +188,14 @@ static void free_parts(struct program *p) {
     fetch_free(p->fetch);
     if (p->supervise != NULL) supervise_close(p->supervise);
     exchange_free(p->exchange);
+    p->link = NULL;
+    p->probes = NULL;
+    p->fetch = NULL;
+    p->supervise = NULL;
+    p->exchange = NULL;
+}
+
+static void free_rest(struct program *p) {
     if (p->bus != NULL) bus_client_close(p->bus);
     identity_fini(&p->identity);
     state_close(&p->state);
@@ -159,8 +210,8 @@ static void say_who(const struct program *p) {
 }
 
 /* Stop all, then free all: first the supervisor, whose last report the link then takes to the
- * master. */
-static void work(struct program *p) {
+ * master. Returns the signal that ended it. */
+static int work(struct program *p) {
     int caught = 0;
     pthread_t probers[MOST_PROBERS];
     size_t count = 2 + (size_t)p->settings.nodes / 8;
@@ -170,10 +221,10 @@ static void work(struct program *p) {
     pthread_t supervise = start_thread(supervise_run, p->supervise);
     for (size_t i = 0; i < count; i++) probers[i] = start_thread(probes_run, p->probes);
     while (sigwait(&p->signals, &caught) != 0) continue;
-    log_info("agent.stopping", "signal=%d nodes=%s", caught,
-             p->settings.stop_nodes ? "stop" : "live on");
+    bool stop_nodes = p->settings.stop_nodes && caught != REJOIN;
+    log_info("agent.stopping", "signal=%d nodes=%s", caught, stop_nodes ? "stop" : "live on");
     fetch_stop(p->fetch);
-    supervise_stop(p->supervise, p->settings.stop_nodes);
+    supervise_stop(p->supervise, stop_nodes);
     pthread_join(supervise, NULL);
     link_stop(p->link);
     probes_stop(p->probes);
@@ -181,6 +232,17 @@ static void work(struct program *p) {
     pthread_join(fetch, NULL);
     for (size_t i = 0; i < count; i++) pthread_join(probers[i], NULL);
     log_info("agent.stopped", "agent=%s", p->identity.agent_id);
+    return caught;
+}
+
+static bool work_as_long_as_invited(struct program *p, struct err *e) {
+    for (;;) {
+        if (!make_parts(p, e)) return false;
+        say_who(p);
+        if (work(p) != REJOIN) return true;
+        free_parts(p);
+        if (!enroll_anew(p, e)) return false;
+    }
 }
 
 static bool run(struct program *p, struct err *e) {
@@ -192,10 +254,9 @@ static bool run(struct program *p, struct err *e) {
     block_signals(&p->signals);
     if (!state_open(&p->state, p->settings.state, e) || !know_yourself(p, e)) return false;
     if (p->told_to_end || p->settings.enroll_within_ms > 0) return true;
-    if (!make_parts(p, e)) return false;
-    say_who(p);
-    work(p);
-    return true;
+    p->main_thread = pthread_self();
+    atomic_store(&p->invited, enroll_is_invited(&p->settings, &p->identity));
+    return work_as_long_as_invited(p, e);
 }
 
 int main(int argc, char **argv) {
@@ -213,6 +274,7 @@ int main(int argc, char **argv) {
     else if (!run(&program, &e))
         status = err_report("grid-agent", &e);
     free_parts(&program);
+    free_rest(&program);
     settings_clear(&program.settings);
     log_recent_keep(0);
     return status;

@@ -45,5 +45,49 @@ class SameBytes(unittest.TestCase):
         self.assertTrue(alive(pid))
 
 
+class Removed(unittest.TestCase):
+    def test_removed_agent_joins_again_with_a_new_join_string_only(self):
+        grid = Grid(self)
+        grid.publish("1.0.0")
+        old = grid.join(uses=2)
+        agent = grid.agent("a-1", join=old)
+        pid = grid.wait_healthy("a-1", "1.0.0")["nodes"][0]["pid"]
+        answer = grid.request("DELETE", "/api/agents/a-1?force=true")
+        self.assertEqual(answer.status, 204, answer.body)
+        wait_for("the refusal", lambda: "link.down" in agent.err() and "new join string" in agent.err())
+        agent.stop()
+        said = len(agent.err())
+        agent = grid.agent("a-1", join=old)
+        wait_for("another refusal", lambda: "link.down" in agent.err()[said:])
+        self.assertEqual(grid.request("GET", "/api/agents/a-1").status, 404, "it came back uninvited")
+        agent.stop()
+        agent = grid.agent("a-1", join=grid.join())
+        self.assertEqual(grid.wait_healthy("a-1", "1.0.0")["nodes"][0]["pid"], pid)
+        kept = [n for n in os.listdir(agent.state) if n.startswith("identity")]
+        self.assertEqual(len(kept), 2, kept)
+        with open(os.path.join(agent.state, "identity/agent.key"), "rb") as f:
+            key = f.read()
+        with open(os.path.join(agent.state, max(kept), "agent.key"), "rb") as f:
+            self.assertNotEqual(key, f.read())
+
+    def test_refused_invitation_leaves_the_agent_as_it_was(self):
+        grid = Grid(self)
+        grid.publish("1.0.0")
+        agent = grid.agent("a-1")
+        pid = grid.wait_healthy("a-1", "1.0.0")["nodes"][0]["pid"]
+        revoked = grid.join()
+        for token in grid.api("GET", "/api/tokens"):
+            if token["kind"] == "join":
+                grid.api("DELETE", "/api/tokens/" + token["id"])
+        agent.stop()
+        self.assertEqual(grid.request("DELETE", "/api/agents/a-1?force=true").status, 204)
+        agent = grid.agent("a-1", join=revoked)
+        wait_for("the refusal", lambda: "enroll.not_again" in agent.err())
+        wait_for("the adoption", lambda: agent.err().count("node.adopted") >= 1)
+        self.assertEqual([n for n in os.listdir(agent.state) if n.startswith("identity")], ["identity"])
+        self.assertTrue(os.path.exists(os.path.join(agent.state, "identity/id")))
+        self.assertTrue(agent.running() and alive(pid))
+
+
 if __name__ == "__main__":
     unittest.main()

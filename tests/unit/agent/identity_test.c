@@ -48,6 +48,34 @@ static void an_identity_comes_back_as_it_was_saved(void **unused) {
     identity_fini(&again);
 }
 
+static void an_identity_put_aside_comes_back_unless_another_took_its_place(void **unused) {
+    (void)unused;
+    struct identity who = make_identity();
+    struct identity next = {0};
+    snprintf(who.token_id, sizeof who.token_id, "0123456789abcdef");
+    assert_ok(identity_save(&place.state, &who, &place.e));
+    assert_ok(identity_settle(&place.state, &place.e));
+    assert_ok(identity_put_aside(&place.state, &place.e));
+    assert_false(identity_enrolled(&place.state));
+    assert_ok(identity_key(&place.state, &next.key, &place.e)); /* as far as it came */
+    assert_ok(identity_settle(&place.state, &place.e));
+    identity_fini(&next);
+    assert_ok(identity_load(&place.state, &next, &place.e));
+    assert_true(sign_public_equal(sign_secret_public(next.key), sign_secret_public(who.key)));
+    assert_string_equal(next.token_id, "0123456789abcdef");
+    identity_fini(&next);
+    assert_ok(identity_put_aside(&place.state, &place.e));
+    next = make_identity();
+    assert_ok(identity_save(&place.state, &next, &place.e));
+    assert_ok(identity_settle(&place.state, &place.e));
+    assert_ok(identity_settle(&place.state, &place.e));
+    identity_fini(&next);
+    assert_ok(identity_load(&place.state, &next, &place.e));
+    assert_false(sign_public_equal(sign_secret_public(next.key), sign_secret_public(who.key)));
+    identity_fini(&next);
+    identity_fini(&who);
+}
+
 static void the_key_is_made_once(void **unused) {
     (void)unused;
     struct sign_secret *first = NULL;
@@ -83,8 +111,11 @@ static void damage_names_the_file_and_the_way_out(void **unused) {
 int main(void) {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup_place, teardown_place)
     const struct CMUnitTest tests[] = {
-        TEST(a_second_agent_is_told_who_holds_the_directory), TEST(the_state_directory_is_private),
-        TEST(an_identity_comes_back_as_it_was_saved),         TEST(the_key_is_made_once),
+        TEST(a_second_agent_is_told_who_holds_the_directory),
+        TEST(the_state_directory_is_private),
+        TEST(an_identity_comes_back_as_it_was_saved),
+        TEST(an_identity_put_aside_comes_back_unless_another_took_its_place),
+        TEST(the_key_is_made_once),
         TEST(damage_names_the_file_and_the_way_out),
     };
     return cmocka_run_group_tests_name("identity", tests, NULL, NULL);

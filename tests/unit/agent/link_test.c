@@ -152,7 +152,7 @@ static void start_link(int64_t generation) {
     assert_ok(try_to_enroll());
     exchange = exchange_new();
     exchange_report(exchange, "{\"type\":\"heartbeat\",\"mark\":\"first\"}", false, 0);
-    const struct link_options options = {&who, exchange, bus, generation};
+    const struct link_options options = {&who, exchange, bus, generation, NULL, NULL};
     link_under_test = link_new(&options);
     atomic_store(&desired_news, 0);
     exchange_on_report(exchange, link_report_changed, link_under_test);
@@ -243,7 +243,7 @@ static void an_impostor_is_not_believed(void **unused) {
     atomic_store(&master.be_impostor, true);
     exchange = exchange_new();
     exchange_report(exchange, "{}", false, 0);
-    const struct link_options options = {&who, exchange, bus, 0};
+    const struct link_options options = {&who, exchange, bus, 0, NULL, NULL};
     link_under_test = link_new(&options);
     assert_int_equal(pthread_create(&thread, NULL, link_run, link_under_test), 0);
     wait_until(atomic_load(&master.hellos) >= 2);
