@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
@@ -96,13 +97,57 @@ static void copy_address(char out[HTTP_ADDRESS_SIZE], const char *address) {
     snprintf(out, HTTP_ADDRESS_SIZE, "%s", address);
 }
 
+/* Bytes have come that the worker has not read yet. */
+static bool has_bytes(const struct http_worker *worker) {
+    struct pollfd one = {.fd = worker->socket, .events = POLLIN};
+    return poll(&one, 1, 0) > 0;
+}
+
+static bool waits_longer(const struct http_worker *a, const struct http_worker *than) {
+    return than == NULL || a->waiting_since_ms < than->waiting_since_ms;
+}
+
+/* Several clients are sent away at once: until one is gone takes a while when there is much to do.
+ */
+static bool is_crowded(const struct http_server *s) {
+    size_t spare = s->worker_count < 8 ? 1 : s->worker_count / 8;
+    return s->connected_count - s->leaving_count + spare > s->worker_count;
+}
+
+void http_make_room(struct http_server *s, const struct http_worker *newest) {
+    struct http_worker *longest = NULL;
+    struct http_worker *longest_silent = NULL;
+    if (!is_crowded(s)) return;
+    for (struct http_worker *w = s->workers; w < s->workers + s->worker_count; w++) {
+        bool waits = w->socket >= 0 && !w->busy && !w->leaving && w->web_socket == NULL;
+        if (!waits || w == newest) continue;
+        if (waits_longer(w, longest)) longest = w;
+        if (waits_longer(w, longest_silent) && !has_bytes(w)) longest_silent = w;
+    }
+    if (longest_silent != NULL) longest = longest_silent;
+    if (longest == NULL) return;
+    longest->leaving = true;
+    s->leaving_count++;
+    shutdown(longest->socket, SHUT_RDWR);
+}
+
+bool http_is_crowded(struct http_server *s) {
+    pthread_mutex_lock(&s->lock);
+    bool crowded = is_crowded(s);
+    pthread_mutex_unlock(&s->lock);
+    return crowded;
+}
+
 /* Notes the connection; how many there are from its address now. */
 static int add_connection(struct http_worker *worker, int socket, const char *address) {
     struct http_server *s = worker->server;
     int count = 0;
     pthread_mutex_lock(&s->lock);
     worker->socket = socket;
+    worker->waiting_since_ms = clock_monotonic_ms();
     copy_address(worker->address, address);
+    s->connected_count++;
+    http_make_room(s, worker);
     for (size_t i = 0; i < s->worker_count; i++)
         if (s->workers[i].socket >= 0 && strcmp(s->workers[i].address, worker->address) == 0)
             count++;
@@ -137,7 +182,6 @@ static int init_connection(const struct mg_connection *connection, void **data) 
     int most = s->options.max_connections_per_address;
     (void)data;
     worker->requests = 0;
-    worker->waiting_since_ms = clock_monotonic_ms();
     int count = add_connection(worker, socket, civetweb_address(connection));
     if (atomic_load(&s->stopping))
         shutdown(socket, SHUT_RDWR);
@@ -149,9 +193,13 @@ static int init_connection(const struct mg_connection *connection, void **data) 
 /* Before the socket is closed: from here on its number may be somebody else's. */
 static void connection_close(const struct mg_connection *connection) {
     struct http_worker *worker = mg_get_thread_pointer(connection);
-    pthread_mutex_lock(&worker->server->lock);
+    struct http_server *s = worker->server;
+    pthread_mutex_lock(&s->lock);
+    if (worker->socket >= 0) s->connected_count--;
+    if (worker->leaving) s->leaving_count--;
+    worker->leaving = false;
     worker->socket = -1;
-    pthread_mutex_unlock(&worker->server->lock);
+    pthread_mutex_unlock(&s->lock);
 }
 
 static const struct mg_callbacks callbacks = {.begin_request = begin_request,
@@ -223,7 +271,7 @@ static bool start_civetweb(struct http_server *s, struct err *e) {
                               "enable_auth_domain_check",
                               "no",
                               "listen_backlog",
-                              "1024",
+                              "4096", /* beyond, a client waits a second for its next try */
                               "connection_queue",
                               "256",
                               NULL};

@@ -160,7 +160,7 @@ int http_route_match(const struct http_route *routes, size_t count, const char *
 int http_range_parse(const char *range, int64_t size, int64_t *first, int64_t *last);
 
 /* "bytes FIRST-LAST/TOTAL" with FIRST <= LAST < TOTAL (RFC 9110 section 14.4), none of them beyond
- * 18 digits, so that their sums do not overflow. "*" in place of FIRST-LAST is the empty part at the
- * end: *first is *total, *last one less. False for anything else. */
+ * 18 digits, so that their sums do not overflow. "*" in place of FIRST-LAST is the empty part at
+ * the end: *first is *total, *last one less. False for anything else. */
 MUST_CHECK bool http_content_range_parse(const char *text, int64_t *first, int64_t *last,
                                          int64_t *total);

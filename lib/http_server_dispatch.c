@@ -23,10 +23,12 @@ static void set_busy(struct http_worker *worker, bool busy) {
     struct http_server *s = worker->server;
     pthread_mutex_lock(&s->lock);
     worker->busy = busy;
+    if (!busy) worker->waiting_since_ms = clock_monotonic_ms();
     if (busy)
         s->busy_count++;
     else if (--s->busy_count == 0)
         pthread_cond_broadcast(&s->quiet);
+    if (!busy) http_make_room(s, NULL); /* it told its client to stay before the others came */
     pthread_mutex_unlock(&s->lock);
 }
 
@@ -153,7 +155,6 @@ void http_request_end(struct http_request *r) {
     if (o->finished != NULL)
         o->finished(o->context, http_method(r), route, r->status, seconds, r->sent_bytes);
     r->worker->requests++;
-    r->worker->waiting_since_ms = clock_monotonic_ms();
     set_busy(r->worker, false);
     request_fini(r);
 }

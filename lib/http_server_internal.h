@@ -23,10 +23,11 @@
 /* A thread of CivetWeb and the one connection it serves. */
 struct http_worker {
     struct http_server *server;
-    int64_t waiting_since_ms; /* own thread: accepted, or the last request answered */
     int64_t requests;         /* own thread: on this connection */
+    int64_t waiting_since_ms; /* accepted, or the last request answered */
     int socket;               /* -1: no connection */
     bool busy;                /* a request is being answered */
+    bool leaving;             /* its client was sent away and is not gone yet */
     char address[HTTP_ADDRESS_SIZE];
     struct http_socket_connection *web_socket;
 };
@@ -44,10 +45,12 @@ struct http_server {
     atomic_size_t workers_started;
     size_t worker_count;
     struct http_worker *workers;
-    /* Guards what follows, and socket, busy, address, web_socket of workers. */
+    /* Guards what follows, and of workers what stands behind requests. */
     pthread_mutex_t lock;
     pthread_cond_t quiet; /* busy_count became 0 */
     size_t busy_count;
+    size_t connected_count;
+    size_t leaving_count;
     struct rate_bucket words; /* of CivetWeb for the log */
     unsigned words_unsaid;
 };
@@ -98,6 +101,13 @@ struct http_request {
     enum http_stream_kind stream;
     int64_t stream_left;
 };
+
+/* http_server.c */
+/* When few workers are left, the client that keeps one waiting for a request the longest, but for
+ * the newest (may be NULL), has to go, so that silent and slow clients, however many, keep nobody
+ * out. Lock held. */
+void http_make_room(struct http_server *s, const struct http_worker *newest);
+bool http_is_crowded(struct http_server *s); /* a connection without a request is in the way */
 
 /* http_server_dispatch.c */
 /* From the head to the end of the answer; info is not CivetWeb's own where its parser failed. */

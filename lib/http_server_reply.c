@@ -94,8 +94,8 @@ static const char *http_date(void) {
 
 static bool can_keep(struct http_request *r) {
     return !r->close && !r->gone && !atomic_load(&r->server->draining) &&
-           r->worker->requests < HTTP_REQUESTS_PER_CONNECTION && http_body_skip(r) &&
-           civetweb_keeps_alive(r->connection);
+           r->worker->requests < HTTP_REQUESTS_PER_CONNECTION && !http_is_crowded(r->server) &&
+           http_body_skip(r) && civetweb_keeps_alive(r->connection);
 }
 
 void http_reply_head(struct http_request *r, int status, struct text *out) {

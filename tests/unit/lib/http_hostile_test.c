@@ -3,6 +3,8 @@
 #include "lib/log_recent.h"
 #include "tests/unit/lib/http_fixture.h"
 
+#include <poll.h>
+
 #define LOG_KEPT_BYTES (64 * 1024)
 
 static void hello(struct http_request *r) {
@@ -320,6 +322,40 @@ static void a_flood_of_connections_leaves_the_server_alive(void **state) {
     the_server_still_answers("a flood");
 }
 
+/* How many of these connections the server has ended. */
+static int count_ended(const int *fds, int count) {
+    int found = 0;
+    for (int i = 0; i < count; i++) {
+        struct pollfd one = {.fd = fds[i], .events = POLLIN};
+        found += poll(&one, 1, 0) == 1;
+    }
+    return found;
+}
+
+/* Their deadline is far beyond the patience of this test. */
+static void silent_clients_give_way_when_all_workers_are_taken(void **state) {
+    (void)state;
+    enum { WORKERS = 4, SILENT = 40 };
+    int fds[SILENT];
+    struct served small = serve_with((struct http_server_options){
+        .routes = routes, .route_count = 3, .workers = WORKERS, .header_timeout_ms = 600000});
+    for (int i = 0; i < SILENT; i++) {
+        fds[i] = dial(small.port);
+        send_words(fds[i], i % 2 == 0 ? "GET /api/binaries HTTP/1.1\r\nX: " : "");
+    }
+    for (int i = 0; i < 10; i++) {
+        OWN_REPLY struct reply r;
+        exchange(small.port, "GET /api/binaries", "", &r);
+        assert_int_equal(r.status, 200);
+    }
+    for (int tenths = 0; count_ended(fds, SILENT) < SILENT - WORKERS; tenths++) {
+        assert_true(tenths < PATIENCE_S * 10);
+        usleep(100000);
+    }
+    for (int i = 0; i < SILENT; i++) close(fds[i]);
+    http_server_stop(small.server);
+}
+
 /* CivetWeb has something to say about each of these. */
 static void the_log_cannot_be_flooded(void **state) {
     (void)state;
@@ -347,6 +383,7 @@ int main(void) {
         cmocka_unit_test(white_space_does_not_show_the_request_before),
         cmocka_unit_test(smuggled_requests_are_not_answered),
         cmocka_unit_test(a_flood_of_connections_leaves_the_server_alive),
+        cmocka_unit_test(silent_clients_give_way_when_all_workers_are_taken),
         cmocka_unit_test(the_log_cannot_be_flooded),
     };
     log_recent_keep(LOG_KEPT_BYTES);

@@ -1,0 +1,103 @@
+#!/usr/bin/python3
+"""Thousands of clients that only want to be in the way: whoever asks properly is answered, agents stay up, and what
+the crowd took is given back."""
+import os, resource, socket, sys, time, unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from crowd import DESCRIPTORS, Crowd, head, kind
+from grid import Grid, here, wait_for
+
+HOLD_S = 18          # longer than an agent may be silent before it turns suspect
+ANSWER_WITHIN_S = 4  # far above what is measured, below the deadline of a silent client's worker
+NAME = "storage-server-1.0.0-" + here()
+SLOW_BODY = ("POST /api/binaries/1.0.0/%s/verify HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+             "Content-Length: 60000\r\n\r\n" % here().replace("-", "/")).encode()
+SLOW_HEAD = head("/healthz", "X-Slow: ")
+DOWNLOAD = head("/binaries/" + NAME, "\r\n")
+BUS_GREETING = b"\0SP\0\0\x30\0\0"
+
+
+def address_of(url):
+    host, port = url.removeprefix("http://").rsplit(":", 1)
+    return host, int(port)
+
+
+def get(address):
+    """Status and seconds of /healthz on a connection of its own."""
+    begun = time.monotonic()
+    with socket.create_connection(address, timeout=ANSWER_WITHIN_S) as s:
+        s.sendall(head("/healthz", "Connection: close\r\n\r\n"))
+        status = int(s.makefile("rb").readline().split()[1])
+    return status, time.monotonic() - begun
+
+
+def sockets(pid):
+    count = 0
+    for fd in os.listdir("/proc/%d/fd" % pid):
+        try:
+            count += os.readlink("/proc/%d/fd/%s" % (pid, fd)).startswith("socket:")
+        except FileNotFoundError:
+            pass  # closed meanwhile
+    return count
+
+
+def resident_mib(pid):
+    with open("/proc/%d/status" % pid) as f:
+        return next(int(line.split()[1]) // 1024 for line in f if line.startswith("VmRSS"))
+
+
+class Load(unittest.TestCase):
+    def setUp(self):
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(DESCRIPTORS, most), most))
+        options = os.environ.get("ASAN_OPTIONS", "")
+        os.environ["ASAN_OPTIONS"] = options + ":quarantine_size_mb=8"  # memory that is freed counts as free
+        self.addCleanup(os.environ.__setitem__, "ASAN_OPTIONS", options)
+        self.grid = Grid(self)
+        self.grid.publish("1.0.0")
+        for agent_id in ("a-1", "a-2"):
+            self.grid.agent(agent_id)
+        for agent_id in ("a-1", "a-2"):
+            self.grid.wait_healthy(agent_id, "1.0.0")
+        self.master = address_of(self.grid.master.url)
+        self.node = ("127.0.0.1", self.grid.nodes("a-1")[0]["port"])
+
+    def ask(self, name, address, seconds):
+        """Asks again and again for so long; every answer must come."""
+        times, until = [], time.monotonic() + seconds
+        while time.monotonic() < until:
+            status, took = get(address)
+            self.assertEqual(status, 200)
+            times.append(took * 1e3)
+            time.sleep(0.02)
+        times.sort()
+        print("/healthz of %s: %d answers, half within %.1f ms, 99%% within %.1f ms, all within %.1f ms" % (
+            name, len(times), times[len(times) // 2], times[len(times) * 99 // 100], times[-1]), file=sys.stderr)
+
+    def test_slow_and_silent_clients_keep_nobody_out(self):
+        pid = self.grid.master.pid
+        before = sockets(pid), resident_mib(pid)
+        crowds = {
+            "slow": Crowd(self, self.master, kind(400, SLOW_HEAD, b"a"), kind(300, SLOW_BODY, b" "),
+                          kind(300, DOWNLOAD, takes=0)),
+            "idle": Crowd(self, self.master, kind(5000)),
+            "bus": Crowd(self, address_of(self.grid.master.bus), kind(500), kind(500, BUS_GREETING)),
+            "node": Crowd(self, self.node, kind(500), kind(500, SLOW_HEAD, b"a")),
+        }
+        self.ask("the master", self.master, HOLD_S)
+        self.ask("a node", self.node, 2)
+        most = sockets(pid), resident_mib(pid)
+        for name, crowd in crowds.items():
+            print("%s of %d: %s" % (name, crowd.size, crowd.end()), file=sys.stderr)
+        print("sockets %d, then %d; resident %d MiB, then %d" % (before[0], most[0], before[1], most[1]), file=sys.stderr)
+        self.assertGreater(most[0], 1500, "there was no crowd to speak of")
+        kinds = {event["kind"] for event in self.grid.events()}
+        self.assertFalse(kinds & {"agent.suspect", "agent.lost", "node.unhealthy"}, kinds)
+        for agent_id in ("a-1", "a-2"):
+            self.grid.wait_healthy(agent_id, "1.0.0")
+        wait_for("the sockets to be back", lambda: sockets(pid) <= before[0] + 2)
+        self.assertLess(resident_mib(pid), before[1] + 400)
+
+
+if __name__ == "__main__":
+    unittest.main()
