@@ -89,6 +89,13 @@ bool identity_save(const struct state *s, const struct identity *identity, struc
            write_line(s, "id", identity->agent_id, e);
 }
 
+bool identity_restore(const struct state *s, const struct identity *identity, struct err *e) {
+    char path[STATE_PATH_SIZE];
+    state_path(s, path, "identity/agent.key");
+    return (access(path, F_OK) == 0 || sign_secret_write(identity->key, path, e)) &&
+           identity_save(s, identity, e);
+}
+
 static bool move(const struct state *s, const char *from, const char *to, struct err *e) {
     return (rename(from, to) == 0 || err_errno(e, errno, "rename %s to %s", from, to)) &&
            file_sync_directory(s->root, e);

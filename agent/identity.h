@@ -32,6 +32,10 @@ MUST_CHECK bool identity_key(const struct state *s, struct sign_secret **out, st
 MUST_CHECK bool identity_save(const struct state *s, const struct identity *identity,
                               struct err *e);
 
+/* Writes all of it anew, the key too where it is gone. */
+MUST_CHECK bool identity_restore(const struct state *s, const struct identity *identity,
+                                 struct err *e);
+
 /* Makes room for another enrollment. Until identity_settle the agent is not enrolled. */
 MUST_CHECK bool identity_put_aside(const struct state *s, struct err *e);
 

@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -96,6 +97,25 @@ bool state_open(struct state *s, const char *directory, struct err *e) {
     if (!make_parts(s, e)) return false;
     tidy(s);
     return true;
+}
+
+bool state_lost(const struct state *s) {
+    char path[STATE_PATH_SIZE];
+    struct stat held, there;
+    if (fstat(s->lock_fd, &held) != 0) return false;
+    if (stat(state_path(s, path, "lock"), &there) != 0) return errno == ENOENT;
+    return held.st_ino != there.st_ino || held.st_dev != there.st_dev;
+}
+
+bool state_restore(struct state *s, struct err *e) {
+    char path[STATE_PATH_SIZE];
+    int lock_fd = -1;
+    if (!file_make_directory(s->root, 0700, e) ||
+        !file_lock(state_path(s, path, "lock"), "grid-agent", &lock_fd, e))
+        return false;
+    close(s->lock_fd);
+    s->lock_fd = lock_fd;
+    return make_parts(s, e);
 }
 
 void state_close(struct state *s) {

@@ -24,6 +24,11 @@ struct state {
 /* Makes the directory (0700) and its parts, takes the lock. ERR_CONFLICT names the agent that holds
  * it. */
 MUST_CHECK bool state_open(struct state *s, const char *directory, struct err *e);
+/* Whether somebody deleted or replaced the directory under us, and the same directory anew, with
+ * its parts and its lock. ERR_CONFLICT: it is another agent's by now. */
+bool state_lost(const struct state *s);
+MUST_CHECK bool state_restore(struct state *s, struct err *e);
+
 void state_close(struct state *s); /* lets another agent in */
 
 /* root/format... into out; returns out. What the program makes up itself always fits. */

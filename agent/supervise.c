@@ -46,6 +46,7 @@ struct supervise {
     bool avoid_memfd;
     bool collect_due; /* the store may hold what nothing needs */
     int64_t rotate_ms;
+    int64_t look_ms;     /* at the state directory */
     struct wire_log log; /* an answer on its way to the master */
     int64_t log_answered;
     char *stable; /* the last report without what changes all the time */
@@ -393,6 +394,32 @@ static void rotate_logs(struct supervise *s, int64_t now_ms) {
     for (size_t i = 0; i < s->count; i++) node_rotate_log(&s->nodes[i], NODE_LOG_MAX_BYTES);
 }
 
+/* Data that was deleted with the directory serves nobody: its process makes room for a fresh one.
+ */
+static void restart_without_data(struct supervise *s, int64_t now_ms) {
+    for (size_t i = 0; i < s->count; i++)
+        if (s->facts[i].phase == NODE_RUNNING && access(s->nodes[i].data, F_OK) != 0)
+            node_terminate(&s->nodes[i], now_ms);
+}
+
+/* Who this agent is and what it should run is known here; only the nodes' data is lost for good. */
+static void look_after_state(struct supervise *s, int64_t now_ms) {
+    const struct supervise_options *o = &s->options;
+    struct err e = {0};
+    if (now_ms < s->look_ms) return;
+    s->look_ms = now_ms + ROTATE_MS;
+    bool lost = state_lost(o->state);
+    if (!lost && identity_enrolled(o->state)) return;
+    log_error("state.lost", "directory=%s", o->state->root);
+    if ((lost && !state_restore(o->state, &e)) || !identity_restore(o->state, o->identity, &e)) {
+        log_error("state.not_restored", "code=%s error=%s", err_code_name(e.code), e.text);
+        return;
+    }
+    wanted_save(&s->wanted, o->state);
+    restart_without_data(s, now_ms);
+    log_warn("state.restored", "directory=%s", o->state->root);
+}
+
 /* Old versions go once nothing is under way. */
 static void collect(struct supervise *s) {
     bool quiet = s->decision.update == UPDATE_IDLE && s->fetching.job == 0;
@@ -436,6 +463,7 @@ static void take_everything(struct supervise *s, int64_t now_ms) {
 static void run_once(struct supervise *s) {
     int64_t now_ms = clock_monotonic_ms();
     int64_t due_ms = INT64_MAX;
+    look_after_state(s, now_ms);
     take_everything(s, now_ms);
     decide(s, now_ms);
     if (s->decision.wake_ms < due_ms) due_ms = s->decision.wake_ms;

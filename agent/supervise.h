@@ -14,7 +14,7 @@ struct supervise;
 
 struct supervise_options {
     const struct settings *settings;
-    const struct state *state;
+    struct state *state;
     const struct identity *identity;
     struct exchange *exchange;
 };

@@ -67,6 +67,10 @@ static void take_token(struct wanted *w, struct wire_desired *d, struct text *re
     json_encode(&wire_desired_schema, d, rest);
 }
 
+void wanted_save(const struct wanted *w, const struct state *s) {
+    if (w->json != NULL) save(s, w->json);
+}
+
 bool wanted_take(struct wanted *w, const struct state *s, const char *json) {
     struct wire_desired d;
     struct err e = {0};

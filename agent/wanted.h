@@ -19,6 +19,9 @@ void wanted_fini(struct wanted *w);
  * older, or makes no sense (then it is logged). */
 bool wanted_take(struct wanted *w, const struct state *s, const char *json);
 
+/* Writes down again what was taken last. */
+void wanted_save(const struct wanted *w, const struct state *s);
+
 /* The desired version; sha256 "" when none is desired. *out is cleared first. */
 void wanted_version(const struct wanted *w, struct version *out);
 

@@ -1,5 +1,5 @@
 """What an agent mends by itself, and what it leaves alone."""
-import os, signal, unittest
+import os, shutil, signal, unittest
 
 from agent_helpers import wait_reason
 from grid import Grid, alive, here, processes_of, storage_server, wait_for
@@ -87,6 +87,25 @@ class Removed(unittest.TestCase):
         self.assertEqual([n for n in os.listdir(agent.state) if n.startswith("identity")], ["identity"])
         self.assertTrue(os.path.exists(os.path.join(agent.state, "identity/id")))
         self.assertTrue(agent.running() and alive(pid))
+
+
+class DeletedState(unittest.TestCase):
+    def test_deleted_state_directory_is_made_anew_by_the_running_agent(self):
+        grid = Grid(self)
+        grid.publish("1.0.0")
+        agent = grid.agent("a-1")
+        pid = grid.wait_healthy("a-1", "1.0.0")["nodes"][0]["pid"]
+        shutil.rmtree(agent.state)
+        wait_for("the identity", lambda: os.path.exists(os.path.join(agent.state, "identity/id")))
+        wait_for("a fresh node", lambda: grid.nodes("a-1")[0]["pid"] not in (0, pid) and grid.wait_healthy("a-1", "1.0.0"))
+        self.assertTrue(agent.running())
+        self.assertIn("state.restored", agent.err())
+        pid = grid.nodes("a-1")[0]["pid"]
+        self.assertEqual(processes_of(grid.directory), [pid])
+        agent.kill()
+        agent = grid.agent("a-1")
+        wait_for("the adoption", lambda: "node.adopted" in agent.err())
+        self.assertEqual(grid.wait_healthy("a-1", "1.0.0")["nodes"][0]["pid"], pid)
 
 
 if __name__ == "__main__":

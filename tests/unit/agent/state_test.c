@@ -72,12 +72,29 @@ static void half_written_files_of_a_killed_agent_go(void **unused) {
     for (size_t i = 0; i < 3; i++) assert_true(there(whole[i]));
 }
 
+static void a_directory_that_was_deleted_is_noticed_and_made_anew(void **unused) {
+    (void)unused;
+    char path[STATE_PATH_SIZE], aside[STATE_PATH_SIZE];
+    assert_false(state_lost(&place.state));
+    snprintf(aside, sizeof aside, "%s.gone", place.state.root);
+    assert_int_equal(rename(place.state.root, aside), 0);
+    assert_true(state_lost(&place.state));
+    assert_ok(state_restore(&place.state, &place.e));
+    assert_false(state_lost(&place.state));
+    assert_int_equal(access(state_path(&place.state, path, "store"), F_OK), 0);
+    int other = -1;
+    assert_false(file_lock(state_path(&place.state, path, "lock"), "grid-agent", &other, &place.e));
+    assert_err(ERR_CONFLICT, "lock");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_child_of_a_killed_agent_is_waited_for, setup_place,
                                         teardown_place),
         cmocka_unit_test_setup_teardown(half_written_files_of_a_killed_agent_go, setup_place,
                                         teardown_place),
+        cmocka_unit_test_setup_teardown(a_directory_that_was_deleted_is_noticed_and_made_anew,
+                                        setup_place, teardown_place),
         cmocka_unit_test_setup_teardown(a_running_agent_is_not, setup_place, teardown_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
