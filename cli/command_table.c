@@ -120,7 +120,8 @@ static const struct command commands[] = {
     {.noun = "agent", .verb = "why", .arguments = "ID", .summary = "why it runs the version it runs",
      .formats = COMMAND_TEXT | COMMAND_JSON, .run = agent_why},
     {.noun = "agent", .verb = "join-command", .arguments = "", .summary = "one command to paste on a machine that shall join",
-     .details = "Makes a join token and prints the command that uses it. -o name prints the join string alone.",
+     .details = "Makes a join token and prints a line that downloads the master's install.sh, compares its SHA-256 and runs\n"
+                "it. -o name prints the join string alone, for an agent that is installed already.",
      .example = "gridctl agent join-command --uses 10 --label rack=b", .formats = COMMAND_SHOW,
      OPTIONS_OF(join_options), .run = agent_join_command},
     {.noun = "agent", .verb = "approve", .arguments = "ID...", .summary = "admits machines that wait for it",

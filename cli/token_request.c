@@ -1,5 +1,6 @@
 #include "cli/token_request.h"
 
+#include "cli/format.h"
 #include "lib/json.h"
 #include "lib/labels.h"
 
@@ -46,4 +47,28 @@ bool token_request_json(const struct settings *s, struct text *out, struct err *
     if (s->labels != NULL && s->labels[0] != '\0' && !add_labels(s->labels, out, e)) return false;
     text_add(out, "}");
     return true;
+}
+
+bool token_request_send(struct invocation *call, struct http_answer *answer,
+                        struct answer_created_token *out, struct err *e) {
+    OWN_TEXT struct text body = TEXT_EMPTY;
+    return token_request_json(call->settings, &body, e) &&
+           api_send(call->api, "POST", "/api/tokens", text_value(&body), answer, e) &&
+           answer_decode(&answer_created_token_schema, answer, out, e);
+}
+
+void token_request_limits(const struct settings *s, struct text *out) {
+    char words[FORMAT_SIZE];
+    if (strcmp(s->kind, "join") == 0 && s->uses > 1)
+        text_add_format(out, "%lld machines may use it", (long long)s->uses);
+    else if (strcmp(s->kind, "join") == 0)
+        text_add(out, "one machine may use it");
+    else
+        text_add_format(out, "role %s", s->role);
+    bool join = strcmp(s->kind, "join") == 0;
+    if (s->expires_ms > 0)
+        text_add_format(out, ", %s %s", join ? "within" : "for",
+                        format_duration(s->expires_ms, words));
+    else if (!join)
+        text_add(out, ", it never expires");
 }

@@ -1,5 +1,4 @@
-/* The part of lib/file.h that hashes, in a file of its own: whoever does not copy links no OpenSSL.
- */
+/* The part of lib/file.h that copies and hashes. */
 #include "lib/file.h"
 
 #include <errno.h>

@@ -1,7 +1,7 @@
 #include "agent/launcher/builds.h"
 
 #include "lib/file.h"
-#include "lib/hash_small.h"
+#include "lib/hash.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -40,12 +40,12 @@ bool builds_linked(const char *directory, const char *link, char out[BUILDS_NAME
 }
 
 bool builds_prove(const char *directory, const char *name, char program[PATH_MAX], struct err *e) {
-    char found[HASH_SMALL_HEX_SIZE];
+    char found[SHA256_HEX_SIZE];
     if (snprintf(program, PATH_MAX, "%s/%s/grid-agent", directory, name) >= PATH_MAX)
         return err_set(e, ERR_INVALID, "%s: the path is too long", directory);
     OWN_FD int fd = open(program, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (fd < 0) return err_errno(e, errno, "open %s", program);
-    if (!hash_small_file(fd, found, e)) return err_wrap(e, "%s", program);
+    if (!sha256_file(fd, found, NULL, e)) return err_wrap(e, "%s", program);
     if (strcmp(found, digest_of(name)) == 0) return true;
     return err_set(e, ERR_CORRUPT,
                    "%s is damaged: its SHA-256 is %.12s..., not the %.12s... of its name", program,
@@ -62,6 +62,25 @@ static bool point(const char *directory, const char *link, const char *name, str
         return err_errno(e, errno, "make the link %s", fresh);
     if (rename(fresh, path) != 0) return err_errno(e, errno, "rename %s to %s", fresh, path);
     return file_sync_directory(directory, e);
+}
+
+/* What a copying program leaves in memory only. */
+static bool flush(const char *directory, const char *program, struct err *e) {
+    OWN_FD int fd = open(program, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || fsync(fd) != 0) return err_errno(e, errno, "flush %s", program);
+    return file_sync_parent(program, e) && file_sync_directory(directory, e);
+}
+
+bool builds_use(const char *directory, const char *name, struct err *e) {
+    char program[PATH_MAX], current[BUILDS_NAME_SIZE];
+    struct err none;
+    if (!builds_name_valid(name))
+        return err_set(e, ERR_INVALID, "\"%.80s\" does not name a build (VERSION-SHA256)", name);
+    if (!builds_prove(directory, name, program, e) || !flush(directory, program, e)) return false;
+    bool replaces = builds_linked(directory, "current", current, &none);
+    if (replaces && strcmp(current, name) == 0) return true;
+    if (replaces && !point(directory, "previous", current, e)) return false;
+    return point(directory, "current", name, e);
 }
 
 bool builds_go_back(const char *directory, const char *name, struct err *e) {

@@ -27,6 +27,11 @@ MUST_CHECK bool builds_linked(const char *directory, const char *link, char out[
 MUST_CHECK bool builds_prove(const char *directory, const char *name, char program[PATH_MAX],
                              struct err *e);
 
+/* Makes this build current and the one before previous, in that order on disk. Proves it first; the
+ * same call again changes nothing. Errors of builds_prove, ERR_INVALID for what is no build's name.
+ */
+MUST_CHECK bool builds_use(const char *directory, const char *name, struct err *e);
+
 /* Makes "current" name this build and removes "previous". A crash leaves either the old or the new
  * "current" behind, and the same call again completes it. */
 MUST_CHECK bool builds_go_back(const char *directory, const char *name, struct err *e);

@@ -10,7 +10,6 @@
 #include <sys/wait.h>
 
 static const int ending[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT};
-static const int passing[] = {SIGUSR1, SIGUSR2};
 static const int crashing[] = {SIGSEGV, SIGABRT, SIGBUS, SIGILL, SIGFPE, SIGSYS, SIGTRAP};
 
 #define HOLDS(list, number) holds(list, sizeof(list) / sizeof((list)[0]), number)
@@ -31,7 +30,6 @@ void child_block_signals(sigset_t *set) {
     sigaddset(set, SIGCHLD);
     for (size_t i = 0; i < sizeof ending / sizeof ending[0]; i++)
         if (!is_ignored(ending[i])) sigaddset(set, ending[i]);
-    for (size_t i = 0; i < sizeof passing / sizeof passing[0]; i++) sigaddset(set, passing[i]);
     sigprocmask(SIG_BLOCK, set, NULL);
 }
 
@@ -83,7 +81,7 @@ enum child_event child_watch(struct child *c, const sigset_t *signals, int64_t u
         if (number == 0) return CHILD_TIME_UP;
         if (number == SIGCHLD && reap(c)) return CHILD_ENDED;
         if (number < 0 || number == SIGCHLD) continue;
-        if (HOLDS(ending, number)) c->told = true;
+        c->told = true;
         kill(c->pid, number);
     }
 }
@@ -108,7 +106,7 @@ bool child_pause(const sigset_t *signals, int64_t pause_ms) {
     int64_t until_ms = clock_monotonic_ms() + pause_ms;
     for (int number; (number = next_signal(signals, until_ms)) != 0;) {
         if (number == SIGCHLD) (void)reap(&none);
-        if (number > 0 && HOLDS(ending, number)) return false;
+        if (number > 0 && number != SIGCHLD) return false;
     }
     return true;
 }

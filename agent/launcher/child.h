@@ -13,7 +13,8 @@ struct child {
     bool told;        /* we handed it a signal that ends programs */
 };
 
-/* The signals that the launcher waits for: those it hands on, and SIGCHLD. Blocks them all. */
+/* The signals that the launcher waits for: those that end programs, which it hands on, and SIGCHLD.
+ * Blocks them all. */
 void child_block_signals(sigset_t *set);
 
 /* Executes program with these arguments (argv[0] first). The agent is killed when the launcher is,

@@ -4,52 +4,16 @@
 #include "agent/backoff.h"
 #include "agent/launcher/builds.h"
 #include "agent/launcher/child.h"
+#include "agent/launcher/settings.h"
 #include "agent/launcher/starts.h"
 #include "lib/clock.h"
 #include "lib/file.h"
 #include "lib/log.h"
-#include "lib/options.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
-
-struct settings {
-    char state[3072];
-    int64_t proven_after_ms;
-    int64_t pause_ms;
-    char log_format[8];
-    char log_level[8];
-    bool help;
-    bool version;
-};
-
-/* clang-format off */
-static const struct option_entry entries[] = {
-    {.flag = "state", .environment = {"GRID_STATE"}, .type = OPTION_STRING, OPTION(struct settings, state),
-     .initial = "./grid-agent-state", .value_name = "DIR",
-     .help = "state directory of the agent; its builds are in agent/ there"},
-    {.flag = "proven-after", .environment = {"GRID_PROVEN_AFTER"}, .type = OPTION_DURATION,
-     OPTION(struct settings, proven_after_ms), .initial = "60s", .value_name = "TIME",
-     .help = "an agent that ran this long came up well"},
-    {.flag = "restart-pause", .environment = {"GRID_RESTART_PAUSE"}, .type = OPTION_DURATION,
-     OPTION(struct settings, pause_ms), .initial = "1s", .value_name = "TIME",
-     .help = "pause before the agent is started again, doubled up to 60 times as long"},
-    {.flag = "log-format", .environment = {"GRID_LOG_FORMAT"}, .type = OPTION_STRING,
-     OPTION(struct settings, log_format), .initial = "text", .value_name = "text|json",
-     .help = "form of the log lines"},
-    {.flag = "log-level", .environment = {"GRID_LOG_LEVEL"}, .type = OPTION_STRING,
-     OPTION(struct settings, log_level), .initial = "info", .value_name = "debug|info|warn|error",
-     .help = "least important lines that are written"},
-    {.flag = "help", .letter = 'h', .type = OPTION_BOOL, OPTION(struct settings, help), .help = "print this"},
-    {.flag = "version", .letter = 'V', .type = OPTION_BOOL, OPTION(struct settings, version),
-     .help = "print the version"},
-};
-/* clang-format on */
-
-static const struct options launcher_options = {.entries = entries,
-                                                .count = sizeof entries / sizeof entries[0]};
 
 struct launcher {
     struct settings settings;
@@ -198,16 +162,17 @@ static bool keep_running(struct launcher *l, int *exit_code, struct err *e) {
     return true;
 }
 
-static bool open_directory(struct launcher *l, struct err *e) {
+static bool find_directory(struct launcher *l, struct err *e) {
+    if (!file_join(l->directory, sizeof l->directory, l->settings.state, "agent", e)) return false;
+    if (access(l->directory, F_OK) == 0) return true;
+    err_set(e, ERR_NOT_FOUND, "%s: no agent is installed there", l->settings.state);
+    return err_hint(e,
+                    "install one with what gridctl agent join-command prints, or give its --state");
+}
+
+static bool lock_directory(struct launcher *l, struct err *e) {
     char lock[PATH_MAX];
-    if (!file_join(l->directory, sizeof l->directory, l->settings.state, "agent", e) ||
-        !file_join(lock, sizeof lock, l->directory, "lock", e))
-        return false;
-    if (access(l->directory, F_OK) != 0) {
-        err_set(e, ERR_NOT_FOUND, "%s: no agent is installed there", l->settings.state);
-        return err_hint(e, "install one with what gridctl agent join-command prints, or give its "
-                           "--state");
-    }
+    if (!file_join(lock, sizeof lock, l->directory, "lock", e)) return false;
     if (file_lock(lock, "grid-launcher", &l->lock_fd, e)) return true;
     return err_hint(e, "stop that launcher first");
 }
@@ -215,8 +180,10 @@ static bool open_directory(struct launcher *l, struct err *e) {
 static bool run(struct launcher *l, int *exit_code, struct err *e) {
     struct err why;
     if (!log_configure("grid-launcher", l->settings.log_level, l->settings.log_format, e) ||
-        !open_directory(l, e))
+        !find_directory(l, e))
         return false;
+    if (l->settings.use[0] != '\0') return builds_use(l->directory, l->settings.use, e);
+    if (!lock_directory(l, e)) return false;
     if (!starts_read(l->directory, &l->starts, &why))
         log_warn("launcher.no_record", "error=%s", why.text);
     child_block_signals(&l->signals);

@@ -438,8 +438,8 @@ class AgentVerbsTest(unittest.TestCase):
         join = self.ok("agent", "join-command", "-o", "name", "--label", "rack=a").strip()
         self.assertTrue(join.startswith("grid://"), join)
         result = self.grid.gridctl("agent", "join-command")
-        self.assertRegex(result.stdout, r"^GRID_TOKEN='grid://[^']+' grid-agent\n$")
-        self.assertIn("grid-agent", result.stdout)
+        self.assertRegex(result.stdout, r"^\(.* sha256sum -c .* sh \"\$f\" 'grid://[^']+'\)\n$")
+        self.assertIn("gridctl binary push\ngrid-agent-VERSION", result.stderr)  # there is none yet
         self.grid.agent("a-1", join=join)
         self.grid.wait_healthy("a-1", "1.0.0")
         self.look()

@@ -184,6 +184,7 @@ class Answers(unittest.TestCase):
         for path in ("/", "/healthz", "/readyz", "/metrics"):
             call("get", path, 200, token=None)
         self.assertEqual(call("get", "/api/openapi.yaml", 200, token=None).body.decode(), source("docs", "openapi.yaml"))
+        self.assertRegex(call("get", "/install.sh", 200, token=None).body.decode(), r'(?s)\A#!/bin/sh\n.*\nmain "\$@"\n\Z')
         call("get", "/api/summary", 200)
         call("get", "/api/summary", 400, query="?colour=red")
         call("get", "/api/summary", 401, token=None)

@@ -104,12 +104,45 @@ static void going_back_makes_previous_current_and_may_be_repeated(void **state) 
     }
 }
 
+static void the_build_in_use_becomes_the_previous_one(void **state) {
+    (void)state;
+    char first[BUILDS_NAME_SIZE], second[BUILDS_NAME_SIZE], found[BUILDS_NAME_SIZE];
+    struct err e = {0};
+    make_build("1.0.0", "the agent", first);
+    make_build("1.1.0", "a newer agent", second);
+    assert_true(builds_use(temporary_directory, first, &e));
+    assert_false(builds_linked(temporary_directory, "previous", found, &e));
+    for (int i = 0; i < 2; i++) {
+        assert_true(builds_use(temporary_directory, second, &e));
+        assert_true(builds_linked(temporary_directory, "current", found, &e));
+        assert_string_equal(found, second);
+        assert_true(builds_linked(temporary_directory, "previous", found, &e));
+        assert_string_equal(found, first);
+    }
+}
+
+static void a_build_that_is_not_proven_is_not_used(void **state) {
+    (void)state;
+    char name[BUILDS_NAME_SIZE], program[PATH_MAX], found[BUILDS_NAME_SIZE];
+    struct err e = {0};
+    make_build("1.0.0", "the agent", name);
+    assert_true(builds_prove(temporary_directory, name, program, &e));
+    assert_true(file_write_durable(program, "another", 7, 0500, &e));
+    assert_false(builds_use(temporary_directory, name, &e));
+    assert_int_equal(e.code, ERR_CORRUPT);
+    assert_false(builds_use(temporary_directory, "../agent", &e));
+    assert_int_equal(e.code, ERR_INVALID);
+    assert_false(builds_linked(temporary_directory, "current", found, &e));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_build_is_named_by_version_and_digest),
         IN_TEMPORARY(only_the_bytes_of_its_name_are_a_build),
         IN_TEMPORARY(a_build_is_no_link_to_elsewhere),
         IN_TEMPORARY(links_name_builds_beside_them),
+        IN_TEMPORARY(the_build_in_use_becomes_the_previous_one),
+        IN_TEMPORARY(a_build_that_is_not_proven_is_not_used),
         IN_TEMPORARY(going_back_makes_previous_current_and_may_be_repeated),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

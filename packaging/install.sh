@@ -1,0 +1,765 @@
+#!/bin/sh
+# Makes this machine a member of a grid: downloads grid-agent and grid-launcher from the grid's master, proves them,
+# enrolls, installs and starts them. Needs a shell, curl or wget, and the usual small tools; busybox has them all.
+# Everything happens in functions, called by the last line: a download that was cut off runs nothing.
+set -eu
+
+usage() {
+    cat <<'HELP'
+Usage: sh install.sh [options] ['grid://...']
+
+Makes this machine a member of a grid. The join string is what `gridctl agent join-command` prints; it may also come
+from GRID_TOKEN or --token-file. On a machine that is a member already this upgrades the agent and keeps everything
+else; the join string then only says where the master is, and stays unused.
+
+  --token-file FILE    file that holds the join string
+  --id ID              name of this machine in the grid (default: its host name)
+  --label K=V          label of this machine; may be repeated
+  --nodes N            storage nodes on this machine (default: 1)
+  --node-ports A-B     ports that nodes may take (default: 7100-7199)
+  --agent-version V    this version and not the newest
+  --url URL            the master's HTTP address, to upgrade without a join string
+  --from DIR           take the two programs from DIR, where they were copied to, and not from the master
+  --require-signature  refuse to go on when minisign is not here to check signatures
+  --prefix DIR         where programs go (default: /usr/local): lib/grid and bin
+  --state DIR          where the agent keeps identity, versions and data (default: /var/lib/grid-agent)
+  --config FILE        settings of the agent (default: /etc/grid/agent.ini, below --prefix if that is given)
+  --no-start           install and enroll, but start nothing
+  --dry-run            say what would be done, change nothing
+  --uninstall          stop agent and nodes, remove everything but the nodes' data
+  --purge              with --uninstall: remove the data, too
+  --help               print this
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no such build, 4 not allowed, 6 master unreachable, 130 interrupted.
+HELP
+}
+
+# The one source of the unit is packaging/grid-agent.service.
+unit_text() {
+    cat <<'UNIT'
+@GRID_AGENT_SERVICE@
+UNIT
+}
+
+say() { printf '%s\n' "$*"; }
+
+# fail EXIT-CODE MESSAGE NEXT-STEP
+fail() {
+    printf 'install.sh: %s\nNext: %s\n' "$2" "$3" >&2
+    exit "$1"
+}
+
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# --- the line ---
+
+# One word without anything that a file, a unit or a shell would take for more.
+check_word() {
+    case $2 in
+        '' | *[!A-Za-z0-9._=,:/+-]*) fail 2 "$1 \"$2\" holds characters that it must not" "see sh install.sh --help" ;;
+    esac
+}
+
+check_directory() {
+    check_word "$1" "$2"
+    case $2 in
+        /*/../* | /*/.. | *//* | */) fail 2 "$1 $2 is not a plain absolute path" "write it like /opt/grid" ;;
+        /?*) ;;
+        *) fail 2 "$1 $2 is not an absolute path" "write it like /opt/grid" ;;
+    esac
+}
+
+defaults() {
+    join=${GRID_TOKEN-} token_file='' id='' labels='' nodes='' node_ports='' version='' url='' from='' prefix=/usr/local
+    state=/var/lib/grid-agent config='' config_given='' require_signature='' start=1 dry_run='' uninstall='' purge=''
+    work='' stage='' release_key='' done='' made='' new_launcher='' own_script='' before='' target='' credential=''
+    unset GRID_TOKEN # whatever we start need not know it
+}
+
+# value_of OPTION COUNT VALUE
+need_value() {
+    [ "$2" -ge 2 ] || fail 2 "$1 needs a value" "see sh install.sh --help"
+}
+
+parse() {
+    while [ $# -gt 0 ]; do
+        case $1 in
+            --token-file | --id | --label | --nodes | --node-ports | --agent-version | --url | --from | --prefix | --state | \
+                --config)
+                need_value "$1" $#
+                take_value "$1" "$2"
+                shift
+                ;;
+            --require-signature) require_signature=1 ;;
+            --no-start) start='' ;;
+            --dry-run) dry_run=1 ;;
+            --uninstall) uninstall=1 ;;
+            --purge) purge=1 ;;
+            --help | -h) usage; exit 0 ;;
+            grid://*) join=$1 ;;
+            *) fail 2 "$1 is neither an option nor a join string (grid://...)" "see sh install.sh --help" ;;
+        esac
+        shift
+    done
+}
+
+take_value() {
+    case $1 in
+        --token-file) token_file=$2 ;;
+        --from) from=$2 ;;
+        --url) url=${2%/} ;;
+        --label) check_word "$1" "$2"; labels=${labels:+$labels,}$2 ;;
+        --id) check_word "$1" "$2"; id=$2 ;;
+        --nodes) check_word "$1" "$2"; nodes=$2 ;;
+        --node-ports) check_word "$1" "$2"; node_ports=$2 ;;
+        --agent-version) check_word "$1" "$2"; version=$2 ;;
+        --prefix) check_directory "$1" "$2"; prefix=$2 ;;
+        --state) check_directory "$1" "$2"; state=$2 ;;
+        --config) check_directory "$1" "$2"; config=$2; config_given=1 ;;
+    esac
+}
+
+settle_places() {
+    library=$prefix/lib/grid
+    launcher=$library/grid-launcher
+    builds=$state/agent
+    unit=/etc/systemd/system/grid-agent.service
+    if [ -z "$config_given" ]; then
+        config=/etc/grid/agent.ini
+        [ "$prefix" = /usr/local ] || config=$prefix/etc/grid/agent.ini
+    fi
+    [ -z "$purge" ] || [ -n "$uninstall" ] || fail 2 "--purge goes with --uninstall" "see sh install.sh --help"
+}
+
+# How to call this script again in the same way.
+options_again() {
+    [ "$prefix" = /usr/local ] || printf ' --prefix %s' "$prefix"
+    [ "$state" = /var/lib/grid-agent ] || printf ' --state %s' "$state"
+    [ -z "$config_given" ] || printf ' --config %s' "$config"
+}
+
+# --- the machine ---
+
+check_tools() {
+    for tool in uname id mkdir mv rm rmdir cp cat chmod ln ls sed tr grep wc mktemp readlink sleep tail; do
+        have "$tool" || fail 1 "the tool $tool is missing here" "install coreutils, sed and grep, or busybox"
+    done
+    have sha256sum || have shasum || have openssl ||
+        fail 1 "there is no sha256sum, shasum or openssl to check downloads with" "install one of them"
+    [ -r /proc/self/cmdline ] || fail 1 "/proc is not mounted, and the agent needs it" "mount -t proc proc /proc"
+}
+
+find_platform() {
+    system=$(uname -s) machine=$(uname -m)
+    [ "$system" = Linux ] || fail 1 "this is $system; the agent runs on Linux only" "use a Linux machine"
+    case $machine in
+        x86_64 | amd64) arch=x86_64 ;;
+        aarch64 | arm64) arch=aarch64 ;;
+        arm | armv[678]*) arch=arm ;;
+        i[3-6]86) arch=x86 ;;
+        *) fail 3 "the processor architecture $machine is not supported" "use one of x86_64, aarch64, arm, x86" ;;
+    esac
+}
+
+check_rights() {
+    [ "$(id -u)" != 0 ] || return 0
+    if [ "$prefix" = /usr/local ] || [ "$state" = /var/lib/grid-agent ]; then
+        fail 4 "installing to $prefix and $state needs root" \
+            "run the same command as root (sudo), or choose your own --prefix and --state"
+    fi
+}
+
+# As root where systemd is the first process.
+has_systemd() { [ -d /run/systemd/system ] && have systemctl && [ "$(id -u)" = 0 ]; }
+
+# --- the join string ---
+
+read_join() {
+    if [ -n "$token_file" ]; then
+        [ -r "$token_file" ] || fail 2 "--token-file $token_file cannot be read" "check the name"
+        join=$(tr -d ' \t\r\n' <"$token_file")
+    fi
+    [ -n "$join" ] || return 0
+    case $join in
+        *[!]A-Za-z0-9._:/?=\&%~[-]*) fail 2 "the join string holds characters that none has" "copy all of it, within quotes" ;;
+        grid://?*\?*) ;;
+        *) fail 2 "a join string looks like grid://HOST:PORT?..." "copy all of it, within quotes" ;;
+    esac
+    address=${join#grid://}
+    address=${address%%\?*}
+    address=${address%/}
+    case $address in
+        *]:* | *[!]]:*[0-9]) ;;
+        *) address=$address:7001 ;;
+    esac
+    [ -n "$url" ] || url=http://$address
+    release_key=$(parameter rk)
+    case $release_key in
+        *[!A-Za-z0-9+/=]* | '') fail 2 "the join string holds no release key (rk=)" "copy all of it, within quotes" ;;
+    esac
+}
+
+# The value of a parameter of the join string, percent-decoded as far as base64 needs it.
+parameter() {
+    printf '%s\n' "${join#*\?}" | tr '&' '\n' | sed -n "s/^$1=//p" |
+        sed -e 's/%2[Bb]/+/g' -e 's|%2[Ff]|/|g' -e 's/%3[Dd]/=/g' -e 1q
+}
+
+is_member() { [ -f "$state/identity/id" ]; }
+
+check_origin() {
+    [ -n "$join" ] || is_member ||
+        fail 2 "this machine is in no grid yet, and there is no join string" \
+            "paste what gridctl agent join-command prints where the master is"
+    [ -n "$url" ] || [ -n "$from" ] ||
+        fail 2 "there is nothing that says where the master is" "give a join string, --url http://HOST:7001 or --from DIR"
+    case $url in
+        '' | http://?* | https://?*) ;;
+        *) fail 2 "--url $url is no URL" "write it like http://HOST:7001" ;;
+    esac
+    [ -n "$from" ] || have curl || have wget ||
+        fail 1 "neither curl nor wget is here, so nothing can be downloaded" \
+            "install one, or copy the programs here and use --from DIR"
+}
+
+# --- getting files ---
+
+# Temporary things, and what was half done, go whenever this script ends.
+clean_up() {
+    status=$?
+    trap - EXIT
+    if [ -z "$done" ]; then
+        [ -z "$stage" ] || rm -rf "$stage"
+        [ -z "$new_launcher" ] || rm -f "$new_launcher"
+        undo_directories
+    fi
+    [ -z "$work" ] || rm -rf "$work"
+    exit "$status"
+}
+
+begin_work() {
+    trap clean_up EXIT
+    trap 'exit 130' INT
+    trap 'exit 143' TERM
+    trap 'exit 129' HUP
+    umask 077
+    for path in "$state"/*; do before="$before ${path##*/}"; done
+    work=$(mktemp -d "${TMPDIR:-/tmp}/grid-install.XXXXXX") ||
+        fail 1 "there is no directory for temporary files" "make /tmp, or name one in TMPDIR"
+    [ -z "$join" ] || printf '%s\n' "$join" >"$work/join"
+    join=''
+    printf 'timeout = 30\ntries = 3\n' >"$work/wgetrc"
+}
+
+# Makes a directory with this mode, and remembers what was not there before.
+make_directory() {
+    missing='' directory=$1
+    while [ ! -d "$directory" ]; do
+        missing="$directory $missing"
+        directory=${directory%/*}
+        [ -n "$directory" ] || directory=/
+    done
+    for directory in $missing; do
+        mkdir "$directory" || fail 1 "cannot make $directory" "see the message above"
+        chmod "$2" "$directory"
+        made="$directory $made"
+    done
+}
+
+# What an attempt to enroll leaves behind belongs to no member and is worth nothing.
+undo_directories() {
+    for path in "$state"/*; do
+        case " $before " in
+            *" ${path##*/} "*) ;;
+            *) is_member || rm -rf "$path" ;;
+        esac
+    done
+    for directory in $made; do
+        rmdir "$directory" 2>/dev/null || :
+    done
+}
+
+# get URL FILE: the words of a failure are in $work/http, its HTTP status, if any, in $http_status. A master that
+# gives files to strangers never sees the join token here; one that does not takes it for these two programs.
+get() {
+    download "$1" "$2" && return 0
+    case $http_status in
+        401 | 403) [ -z "$credential" ] || return 1 ;;
+        *) return 1 ;;
+    esac
+    [ -s "$work/join" ] || return 1
+    credential=1
+    printf 'header = "Authorization: Bearer %s"\n' "$(join=$(cat "$work/join") && parameter t)" >"$work/curlrc"
+    sed 's/"//g' "$work/curlrc" >>"$work/wgetrc"
+    download "$1" "$2"
+}
+
+# Secrets go by files, for everybody here can see arguments. So do wget's limits: the busybox of Debian 12 crashes when
+# it is given a time limit as an option, and reads no such file.
+download() {
+    http_status=''
+    if have curl; then
+        set -- "$1" -o "$2" ${credential:+-K "$work/curlrc"}
+        LC_ALL=C curl -fsS --connect-timeout 10 --speed-limit 1 --speed-time 30 "$@" 2>"$work/http" && return 0
+    else
+        WGETRC=$work/wgetrc LC_ALL=C wget -O "$2" "$1" 2>"$work/http" && return 0
+    fi
+    http_status=$(sed -n -e 's/.*error: \([0-9][0-9][0-9]\).*/\1/p' -e 's/.*ERROR \([0-9][0-9][0-9]\).*/\1/p' \
+        -e 's|.*error: HTTP/1.[01] \([0-9][0-9][0-9]\).*|\1|p' "$work/http" | tail -n 1)
+    return 1
+}
+
+# Says why a download failed; called with what was wanted and what to do when the master has it not.
+fail_download() {
+    case $http_status in
+        404) fail 3 "the master at $url has no $1" "$2" ;;
+        401 | 403) fail 4 "the master at $url does not give $1 to this machine (--public-downloads=off)" \
+            "use a fresh join string, with curl or GNU wget here; or copy the programs here and use --from DIR" ;;
+        429 | 503) fail 6 "the master at $url is busy (HTTP $http_status)" "try again in a minute" ;;
+        [0-9]*) fail 1 "the master at $url refused $1 (HTTP $http_status)" "look at the master's log" ;;
+    esac
+    fail_if_full
+    fail 6 "cannot download $1 from $url: $(tail -n 1 "$work/http")" \
+        "check that this machine reaches $url: a firewall, or a master that listens on loopback only (--http, --insecure)"
+}
+
+# When the file system that we download to takes no more.
+fail_if_full() {
+    [ -n "$target" ] || return 0
+    if (printf '%4096s' '' >"${target%/*}/.room") 2>/dev/null; then
+        rm -f "${target%/*}/.room"
+        return 0
+    fi
+    rm -f "${target%/*}/.room"
+    fail 1 "no room left in ${target%/*}" "make room there, or choose another --state and --prefix"
+}
+
+# field NAME FILE: a member of one flat JSON object.
+field() {
+    # shellcheck disable=SC2020 # each of the three becomes a line feed
+    tr '{},' '\n\n\n' <"$2" | sed -n -e 's/^ *"'"$1"'" *: *"\{0,1\}\([^"]*\)"\{0,1\} *$/\1/p' | sed 1q
+}
+
+sha256_of() {
+    if have sha256sum; then
+        sha256sum <"$1"
+    elif have shasum; then
+        shasum -a 256 <"$1"
+    else
+        openssl dgst -sha256 -r <"$1"
+    fi | sed 's/ .*//'
+}
+
+# What the master (or --from) offers of a program: sets file, sha256, size and its version.
+look_up() {
+    if [ -n "$from" ]; then
+        look_up_here "$1"
+        return
+    fi
+    get "$url/api/binaries/${version:-latest}/linux/$arch?name=$1" "$work/$1.json" ||
+        fail_download "$1${version:+ $version} for linux/$arch" \
+            "where the master is: gridctl binary push $1-VERSION-linux-$arch, then run this again"
+    found=$(field version "$work/$1.json") sha256=$(field checksum "$work/$1.json")
+    size=$(field size_bytes "$work/$1.json") file=$(field path "$work/$1.json")
+    case "$found|$size" in
+        *[!0-9A-Za-z.+\|-]* | '|'* | *'|' | *'|'*[!0-9]*) not_a_master ;;
+    esac
+    case $sha256 in *[!0-9a-f]*) not_a_master ;; esac
+    [ ${#sha256} -eq 64 ] || not_a_master
+    case $file in
+        "$1-$found-linux-$arch" | "$1-$found-linux-any" | "$1-$found-any-any" | "$1-$found-any-$arch") ;;
+        *) not_a_master ;;
+    esac
+}
+
+not_a_master() {
+    fail 1 "what answers at $url does not describe a binary as a master does" "check the address and its port"
+}
+
+# The last by name, unless --agent-version says which; SHA256SUMS beside it is believed as the master would be.
+look_up_here() {
+    file=''
+    for path in "$from/$1"-[0-9]*"-linux-$arch"; do
+        [ -f "$path" ] || continue
+        if [ -n "$version" ] && [ "$path" != "$from/$1-$version-linux-$arch" ]; then continue; fi
+        file=${path##*/}
+    done
+    [ -n "$file" ] ||
+        fail 3 "$from holds no $1${version:+ $version} for linux/$arch" "copy $1-VERSION-linux-$arch there"
+    size=$(wc -c <"$from/$file") sha256=$(sha256_of "$from/$file")
+    found=${file#"$1-"}
+    found=${found%"-linux-$arch"}
+    [ ! -f "$from/SHA256SUMS" ] || grep -q "^$sha256 [ *]$file\$" "$from/SHA256SUMS" ||
+        fail 1 "$from/$file does not have the SHA-256 that $from/SHA256SUMS says" "copy it again"
+}
+
+# fetch TARGET: what was looked up last, proven.
+fetch() {
+    target=$1
+    if [ -n "$from" ]; then
+        cp "$from/$file" "$1" || { fail_if_full; fail 1 "cannot copy $file" "see the message above"; }
+    else
+        get "$url/binaries/$file" "$1" || fail_download "$file" "run this again"
+    fi
+    if [ "$(wc -c <"$1")" -ne "$size" ] || [ "$(sha256_of "$1")" != "$sha256" ]; then
+        fail_if_full
+        fail 1 "refused: $file does not have the SHA-256 that the master promises" \
+            "run this again; if it stays so, look at the master's disk, and at what is between"
+    fi
+    check_signature "$1"
+}
+
+# Against the release key of the join string, or the one this machine enrolled with.
+check_signature() {
+    if ! have minisign; then
+        [ -z "$require_signature" ] || fail 1 "minisign is not here to check signatures" "install minisign"
+        signatures="not checked, for minisign is not installed"
+        return
+    fi
+    signatures="checked against the grid's release key"
+    if [ -n "$from" ]; then
+        cp "$from/$file.minisig" "$work/minisig" || fail 1 "$from holds no $file.minisig" "copy it there, too"
+    else
+        get "$url/binaries/$file.minisig" "$work/minisig" || fail_download "$file.minisig" "run this again"
+    fi
+    if [ -n "$release_key" ]; then
+        set -- "$1" -P "$release_key"
+    else
+        set -- "$1" -p "$state/identity/release.pub"
+    fi
+    comment=$(minisign -V -Q -x "$work/minisig" -m "$@" 2>&1) ||
+        fail 1 "refused: the signature of $file is not of the grid's release key" \
+            "get a new join string (gridctl agent join-command); if it stays so, somebody altered $file"
+    printf '%s\n' "$comment" | tr '\t' '\n' | grep -qxF "file:$file" ||
+        fail 1 "refused: the signature of $file was made for another file" "run this again"
+}
+
+# --- installing ---
+
+# The build goes to a directory named by what is in it, which nothing uses until the links say so.
+place_build() {
+    look_up grid-agent
+    build=$found-$sha256 agent_version=$found
+    make_directory "$state" 700
+    make_directory "$builds" 700
+    stage=$(mktemp -d "$builds/.new-XXXXXX") || fail 1 "cannot write to $builds" "see the message above"
+    say "Downloading grid-agent $found for linux/$arch from ${from:-$url} ..."
+    mkdir "$stage/build"
+    fetch "$stage/build/grid-agent"
+    chmod 500 "$stage/build/grid-agent"
+    words=$("$stage/build/grid-agent" --version 2>&1) ||
+        fail 1 "grid-agent $found does not run on this machine: $words" \
+            "push a static build (ci/release makes them); if it says Permission denied, $state allows no programs: --state"
+}
+
+place_launcher() {
+    look_up grid-launcher
+    make_directory "$library" 755
+    new_launcher=$library/.grid-launcher.new
+    fetch "$new_launcher"
+    chmod 755 "$new_launcher"
+    "$new_launcher" --version >/dev/null 2>&1 ||
+        fail 1 "grid-launcher $found does not run on this machine" "push a static build (ci/release makes them)"
+}
+
+write_settings() {
+    if [ -f "$config" ]; then
+        settings=$config
+        [ -z "$id$labels$nodes$node_ports" ] ||
+            say "Note: $config is there already and stays as it is: --id, --label, --nodes, --node-ports change nothing."
+        return
+    fi
+    settings=$work/agent.ini
+    {
+        say "# Settings of the grid's agent on this machine; grid-agent --help says what there is."
+        say "[agent]"
+        [ -z "$id" ] || say "agent_id = \"$id\""
+        [ -z "$nodes" ] || say "nodes = $nodes"
+        [ -z "$node_ports" ] || say "node_ports = $node_ports"
+        [ -z "$labels" ] || say "labels = \"$labels\""
+    } >"$settings"
+}
+
+# The join string goes through a file that only we can read, and that is gone when we end.
+enroll() {
+    if is_member; then
+        say "This machine is a member already, as $(cat "$state/identity/id"); its identity is kept."
+        return
+    fi
+    status=0
+    "$stage/build/grid-agent" --state "$state" --config "$settings" --token-file "$work/join" --enroll-within 20s \
+        >"$work/enroll" 2>&1 || status=$?
+    rm -f "$work/join"
+    if [ "$status" -eq 0 ] && is_member; then
+        say "Enrolled as $(cat "$state/identity/id")."
+        return
+    fi
+    grep -v '^20[0-9][0-9]-' "$work/enroll" >&2 || :
+    [ "$status" -ne 0 ] || status=1
+    fail "$status" "this machine could not join the grid" "do what is said above, and run the same command again"
+}
+
+# From here on only names change.
+commit() {
+    if [ "$(sha256_of "$builds/$build/grid-agent" 2>/dev/null)" != "${build##*-}" ]; then
+        rm -rf "${builds:?}/$build"
+        mv "$stage/build" "$builds/$build"
+    fi
+    rm -rf "$stage"
+    mv -f "$new_launcher" "$launcher"
+    new_launcher=''
+    make_directory "${config%/*}" 755
+    make_directory "$prefix/bin" 755
+    if [ "$settings" != "$config" ]; then
+        cp "$settings" "$config.new"
+        chmod 644 "$config.new"
+        mv -f "$config.new" "$config"
+    fi
+    if [ -f "$0" ] && [ "$0" != "$library/install.sh" ] && grep -q '^# Makes this machine a member of a grid' "$0"; then
+        cp "$0" "$library/install.sh"
+        chmod 755 "$library/install.sh"
+        own_script=1
+    fi
+    ln -sf "$launcher" "$prefix/bin/grid-launcher"
+    ln -sf "$builds/current/grid-agent" "$prefix/bin/grid-agent"
+    "$launcher" --state "$state" --use "$build" || fail 1 "cannot make $build the current build" "see the message above"
+    done=1
+    remove_old_builds
+}
+
+remove_old_builds() {
+    for directory in "$builds"/* "$builds"/.new-*; do
+        if [ ! -d "$directory" ] || [ -L "$directory" ]; then continue; fi
+        case ${directory##*/} in
+            "$(readlink "$builds/current")" | "$(readlink "$builds/previous" || :)") ;;
+            *) rm -rf "$directory" ;;
+        esac
+    done
+}
+
+write_unit() {
+    unit_text | sed -e "s|/usr/local/lib/grid/grid-launcher|$launcher|" -e "s|/var/lib/grid-agent|$state|" \
+        -e "s|/etc/grid/agent.ini|$config|" >"$unit.new"
+    chmod 644 "$unit.new"
+    mv -f "$unit.new" "$unit"
+}
+
+# The launcher's pid, if one runs on our state directory.
+launcher_pid() {
+    pid=$(sed -n 's/^pid \([0-9][0-9]*\)$/\1/p' "$builds/lock" 2>/dev/null) || return 1
+    [ -n "$pid" ] && runs "$pid" "$state" && say "$pid"
+}
+
+# runs PID WORD: whether a process of this number lives and was started with this word.
+runs() {
+    [ -r "/proc/$1/cmdline" ] && tr '\0' '\n' <"/proc/$1/cmdline" 2>/dev/null | grep -qxF -- "$2"
+}
+
+# nap: a tenth of a second, a whole one where sleep knows no fractions.
+nap() { sleep 0.1 2>/dev/null || sleep 1; }
+
+stop_process() {
+    kill "$1" 2>/dev/null || return 0
+    naps=0
+    while runs "$1" "$2" && [ "$naps" -lt 200 ]; do
+        nap
+        naps=$((naps + 1))
+    done
+    ! runs "$1" "$2" || kill -9 "$1" 2>/dev/null || :
+}
+
+stop_launcher() {
+    pid=$(launcher_pid) || return 0
+    stop_process "$pid" "$state"
+}
+
+start_agent() {
+    if has_systemd; then
+        write_unit
+        stop_launcher
+        systemctl daemon-reload
+        systemctl enable --quiet grid-agent
+        systemctl restart grid-agent
+        log="journalctl -u grid-agent"
+    else
+        stop_launcher
+        log=$state/agent.log
+        # A clean environment, as after a reboot; no terminal that could hang up.
+        in_background='nohup'
+        if have setsid; then in_background='setsid'; fi
+        env -i PATH="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" "$in_background" "$launcher" \
+            --state "$state" -- --config "$config" </dev/null >>"$log" 2>&1 &
+    fi
+    wait_for_agent
+}
+
+both_run() {
+    pid=$(sed -n 's/^pid \([0-9][0-9]*\)$/\1/p' "$state/lock" 2>/dev/null) || return 1
+    [ -n "$pid" ] && runs "$pid" "$state" && launcher_pid >/dev/null
+}
+
+# Until launcher and agent run.
+wait_for_agent() {
+    naps=0
+    until both_run; do
+        [ "$naps" -lt 200 ] || break
+        nap
+        naps=$((naps + 1))
+    done
+    if both_run; then return; fi
+    [ ! -f "$state/agent.log" ] || tail -n 5 "$state/agent.log" >&2
+    fail 1 "the agent is installed, but does not come up" "look at its log: $log"
+}
+
+report() {
+    say ""
+    say "grid-agent $agent_version runs as $(cat "$state/identity/id"). Signatures: $signatures."
+    say "  Programs   $library, links in $prefix/bin"
+    say "  Settings   $config"
+    say "  Data       $state"
+    [ -z "$start" ] || say "  Log        $log"
+    if [ -n "$own_script" ]; then say "  Undo       sh $library/install.sh --uninstall$(options_again)"; fi
+    if [ -n "$start" ] && ! has_systemd; then
+        say "There is no systemd here, so nothing starts the agent after a reboot. Have this run then:"
+        say "  $launcher --state $state -- --config $config </dev/null >>$log 2>&1 &"
+    fi
+    say "See it where the master is: gridctl agent show $(cat "$state/identity/id")"
+}
+
+say_plan() {
+    look_up grid-agent
+    say "Would install grid-agent $found for linux/$arch ($size bytes, SHA-256 $sha256) from ${from:-$url}"
+    say "  to $builds/$found-$sha256"
+    look_up grid-launcher
+    say "Would install grid-launcher $found to $launcher, with links in $prefix/bin"
+    if is_member; then
+        say "Would keep the identity of $(cat "$state/identity/id")"
+    else
+        say "Would enroll this machine as ${id:-its host name}"
+    fi
+    if [ -f "$config" ]; then say "Would keep $config"; else say "Would write $config"; fi
+    if [ -z "$start" ]; then
+        say "Would start nothing"
+    elif has_systemd; then
+        say "Would write $unit, and start it now and at every boot"
+    else
+        say "Would start $launcher in the background, its log in $state/agent.log (there is no systemd here)"
+    fi
+    say "Nothing was changed."
+}
+
+install_agent() {
+    find_platform
+    check_rights
+    read_join
+    check_origin
+    begin_work
+    if [ -n "$dry_run" ]; then
+        say_plan
+        return
+    fi
+    place_build
+    place_launcher
+    write_settings
+    enroll
+    commit
+    [ -z "$start" ] || start_agent
+    report
+}
+
+# --- removing ---
+
+# Nodes outlive their agent; each wrote its pid into the lock of its data directory.
+node_pids() {
+    for lock in "$state"/nodes/*/data/lock; do
+        [ -f "$lock" ] || continue
+        pid=$(sed -n 's/.*"pid":\([0-9][0-9]*\).*/\1/p' "$lock")
+        if [ -n "$pid" ] && runs "$pid" "${lock%/lock}"; then say "$pid ${lock%/lock}"; fi
+    done
+}
+
+# do_or_say WORDS COMMAND...
+do_or_say() {
+    words=$1
+    shift
+    if [ -n "$dry_run" ]; then
+        say "Would $words"
+    else
+        "$@"
+    fi
+}
+
+stop_nodes() {
+    node_pids | while read -r pid directory; do
+        do_or_say "stop the storage node of $directory (pid $pid)" stop_process "$pid" "$directory"
+    done
+}
+
+disable_unit() {
+    systemctl disable --quiet --now grid-agent || :
+    rm -f "$unit"
+    systemctl daemon-reload
+}
+
+# Our link and nobody else's.
+remove_link() {
+    [ "$(readlink "$1" 2>/dev/null)" = "$2" ] || return 0
+    do_or_say "remove $1" rm -f "$1"
+}
+
+# What the agent and this script make there, and nothing else, in case the directory has other uses.
+remove_state() {
+    for path in "$state"/agent "$state"/agent.log "$state"/current "$state"/desired.json "$state"/failed.json \
+        "$state"/identity "$state"/identity.* "$state"/lock "$state"/previous "$state"/store "$state"/tmp \
+        ${purge:+"$state"/nodes}; do
+        if [ -e "$path" ] || [ -L "$path" ]; then do_or_say "remove $path" rm -rf "$path"; fi
+    done
+    [ -n "$dry_run" ] || rmdir "$state/nodes" "$state" 2>/dev/null || :
+}
+
+is_installed() {
+    [ -e "$launcher" ] || [ -d "$builds" ] || { [ -n "$purge" ] && [ -d "$state/nodes" ]; }
+}
+
+uninstall_agent() {
+    if ! is_installed; then
+        say "Nothing is installed in $library and $state."
+        return
+    fi
+    check_rights
+    member=$(cat "$state/identity/id" 2>/dev/null) || member=ID
+    if has_systemd && [ -f "$unit" ]; then
+        do_or_say "stop grid-agent and remove $unit" disable_unit
+    fi
+    if pid=$(launcher_pid); then do_or_say "stop the agent (launcher pid $pid)" stop_process "$pid" "$state"; fi
+    stop_nodes
+    remove_link "$prefix/bin/grid-agent" "$builds/current/grid-agent"
+    remove_link "$prefix/bin/grid-launcher" "$launcher"
+    for path in "$launcher" "$library/install.sh" "$config"; do
+        [ ! -e "$path" ] || do_or_say "remove $path" rm -f "$path"
+    done
+    [ -n "$dry_run" ] || rmdir "$library" "${config%/*}" 2>/dev/null || :
+    remove_state
+    if [ -n "$dry_run" ]; then
+        say "Nothing was changed."
+    elif [ -d "$state/nodes" ]; then
+        say "Removed. The data of the storage nodes is kept in $state/nodes (--purge removes it, too)."
+    else
+        say "Removed."
+    fi
+    say "Next, where the master is: gridctl agent rm $member --force"
+}
+
+main() {
+    defaults
+    parse "$@"
+    settle_places
+    check_tools
+    if [ -n "$uninstall" ]; then
+        uninstall_agent
+    else
+        install_agent
+    fi
+}
+
+main "$@"
