@@ -77,12 +77,19 @@ static void send_hello(struct link *l) {
     bus_client_send(l->options.bus, HELLO_TICKET, frame.data, frame.length, HELLO_MS);
 }
 
+/* The report, an object, with the clock of this moment: the report itself is older. */
+static void add_clock(const struct text *report, struct text *out) {
+    text_add_format(out, "{\"clock_ms\":%" PRId64 ",%s", clock_wall_ms(), report->data + 1);
+}
+
 static void send_heartbeat(struct link *l) {
+    OWN_TEXT struct text report = TEXT_EMPTY;
     OWN_TEXT struct text json = TEXT_EMPTY;
     OWN_TEXT struct text frame = TEXT_EMPTY;
     int64_t log_request = 0;
-    bool there = exchange_get_report(l->options.exchange, &json, &log_request);
+    bool there = exchange_get_report(l->options.exchange, &report, &log_request);
     assert(there); /* the supervisor has told one before the link was started */
+    add_clock(&report, &json);
     session_seal(&l->session, 0, json.data, json.length, &frame);
     l->log_requests[l->session.sent % LOG_REQUESTS] = log_request;
     bus_client_send(l->options.bus, l->session.sent, frame.data, frame.length,

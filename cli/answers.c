@@ -59,6 +59,23 @@ static const struct json_field summary_fields[] = {
 };
 const struct json_schema answer_summary_schema = JSON_SCHEMA(struct answer_summary, summary_fields);
 
+static const struct json_field facts_fields[] = {
+    J(JSON_TEXT, struct answer_facts, now, 0),
+    J(JSON_INT, struct answer_facts, descriptors_limit, 0),
+    J(JSON_INT, struct answer_facts, descriptors_used, 0),
+    J(JSON_INT, struct answer_facts, descriptors_needed, 0),
+    J(JSON_TEXT, struct answer_facts, state_directory, 0),
+    J(JSON_INT, struct answer_facts, state_free_bytes, 0),
+    J(JSON_INT, struct answer_facts, state_capacity_bytes, 0),
+    J(JSON_STRINGS, struct answer_facts, loose_files, 0),
+    J(JSON_TEXT, struct answer_facts, database, 0),
+    J(JSON_TEXT, struct answer_facts, last_backup_at, 0),
+    J(JSON_TEXT, struct answer_facts, release_key_id, 0),
+    J(JSON_INT, struct answer_facts, publishers, 0),
+    J(JSON_TEXT, struct answer_facts, require_signature, 0),
+};
+const struct json_schema answer_facts_schema = JSON_SCHEMA(struct answer_facts, facts_fields);
+
 static const struct json_field exit_fields[] = {
     J(JSON_TEXT, struct answer_exit, kind, 0),
     J(JSON_INT, struct answer_exit, value, 0),
@@ -88,6 +105,7 @@ static const struct json_field update_fields[] = {
     J(JSON_TEXT, struct answer_update, from, 0),
     J(JSON_TEXT, struct answer_update, to, 0),
     J(JSON_INT, struct answer_update, attempt, 0),
+    J(JSON_TEXT, struct answer_update, code, 0),
     J(JSON_TEXT, struct answer_update, reason, 0),
     J(JSON_INT, struct answer_update, done_bytes, 0),
     J(JSON_INT, struct answer_update, total_bytes, 0),
@@ -116,6 +134,7 @@ static const struct json_field agent_fields[] = {
     J(JSON_TEXT, struct answer_agent, binary_path, 0),
     J(JSON_INT, struct answer_agent, generation, 0),
     J(JSON_INT, struct answer_agent, free_bytes, 0),
+    J(JSON_INT, struct answer_agent, clock_offset_ms, 0),
     J_LIST(struct answer_agent, nodes, &answer_node_schema, 0),
 };
 const struct json_schema answer_agent_schema = JSON_SCHEMA(struct answer_agent, agent_fields);

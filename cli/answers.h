@@ -49,6 +49,21 @@ struct answer_summary {
 };
 extern const struct json_schema answer_summary_schema;
 
+/* What the master tells doctor of itself. */
+struct answer_facts {
+    char *now;
+    int64_t descriptors_limit, descriptors_used, descriptors_needed;
+    char *state_directory;
+    int64_t state_free_bytes, state_capacity_bytes;
+    char *loose_files; /* lines */
+    char *database;    /* "ok", or what is wrong */
+    char *last_backup_at;
+    char *release_key_id;
+    int64_t publishers;
+    char *require_signature;
+};
+extern const struct json_schema answer_facts_schema;
+
 struct answer_exit {
     char *kind;
     int64_t value;
@@ -77,6 +92,7 @@ struct answer_update {
     char *from;
     char *to;
     int64_t attempt;
+    char *code;
     char *reason;
     int64_t done_bytes;
     int64_t total_bytes;
@@ -103,6 +119,7 @@ struct answer_agent {
     char *binary_path;
     int64_t generation;
     int64_t free_bytes;
+    int64_t clock_offset_ms;
     struct answer_node *nodes;
     size_t nodes_count;
 };

@@ -96,7 +96,8 @@ static const struct command commands[] = {
     {.noun = "status", .arguments = "", .summary = "the grid at a glance, and what to do next",
      .formats = COMMAND_TEXT | COMMAND_WIDE | COMMAND_JSON, .run = status_show},
     {.noun = "doctor", .arguments = "", .summary = "looks for what is wrong and says what to do about it",
-     .details = "Checks address, token, master, versions, clocks, binaries, channels, agents, nodes and space.\n"
+      .details = "Checks address, token, ports, versions, clocks, descriptors, disks, keys, database, backups, binaries, channels,\n"
+                "agents, updates and nodes. A token of role operator sees all of it.\n"
                 "Exit code 1 when something failed, 6 when the master cannot be reached.",
      .formats = COMMAND_TEXT | COMMAND_WIDE | COMMAND_JSON, .run = doctor_run},
     {.noun = "version", .arguments = "", .summary = "versions of gridctl and, if it answers, the master",

@@ -4,126 +4,17 @@
 #include "cli/handlers.h"
 #include "cli/listing.h"
 #include "lib/clock.h"
+#include "lib/join.h"
 
-#include <stdarg.h>
+#include <netdb.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
-#define CLOCK_TOLERANCE_MS 30000
-#define LOW_SPACE_PERCENT 5
-
-void doctor_add(struct doctor *d, const char *state, const char *check, const char *next,
-                const char *format, ...) {
-    if (d->count == DOCTOR_MAX_FINDINGS) return;
-    struct finding *f = &d->findings[d->count++];
-    snprintf(f->state, sizeof f->state, "%s", state);
-    snprintf(f->check, sizeof f->check, "%s", check);
-    snprintf(f->next, sizeof f->next, "%s", next);
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(f->found, sizeof f->found, format, arguments);
-    va_end(arguments);
-}
-
-bool doctor_failed(const struct doctor *d) {
-    for (size_t i = 0; i < d->count; i++)
-        if (strcmp(d->findings[i].state, "fail") == 0) return true;
-    return false;
-}
-
-static void examine_master(struct doctor *d, const struct answer_summary *s,
-                           const char *own_version, int64_t now_ms) {
-    const char *version = format_or(s->version, "?");
-    if (strcmp(version, own_version) == 0)
-        doctor_add(d, "ok", "version", "", "master and gridctl are %s", own_version);
-    else
-        doctor_add(d, "warn", "version", "use the same version of both",
-                   "master is %s, gridctl is %s", version, own_version);
-    int64_t started = clock_parse_rfc3339(format_or(s->started_at, ""));
-    int64_t off = started < 0 ? 0 : now_ms - (started + s->uptime_s * 1000);
-    char words[FORMAT_SIZE];
-    if (off > CLOCK_TOLERANCE_MS || off < -CLOCK_TOLERANCE_MS)
-        doctor_add(d, "warn", "clock", "synchronize the clocks (NTP)",
-                   "the master's clock is %s %s this machine's",
-                   format_duration(off < 0 ? -off : off, words), off < 0 ? "ahead of" : "behind");
-    else
-        doctor_add(d, "ok", "clock", "", "the master's clock agrees with this machine's");
-}
-
-static void examine_channels(struct doctor *d, const struct answer_summary *s) {
-    OWN_TEXT struct text list = TEXT_EMPTY;
-    for (size_t i = 0; i < s->channels_count; i++) {
-        const char *version = format_or(s->channels[i].version, "");
-        if (version[0] == '\0') continue;
-        text_add_format(&list, "%s%s %s", list.length > 0 ? ", " : "",
-                        format_or(s->channels[i].name, "?"), version);
-    }
-    if (list.length > 0)
-        doctor_add(d, "ok", "channel", "", "%s", list.data);
-    else
-        doctor_add(d, "warn", "channel", "gridctl channel set stable VERSION",
-                   "no channel points to a version");
-}
-
-static void examine_binaries(struct doctor *d, const struct answer_summary *s) {
-    char words[FORMAT_SIZE];
-    if (s->binaries == 0)
-        doctor_add(d, "warn", "binaries", "gridctl binary push FILE", "nothing is published");
-    else
-        doctor_add(d, "ok", "binaries", "", "%lld published", (long long)s->binaries);
-    if (s->rejected > 0)
-        doctor_add(d, "warn", "drop box", "gridctl binary list --rejected", "%s refused",
-                   format_count(s->rejected, "file", words));
-    examine_channels(d, s);
-}
-
-static void examine_agents(struct doctor *d, const struct answer_agent_counts *a) {
-    int64_t all = a->up + a->suspect + a->lost + a->pending;
-    if (all == 0)
-        doctor_add(d, "warn", "agents", "gridctl agent join-command", "no machine has joined");
-    else
-        doctor_add(d, a->up > 0 ? "ok" : "fail", "agents", a->up > 0 ? "" : "gridctl agent list",
-                   "%lld of %lld up", (long long)a->up, (long long)all);
-    if (a->lost > 0)
-        doctor_add(d, "fail", "agents", "gridctl agent list --filter status=lost", "%lld lost",
-                   (long long)a->lost);
-    if (a->suspect > 0)
-        doctor_add(d, "warn", "agents", "gridctl agent list --filter status=suspect",
-                   "%lld silent for some seconds", (long long)a->suspect);
-    if (a->pending > 0)
-        doctor_add(d, "warn", "agents", "gridctl agent approve ID", "%lld wait for approval",
-                   (long long)a->pending);
-}
-
-static void examine_nodes(struct doctor *d, const struct answer_summary *s) {
-    const struct answer_node_counts *n = &s->nodes;
-    int64_t all = n->healthy + n->starting + n->unhealthy + n->backoff + n->stopped + n->draining;
-    if (n->draining > 0)
-        doctor_add(d, "ok", "nodes", "", "%lld of %lld healthy, %lld serve on while draining",
-                   (long long)n->healthy, (long long)all, (long long)n->draining);
-    else if (all > 0)
-        doctor_add(d, "ok", "nodes", "", "%lld of %lld healthy", (long long)n->healthy,
-                   (long long)all);
-    if (n->unhealthy > 0)
-        doctor_add(d, "fail", "nodes", "gridctl node list --filter state=unhealthy",
-                   "%lld unhealthy", (long long)n->unhealthy);
-    if (n->backoff > 0)
-        doctor_add(d, "fail", "nodes", "gridctl node list --filter state=backoff",
-                   "%lld keep ending and are started again", (long long)n->backoff);
-    char words[FORMAT_SIZE];
-    if (s->capacity_bytes > 0 && s->free_bytes * 100 / s->capacity_bytes < LOW_SPACE_PERCENT)
-        doctor_add(d, "warn", "space", "gridctl node list", "only %s free in the whole grid",
-                   format_bytes(s->free_bytes, words));
-}
-
-void doctor_examine(struct doctor *d, const struct answer_summary *s, const char *own_version,
-                    int64_t now_ms) {
-    examine_master(d, s, own_version, now_ms);
-    examine_binaries(d, s);
-    examine_agents(d, &s->agents);
-    examine_nodes(d, s);
-}
+#define CONNECT_S 2
+#define MOST_NODES 16 /* whose ports are tried */
 
 static void check_address(struct doctor *d, const struct discovery *at) {
     struct stat status;
@@ -160,16 +51,112 @@ static bool check_ready(struct invocation *call, struct doctor *d) {
     return answer.status >= 400;
 }
 
-static void check_grid(struct invocation *call, struct doctor *d) {
-    OWN_HTTP_ANSWER struct http_answer answer = {0};
+/* Whether somebody listens there, which a refused or lost connection denies. */
+static bool listens(const char *host, int port) {
+    char service[16];
+    struct addrinfo *found = NULL, hints = {.ai_socktype = SOCK_STREAM};
+    struct timeval patience = {.tv_sec = CONNECT_S};
+    bool connected = false;
+    snprintf(service, sizeof service, "%d", port);
+    if (getaddrinfo(host, service, &hints, &found) != 0) return false;
+    for (const struct addrinfo *at = found; at != NULL && !connected; at = at->ai_next) {
+        OWN_FD int fd = socket(at->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        if (fd < 0) continue;
+        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience); /* connect(2) too */
+        connected = connect(fd, at->ai_addr, at->ai_addrlen) == 0;
+    }
+    freeaddrinfo(found);
+    return connected;
+}
+
+/* The host of the URL that reached the master; false for one that makes no sense. */
+static bool host_of(const char *url, char out[JOIN_HOST_SIZE]) {
+    char address[SETTINGS_URL_SIZE];
+    const char *host = strstr(url, "://");
+    int port = 0;
+    snprintf(address, sizeof address, "%s", host != NULL ? host + 3 : url);
+    address[strcspn(address, "/")] = '\0';
+    return join_parse_address(address, 80, out, &port, NULL);
+}
+
+/* The bus as agents would reach it from here: the master's host by its URL, the port of the bus. */
+static void check_bus(struct doctor *d, const struct discovery *at,
+                      const struct answer_summary *s) {
+    char host[JOIN_HOST_SIZE], own[JOIN_HOST_SIZE];
+    int port = 0;
+    if (!host_of(at->url, host) ||
+        !join_parse_address(format_or(s->bus_address, ""), 0, own, &port, NULL))
+        return;
+    if (listens(host, port))
+        doctor_add(d, "ok", "bus", "", "%.200s port %d can be reached from here", host, port);
+    else
+        doctor_add(d, "fail", "bus",
+                   join_is_loopback(own) && !join_is_loopback(host)
+                       ? "agents elsewhere need grid-master --bus ADDR:PORT --insecure"
+                       : "open this port in the firewall",
+                   "%.120s port %d cannot be reached from here; the master serves the bus on %.80s",
+                   host, port, s->bus_address);
+}
+
+/* Nodes that are said to be well on this very machine must take connections. */
+static void check_node_ports(struct doctor *d, const struct doctor_view *v) {
+    int asked = 0, reached = 0;
+    for (size_t i = 0; i < v->agent_count; i++)
+        for (size_t n = 0; n < v->agents[i].nodes_count && asked < MOST_NODES; n++) {
+            const struct answer_node *node = &v->agents[i].nodes[n];
+            if (!join_is_loopback(format_or(node->host, "")) ||
+                strcmp(format_or(node->state, ""), "healthy") != 0)
+                continue;
+            asked++;
+            if (listens("127.0.0.1", (int)node->port))
+                reached++;
+            else
+                doctor_add(d, "fail", "node port", "gridctl node restart it",
+                           "%.80s does not listen on port %lld of this machine", node->id,
+                           (long long)node->port);
+        }
+    if (asked > 0 && reached == asked)
+        doctor_add(d, "ok", "node port", "", "%d of %d on this machine take connections", reached,
+                   asked);
+}
+
+/* False, with the reason among the findings, when it could not be read. */
+static bool ask(struct invocation *call, struct doctor *d, const char *path, const char *check,
+                struct http_answer *answer) {
     struct err e = {0};
+    if (api_get(call->api, path, answer, &e)) return true;
+    doctor_add(d, e.code == ERR_DENIED ? "warn" : "fail", check,
+               e.code == ERR_DENIED ? "use a token of role operator to see more" : e.hint, "%s",
+               e.text);
+    return false;
+}
+
+static void check_grid(struct invocation *call, struct doctor *d) {
+    OWN_HTTP_ANSWER struct http_answer summary_answer = {0}, facts_answer = {0},
+                                       agents_answer = {0};
     struct answer_summary summary;
-    if (!api_get(call->api, "/api/summary", &answer, &e) ||
-        !answer_decode(&answer_summary_schema, &answer, &summary, &e)) {
-        doctor_add(d, "fail", "summary", e.hint, "%s", e.text);
+    struct answer_facts facts;
+    struct doctor_view v = {.summary = &summary, .own_version = GRID_VERSION};
+    struct err e = {0};
+    void *agents = NULL;
+    if (!ask(call, d, "/api/summary", "summary", &summary_answer)) return;
+    if (!answer_decode(&answer_summary_schema, &summary_answer, &summary, &e)) {
+        doctor_add(d, "fail", "summary", "use the same version of gridctl and master", "%s",
+                   e.text);
         return;
     }
-    doctor_examine(d, &summary, GRID_VERSION, clock_wall_ms());
+    if (ask(call, d, "/api/doctor", "facts", &facts_answer) &&
+        answer_decode(&answer_facts_schema, &facts_answer, &facts, &e))
+        v.facts = &facts;
+    v.now_ms = clock_wall_ms();
+    if (ask(call, d, "/api/agents", "agents", &agents_answer) &&
+        answer_decode_list(&answer_agent_schema, &agents_answer, &agents, &v.agent_count, &e))
+        v.agents = agents;
+    check_bus(d, &call->api->at, &summary);
+    doctor_examine(d, &v);
+    check_node_ports(d, &v);
+    json_clear_list(&answer_agent_schema, agents, v.agent_count);
+    if (v.facts != NULL) json_clear(&answer_facts_schema, &facts);
     json_clear(&answer_summary_schema, &summary);
 }
 

@@ -1,4 +1,4 @@
-/* What a look at the whole says: findings, each with what to do. doctor_examine is pure. */
+/* What a look at the whole says: findings, each with what to do. Pure; doctor.c asks. */
 #pragma once
 
 #include "cli/answers.h"
@@ -10,7 +10,7 @@ struct finding {
     char found[256];
     char next[160]; /* "" when there is nothing to do */
 };
-#define DOCTOR_MAX_FINDINGS 24
+#define DOCTOR_MAX_FINDINGS 64
 
 struct doctor {
     struct finding findings[DOCTOR_MAX_FINDINGS];
@@ -20,8 +20,17 @@ struct doctor {
 void doctor_add(struct doctor *d, const char *state, const char *check, const char *next,
                 const char *format, ...) PRINTF_LIKE(5, 6);
 
-/* Findings about a grid that answers with this summary, for a gridctl of own_version at now_ms. */
-void doctor_examine(struct doctor *d, const struct answer_summary *s, const char *own_version,
-                    int64_t now_ms);
+/* What is looked at. */
+struct doctor_view {
+    const struct answer_summary *summary;
+    const struct answer_facts *facts; /* NULL: the token may not see them */
+    const struct answer_agent *agents;
+    size_t agent_count;
+    const char *own_version; /* gridctl's */
+    int64_t now_ms;          /* by the clock of this machine, when facts were answered */
+};
+
+/* Findings about the grid, in the order in which they should be mended. */
+void doctor_examine(struct doctor *d, const struct doctor_view *v);
 
 bool doctor_failed(const struct doctor *d);

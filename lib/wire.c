@@ -134,6 +134,7 @@ static const struct json_field heartbeat[] = {
     J(JSON_LABELS, struct wire_heartbeat, labels, JSON_REQUIRED),
     J(JSON_STRING, struct wire_heartbeat, binary_path, JSON_OMIT_EMPTY),
     J(JSON_INT, struct wire_heartbeat, free_bytes, 0),
+    J(JSON_INT, struct wire_heartbeat, clock_ms, JSON_OMIT_EMPTY),
     J_LIST(struct wire_heartbeat, nodes, &wire_node_schema, JSON_REQUIRED),
     J_SUB(struct wire_heartbeat, log, &wire_log_schema, JSON_OMIT_EMPTY),
 };

@@ -183,6 +183,7 @@ struct wire_heartbeat {
     char *labels;
     char binary_path[256]; /* of the configuration: this file is used instead of a download */
     int64_t free_bytes;    /* on the agent's state directory */
+    int64_t clock_ms;      /* wall time at the agent when this was sent; 0: not told */
     struct wire_node *nodes;
     size_t nodes_count;
     struct wire_log log;

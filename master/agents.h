@@ -72,6 +72,7 @@ struct agent_view {
     char address[BUS_ADDRESS_SIZE];
     int64_t enrolled_at_ms;
     int64_t last_seen_at_ms;      /* wall clock; 0: never */
+    int64_t clock_offset_ms;      /* its wall clock less ours; 0 when it does not tell */
     struct wire_heartbeat report; /* its agent_id is "" when it never reported */
 };
 

@@ -71,6 +71,8 @@ bool agents_observe(struct agents *a, struct wire_heartbeat *report, const char 
     if (admitted) {
         agent->seen_ms = now_ms;
         agent->view.last_seen_at_ms = now_wall_ms;
+        agent->view.clock_offset_ms = report->clock_ms > 0 ? report->clock_ms - now_wall_ms : 0;
+        report->clock_ms = 0; /* nothing to keep */
         take_log(a, agent, report);
         take_report(a, agent, report, address);
     }

@@ -5,6 +5,7 @@
 #include "lib/http_server.h"
 
 void api_summary(struct http_request *r);
+void api_doctor(struct http_request *r);
 void api_events_list(struct http_request *r);
 void api_healthz(struct http_request *r);
 void api_readyz(struct http_request *r);

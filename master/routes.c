@@ -23,6 +23,7 @@ const struct http_route master_routes[] = {
     {"GET",    "/install.sh",                                   HTTP_PUBLIC,    api_install,           NO_BODY},
     {"GET",    "/api/openapi.yaml",                             HTTP_PUBLIC,    api_openapi,           NO_BODY},
     {"GET",    "/api/summary",                                  HTTP_VIEWER,    api_summary,           NO_BODY},
+    {"GET",    "/api/doctor",                                   HTTP_OPERATOR,  api_doctor,            NO_BODY},
     {"GET",    "/api/events",                                   HTTP_VIEWER,    api_events_list,       NO_BODY},
     {"WS",     "/api/events/ws",                                HTTP_VIEWER,    .socket = &events_socket},
 

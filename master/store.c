@@ -20,6 +20,7 @@ EMBED_DECLARE(master_schema)
 #define EVENT_COLUMNS "seq, at, kind, subject, text, principal, data"
 
 static const char *const statements[Q_COUNT] = {
+    [Q_QUICK_CHECK] = "PRAGMA quick_check(1)",
     [Q_META_GET] = "SELECT value FROM meta WHERE key=?1",
     [Q_META_SET] = "INSERT INTO meta (key, value) VALUES (?1, ?2)"
                    " ON CONFLICT (key) DO UPDATE SET value=?2",

@@ -5,6 +5,7 @@
 #include "lib/db.h"
 
 enum query {
+    Q_QUICK_CHECK,
     Q_META_GET,
     Q_META_SET,
 

@@ -77,7 +77,7 @@ struct agent_json {
     char address[BUS_ADDRESS_SIZE];
     char agent_version[SEMVER_SIZE];
     char binary_path[256];
-    int64_t generation, free_bytes;
+    int64_t generation, free_bytes, clock_offset_ms;
     char enrolled_at[CLOCK_RFC3339_SIZE], last_seen_at[CLOCK_RFC3339_SIZE];
     char *nodes; /* raw JSON */
 };
@@ -100,6 +100,7 @@ static const struct json_field agent_fields[] = {
     J(JSON_STRING, struct agent_json, binary_path, 0),
     J(JSON_INT, struct agent_json, generation, 0),
     J(JSON_INT, struct agent_json, free_bytes, 0),
+    J(JSON_INT, struct agent_json, clock_offset_ms, 0),
     J(JSON_STRING, struct agent_json, enrolled_at, 0),
     J(JSON_STRING, struct agent_json, last_seen_at, JSON_OMIT_EMPTY),
     J(JSON_RAW, struct agent_json, nodes, 0),
@@ -181,7 +182,8 @@ void view_agent(const struct agent_view *v, struct text *out) {
                            .labels = v->labels,
                            .assigned_labels = v->assigned_labels,
                            .generation = v->generation,
-                           .free_bytes = v->report.free_bytes};
+                           .free_bytes = v->report.free_bytes,
+                           .clock_offset_ms = v->clock_offset_ms};
     COPY(j.id, v->id);
     COPY(j.status, agent_status_name(v->status));
     COPY(j.mode, v->mode);

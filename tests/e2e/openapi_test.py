@@ -190,8 +190,10 @@ class Answers(unittest.TestCase):
         call("get", "/api/summary", 401, token=None)
         call("get", "/api/events", 200)
         call("get", "/api/events", 400, query="?since=-1")
+        call("get", "/api/doctor", 403, token=self.viewer)
         call("get", "/api/events/ws", 426)
         self.assertEqual(call("post", "/api/backup", 200).body[:15], b"SQLite format 3")
+        self.assertEqual(call("get", "/api/doctor", 200).json()["database"], "ok")
 
     def walk_binaries(self):
         call, where = self.call, dict(version="1.0.0", platform="any", arch="any")
@@ -329,7 +331,7 @@ class Answers(unittest.TestCase):
         answered = {(method, path) for method, path, status in self.seen if status < 400}
         missing = {(m, p) for m, p, _, o in operations(self.spec) if not o.get("x-websocket")} - answered
         self.assertEqual(missing, set(), "operations without a good answer in this walk")
-        for name in ("Agent", "Node", "Binary", "Channel", "CreatedToken", "Event", "Key", "Problem", "Rejected", "Summary", "Token", "Why"):
+        for name in ("Agent", "Node", "Binary", "Channel", "CreatedToken", "Event", "Facts", "Key", "Problem", "Rejected", "Summary", "Token", "Why"):
             described = set(self.spec["components"]["schemas"][name]["properties"])
             self.assertEqual(described, self.members[name], name)
 

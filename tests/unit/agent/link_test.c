@@ -192,6 +192,20 @@ static void a_change_reaches_the_master_beside_the_parked_heartbeat(void **unuse
     assert_int_equal(atomic_load(&master.heartbeats), 2);
 }
 
+static void every_heartbeat_tells_the_time_of_its_sending(void **unused) {
+    (void)unused;
+    int64_t before_ms = clock_wall_ms();
+    long long told_ms = 0;
+    start_link(0);
+    wait_until(tiny_saw(&master, "first"));
+    assert_true(tiny_saw(&master, "{\"clock_ms\":"));
+    pthread_mutex_lock(&master.lock);
+    assert_int_equal(
+        sscanf(master.last_report, "{\"clock_ms\":%lld,\"type\":\"heartbeat\"", &told_ms), 1);
+    pthread_mutex_unlock(&master.lock);
+    assert_in_range(told_ms, before_ms, clock_wall_ms());
+}
+
 static void a_change_of_the_desired_state_arrives_at_once(void **unused) {
     (void)unused;
     atomic_store(&master.park, true);
@@ -299,6 +313,7 @@ int main(void) {
         TEST(a_master_that_is_away_may_be_tried_again),
         TEST(a_session_carries_reports_and_desired_states),
         TEST(a_change_reaches_the_master_beside_the_parked_heartbeat),
+        TEST(every_heartbeat_tells_the_time_of_its_sending),
         TEST(a_change_of_the_desired_state_arrives_at_once),
         TEST(an_older_generation_is_ignored),
         TEST(an_unknown_session_says_hello_again),

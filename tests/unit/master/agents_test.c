@@ -190,6 +190,18 @@ static void label_of_the_agents_configuration_cannot_be_removed(void **state) {
     assert_string_equal(view(f, "a-1").labels, "rack=a");
 }
 
+static void clocks_that_are_off_are_seen(void **state) {
+    struct fixture *f = *state;
+    struct err error;
+    fixture_agent(f, "a-1");
+    struct wire_heartbeat report = {.agent_id = "a-1", .clock_ms = 5000};
+    assert_ok(agents_observe(f->agents, &report, "127.0.0.1", 1, 65000, &error));
+    assert_int_equal(view(f, "a-1").clock_offset_ms, -60000);
+    report = (struct wire_heartbeat){.agent_id = "a-1"}; /* one that does not tell */
+    assert_ok(agents_observe(f->agents, &report, "127.0.0.1", 2, 66000, &error));
+    assert_int_equal(view(f, "a-1").clock_offset_ms, 0);
+}
+
 static void revoked_and_unknown_agents_are_not_observed(void **state) {
     struct fixture *f = *state;
     struct err error;
@@ -247,6 +259,7 @@ int main(void) {
         TEST(restart_keeps_report_labels_mode_and_generation),
         TEST(master_behind_its_agent_raises_the_generation_above_it),
         TEST(label_of_the_agents_configuration_cannot_be_removed),
+        TEST(clocks_that_are_off_are_seen),
         TEST(revoked_and_unknown_agents_are_not_observed),
         TEST(agent_that_is_up_is_removed_only_by_force),
         TEST(restart_order_exceeds_what_the_node_carried_out),

@@ -92,7 +92,7 @@ static void agent_is_shown_whole(void **state) {
         "64\","
         "\"labels\":{\"rack\":\"a\",\"zone\":\"z\"},\"assigned_labels\":{\"zone\":\"z\"},"
         "\"channel\":\"stable\",\"address\":\"192.0.2.1\",\"agent_version\":\"0.1.0\","
-        "\"binary_path\":\"\",\"generation\":7,\"free_bytes\":5000,"
+        "\"binary_path\":\"\",\"generation\":7,\"free_bytes\":5000,\"clock_offset_ms\":0,"
         "\"enrolled_at\":\"2026-01-31T12:00:00.123Z\",\"last_seen_at\":\"2026-01-31T12:00:00."
         "123Z\","
         "\"nodes\":[{\"id\":\"a-1/0\",\"agent_id\":\"a-1\",\"host\":\"192.0.2.1\","

@@ -1,0 +1,142 @@
+/* GET /api/doctor: what `gridctl doctor` cannot see from outside. Facts, no judgement. */
+#include "lib/clock.h"
+#include "lib/file.h"
+#include "master/api_system.h"
+#include "master/master.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+/* Descriptors beyond agents and HTTP workers: database, drop box, downloads, log. */
+#define SPARE_DESCRIPTORS 128
+
+struct facts {
+    char now[CLOCK_RFC3339_SIZE];
+    int64_t descriptors_limit, descriptors_used, descriptors_needed;
+    char state_directory[PATH_MAX];
+    int64_t state_free_bytes, state_capacity_bytes;
+    char *loose_files; /* lines */
+    char database[256];
+    char last_backup_at[CLOCK_RFC3339_SIZE];
+    char release_key_id[SIGN_KEY_ID_HEX_SIZE];
+    int64_t publishers;
+    char require_signature[8];
+};
+static const struct json_field facts_fields[] = {
+    J(JSON_STRING, struct facts, now, 0),
+    J(JSON_INT, struct facts, descriptors_limit, 0),
+    J(JSON_INT, struct facts, descriptors_used, 0),
+    J(JSON_INT, struct facts, descriptors_needed, 0),
+    J(JSON_STRING, struct facts, state_directory, 0),
+    J(JSON_INT, struct facts, state_free_bytes, 0),
+    J(JSON_INT, struct facts, state_capacity_bytes, 0),
+    J(JSON_STRINGS, struct facts, loose_files, 0),
+    J(JSON_STRING, struct facts, database, 0),
+    J(JSON_STRING, struct facts, last_backup_at, JSON_OMIT_EMPTY),
+    J(JSON_STRING, struct facts, release_key_id, 0),
+    J(JSON_INT, struct facts, publishers, 0),
+    J(JSON_STRING, struct facts, require_signature, 0),
+};
+static const struct json_schema facts_schema = JSON_SCHEMA(struct facts, facts_fields);
+
+static int64_t count_descriptors(void) {
+    int64_t count = -1; /* without the one that reads the directory */
+    DIR *open = opendir("/proc/self/fd");
+    if (open == NULL) return 0;
+    for (const struct dirent *entry; (entry = readdir(open)) != NULL;)
+        count += entry->d_name[0] != '.';
+    closedir(open);
+    return count;
+}
+
+static void fill_descriptors(const struct master *m, struct facts *f) {
+    struct rlimit limit = {0};
+    struct agents_summary now;
+    agents_summarize(m->agents, &now);
+    getrlimit(RLIMIT_NOFILE, &limit);
+    f->descriptors_limit = limit.rlim_cur > JSON_INT_MAX ? JSON_INT_MAX : (int64_t)limit.rlim_cur;
+    f->descriptors_used = count_descriptors();
+    f->descriptors_needed = m->settings->http_workers + SPARE_DESCRIPTORS;
+    for (int i = 0; i < AGENT_STATUS_COUNT; i++) f->descriptors_needed += now.status[i];
+}
+
+/* Files with secrets that others than the master's user may read. */
+static void fill_loose_files(const struct master *m, struct text *out) {
+    static const char *const secrets[] = {"admin.token", "grid.db", "keys/master.key",
+                                          "keys/release.key"};
+    for (size_t i = 0; i < sizeof secrets / sizeof secrets[0]; i++) {
+        char path[PATH_MAX];
+        struct stat status;
+        if (!file_join(path, sizeof path, m->settings->state, secrets[i], NULL) ||
+            stat(path, &status) != 0 || (status.st_mode & 077) == 0)
+            continue;
+        text_add_format(out, "%s%s", out->length > 0 ? "\n" : "", path);
+    }
+}
+
+static bool take_verdict(struct db_row *row, void *argument, struct err *e) {
+    struct facts *f = argument;
+    (void)e;
+    snprintf(f->database, sizeof f->database, "%s", db_column_text(row, 0));
+    return true;
+}
+
+static bool check_database(struct db_connection *c, void *argument, struct err *e) {
+    return db_one(c, Q_QUICK_CHECK, take_verdict, argument, e, "");
+}
+
+static void fill_database(const struct master *m, struct facts *f) {
+    struct event *list = NULL;
+    size_t count = 0;
+    int64_t first = 0;
+    struct err e;
+    if (!db_read(m->db, check_database, f, &e))
+        snprintf(f->database, sizeof f->database, "%s", e.text);
+    if (!events_list(m->events, -1, "backup.created", NULL, 1, &list, &count, &first, &e)) return;
+    if (count > 0) snprintf(f->last_backup_at, sizeof f->last_backup_at, "%s", list[0].at);
+    json_clear_list(&event_schema, list, count);
+}
+
+static void fill_keys(const struct master *m, struct facts *f) {
+    struct publisher publishers[KEYS_PUBLISHERS_MAX];
+    sign_key_id(sign_secret_public(keys_release(m->keys)), f->release_key_id);
+    f->publishers = (int64_t)keys_publishers(m->keys, publishers);
+    snprintf(f->require_signature, sizeof f->require_signature, "%s",
+             m->settings->require_signature);
+}
+
+static void fill_disk(const struct master *m, struct facts *f) {
+    const char *state = m->settings->state;
+    OWN_MEMORY char *absolute = realpath(state, NULL);
+    struct err ignored;
+    snprintf(f->state_directory, sizeof f->state_directory, "%s",
+             absolute != NULL ? absolute : state);
+    if (!file_free_bytes(state, &f->state_free_bytes, &ignored) ||
+        !file_capacity_bytes(state, &f->state_capacity_bytes, &ignored))
+        f->state_free_bytes = f->state_capacity_bytes = -1;
+}
+
+void api_doctor(struct http_request *r) {
+    static const char *const nothing[] = {NULL};
+    const struct master *m = master_of(r);
+    OWN_MEMORY struct facts *f = memory_zeroed(1, sizeof *f);
+    OWN_TEXT struct text json = TEXT_EMPTY;
+    OWN_TEXT struct text loose = TEXT_EMPTY;
+    struct err e;
+    if (!http_query_only(r, nothing, &e)) {
+        http_reply_err(r, &e);
+        return;
+    }
+    fill_descriptors(m, f);
+    fill_disk(m, f);
+    fill_loose_files(m, &loose);
+    fill_database(m, f);
+    fill_keys(m, f);
+    f->loose_files = loose.data;
+    clock_rfc3339(clock_wall_ms(), f->now);
+    json_encode(&facts_schema, f, &json);
+    http_reply_json(r, 200, text_value(&json), json.length);
+}
