@@ -28,6 +28,7 @@ class DoctorTest(unittest.TestCase):
         self.grid.agent("a-1")
         self.grid.wait_healthy("a-1", "1.0.0")
         self.assertEqual(self.grid.gridctl("backup", "create", "b.sqlar").returncode, 0)
+        wait_for("the backup's event", lambda: self.grid.events(kind="backup.created"))
         code, found = self.doctor()
         self.assertEqual([key for key in found if key[0] == "fail"], [], found)
         self.assertEqual(code, 0)

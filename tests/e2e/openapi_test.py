@@ -193,6 +193,7 @@ class Answers(unittest.TestCase):
         call("get", "/api/doctor", 403, token=self.viewer)
         call("get", "/api/events/ws", 426)
         self.assertEqual(call("post", "/api/backup", 200).body[:15], b"SQLite format 3")
+        wait_for("the backup's event", lambda: self.grid.events(kind="backup.created"))
         self.assertEqual(call("get", "/api/doctor", 200).json()["database"], "ok")
 
     def walk_binaries(self):
