@@ -41,32 +41,16 @@ static bool make_parts(const struct state *s, struct err *e) {
     return true;
 }
 
-/* What a killed agent was writing beside a file: see file_write_durable. */
-static bool is_unfinished(const char *name) {
-    enum { RANDOM = 6 };
-    static const char mark[] = ".tmp-";
-    const char *at = strstr(name, mark);
-    return at != NULL && strlen(at) == sizeof mark - 1 + RANDOM;
-}
-
-static void drop_unfinished(const char *path) {
-    DIR *directory = opendir(path);
-    if (directory == NULL) return;
-    for (const struct dirent *entry; (entry = readdir(directory)) != NULL;)
-        if (is_unfinished(entry->d_name)) (void)unlinkat(dirfd(directory), entry->d_name, 0);
-    closedir(directory);
-}
-
 static void tidy(const struct state *s) {
     static const char *const parts[] = {"", "identity", "store"};
     char path[STATE_PATH_SIZE];
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
-        drop_unfinished(state_path(s, path, "%s", parts[i]));
+        file_drop_unfinished(state_path(s, path, "%s", parts[i]));
     DIR *nodes = opendir(state_path(s, path, "nodes"));
     if (nodes == NULL) return;
     for (const struct dirent *entry; (entry = readdir(nodes)) != NULL;)
         if (entry->d_name[0] != '.')
-            drop_unfinished(state_path(s, path, "nodes/%s", entry->d_name));
+            file_drop_unfinished(state_path(s, path, "nodes/%s", entry->d_name));
     closedir(nodes);
 }
 

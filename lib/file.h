@@ -15,7 +15,7 @@ MUST_CHECK bool file_read(const char *path, size_t max_bytes, struct text *out, 
 /* Replaces path by these bytes: either the old or the new content is there after a crash, and the
  * new one once this returned true. The mode is exactly this one whatever the umask, and set before
  * the first byte is written, so that a secret is never readable in between. A crash may leave
- * PATH.tmp-XXXXXX behind, a failure does not. */
+ * PATH.tmp-XXXXXX behind (file_drop_unfinished), a failure does not. */
 MUST_CHECK bool file_write_durable(const char *path, const void *bytes, size_t length, mode_t mode,
                                    struct err *e);
 
@@ -47,6 +47,10 @@ MUST_CHECK bool file_make_directory(const char *directory, mode_t mode, struct e
 /* Removes every entry of a directory (not the directory), files and sub-directories alike; links
  * are removed, not followed. Refuses to go deeper than 64 directories. */
 MUST_CHECK bool file_clear_directory(const char *directory, struct err *e);
+
+/* Removes from a directory what file_write_durable had not finished when its process was killed.
+ * Only where nobody else writes. */
+void file_drop_unfinished(const char *directory);
 
 /* Opens a name inside a directory without ever leaving it: no links, no "..", regular files only
  * (openat2 RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS, or step by step where the kernel refuses it;

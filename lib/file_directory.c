@@ -97,3 +97,17 @@ bool file_clear_directory(const char *directory, struct err *e) {
     if (fd < 0) return err_errno(e, errno, "open directory %s", directory);
     return clear_beneath(fd, directory, 0, e);
 }
+
+static bool is_unfinished(const char *name) {
+    enum { RANDOM = 6 };
+    static const char mark[] = ".tmp-";
+    const char *at = strstr(name, mark);
+    return at != NULL && strlen(at) == sizeof mark - 1 + RANDOM;
+}
+
+void file_drop_unfinished(const char *directory) {
+    OWN(directory) DIR *open_directory = opendir(directory);
+    if (open_directory == NULL) return;
+    for (const struct dirent *entry; (entry = readdir(open_directory)) != NULL;)
+        if (is_unfinished(entry->d_name)) (void)unlinkat(dirfd(open_directory), entry->d_name, 0);
+}

@@ -105,8 +105,17 @@ static enum catalog_signatures signatures_policy(const char *value) {
     return strcmp(value, "off") == 0 ? CATALOG_SIGNATURES_OFF : CATALOG_SIGNATURES_AUTO;
 }
 
+/* What a master that was killed had begun to write. */
+static void tidy(const char *state) {
+    static const char *const parts[] = {"", "keys", "trusted-keys"};
+    char path[PATH_MAX];
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+        if (file_join(path, sizeof path, state, parts[i], NULL)) file_drop_unfinished(path);
+}
+
 static bool open_state(struct master *m, bool *fresh, struct err *e) {
     const struct settings *s = m->settings;
+    tidy(s->state);
     return first_start_state(m->db, s->state, m->grid_id, fresh, e) &&
            keys_open(&m->keys, s->state, *fresh, e) &&
            (!*fresh || first_start_done(m->db, m->grid_id, e));

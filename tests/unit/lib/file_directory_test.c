@@ -147,6 +147,20 @@ static void clear_refuses_to_go_deeper_than_it_can(void **state) {
     }
 }
 
+static void drop_takes_only_what_a_killed_writer_left(void **state) {
+    (void)state;
+    static const char *const kept[] = {"name", "name.tmp-short", "name.tmp-toolong", "tmp-abc123"};
+    put(TEMPORARY("name.tmp-abc123"));
+    for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++) put(TEMPORARY(kept[i]));
+    assert_int_equal(mkdir(TEMPORARY("d.tmp-abc123"), 0700), 0);
+    file_drop_unfinished(temporary_directory);
+    assert_false(exists(TEMPORARY("name.tmp-abc123")));
+    for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++)
+        assert_true(exists(TEMPORARY(kept[i])));
+    assert_true(exists(TEMPORARY("d.tmp-abc123")));
+    file_drop_unfinished(TEMPORARY("missing"));
+}
+
 static void clear_and_sync_need_a_directory(void **state) {
     (void)state;
     struct err e;
@@ -171,6 +185,7 @@ int main(void) {
         IN_TEMPORARY(clear_removes_all_but_what_links_name),
         IN_TEMPORARY(clear_removes_many),
         IN_TEMPORARY(clear_refuses_to_go_deeper_than_it_can),
+        IN_TEMPORARY(drop_takes_only_what_a_killed_writer_left),
         IN_TEMPORARY(clear_and_sync_need_a_directory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
