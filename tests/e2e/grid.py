@@ -162,7 +162,7 @@ class Master(Process):
 
 
 class Agent(Process):
-    def __init__(self, grid, agent_id, arguments=(), token=None, env=None, state=None, master=None):
+    def __init__(self, grid, agent_id, arguments=(), token=None, env=None, state=None, master=None, **options):
         self.id, self.grid = agent_id, grid
         self.state = state or os.path.join(grid.directory, agent_id)
         full = dict(env or {})
@@ -170,7 +170,7 @@ class Agent(Process):
             full["GRID_TOKEN"] = token
         address = ["--master", master] if master else []
         super().__init__("grid-agent", ["--id", agent_id, "--state", self.state, *address, *arguments],
-                         os.path.join(grid.directory, agent_id + "-run"), full)
+                         os.path.join(grid.directory, agent_id + "-run"), full, **options)
 
 
 class Grid:

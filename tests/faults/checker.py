@@ -36,7 +36,7 @@ def check(grid, ledger, label):
     found = wait_converged(grid)
     for part in (database, chunks, events, tokens):
         found += part(grid, ledger)
-    found += objects(grid)
+    found += settled(objects, grid)
     published = published_digests(grid)
     for agent in grid.agents.values():
         found += settled(store, agent, published)

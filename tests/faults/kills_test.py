@@ -1,4 +1,4 @@
-"""Agents, nodes and the master killed at random moments under load: nothing acknowledged is lost, and all comes back."""
+"""Agents, nodes and the master killed at random moments under load: nothing acknowledged is lost."""
 import contextlib, os, random, signal, time, unittest
 
 import checker

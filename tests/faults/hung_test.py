@@ -1,0 +1,50 @@
+"""Processes that hang for a while (SIGSTOP) and go on: nothing is lost or done twice, and all converges."""
+import contextlib, os, random, signal, time, unittest
+
+import checker
+from agent_helpers import own_ports
+from grid import Grid, processes_of
+from ledger import Ledger
+from load import VERSIONS, Load
+from scale import SEED, say, scale
+
+STOP_S = scale(3, 20)  # agents are suspect after 15 s, nodes unhealthy after three probes
+AGENTS = ("a-1", "a-2")
+
+
+class Hung(unittest.TestCase):
+    def setUp(self):
+        self.random, self.ledger, self.grid = random.Random(SEED), Ledger(), Grid(self)
+        for version in VERSIONS:
+            self.grid.publish(version)
+        for agent in AGENTS:
+            self.grid.agent(agent, *own_ports())
+        for agent in AGENTS:
+            self.grid.wait_healthy(agent)
+
+    def stopped(self, pids):
+        """These processes stand still for a while; who was killed meanwhile for it needs no waking."""
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        time.sleep(STOP_S)
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+
+    def test_each_that_hangs_catches_up(self):
+        load = Load(self.grid, self.ledger, SEED)
+        load.start()
+        agent = self.grid.agents[self.random.choice(AGENTS)]
+        for what, pids in (("agent", lambda: [agent.pid]), ("node", lambda: processes_of(agent.state)),
+                           ("master", lambda: [self.grid.master.pid]),
+                           ("agent and node", lambda: [agent.pid, *processes_of(agent.state)])):
+            self.stopped(pids())
+            with load.at_rest():
+                load.mover.move(next(v for v in VERSIONS if v != self.ledger.value("channel", "stable")))
+                checker.check(self.grid, self.ledger, "seed %d, %s hung for %d s" % (SEED, what, STOP_S))
+        load.stop()
+        say("hung: seed %d, %d acknowledged, %d in doubt" % (SEED, self.ledger.acknowledged, self.ledger.doubtful))
+
+
+if __name__ == "__main__":
+    unittest.main()
