@@ -144,7 +144,7 @@ static bool fill_catalog(const struct master *m, struct summary *s, struct err *
 void api_summary(struct http_request *r) {
     static const char *const nothing[] = {NULL};
     const struct master *m = master_of(r);
-    struct summary s = {.uptime_s = (clock_wall_ms() - m->started_at_ms) / 1000,
+    struct summary s = {.uptime_s = (clock_monotonic_ms() - m->started_ms) / 1000,
                         .last_event = events_last_seq(m->events)};
     OWN_TEXT struct text json = TEXT_EMPTY;
     struct err e;

@@ -276,7 +276,8 @@ static void make_limits(struct master *m) {
 }
 
 static bool run(const struct settings *settings, const sigset_t *signals, struct err *e) {
-    struct master m = {.settings = settings, .started_at_ms = clock_wall_ms()};
+    struct master m = {
+        .settings = settings, .started_at_ms = clock_wall_ms(), .started_ms = clock_monotonic_ms()};
     struct threads t;
     struct addresses at;
     OWN_FD int lock = -1;

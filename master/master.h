@@ -32,7 +32,8 @@ struct master {
     struct rate_limiter *request_limit;      /* per address and principal */
     struct rate_limiter *failed_login_limit; /* per address, failures only */
     char grid_id[33];
-    int64_t started_at_ms;
+    int64_t started_at_ms; /* wall clock, for people */
+    int64_t started_ms;    /* monotonic */
     int http_port;
     char http_url[320];
     char bus_address[320];
