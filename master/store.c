@@ -117,5 +117,7 @@ bool store_open(struct db **out, const char *state_directory, struct err *e) {
                                        .migration_count = master_schema_file_count,
                                        .statements = statements,
                                        .statement_count = Q_COUNT};
-    return db_open(out, &options, e);
+    if (db_open(out, &options, e)) return true;
+    if (e->code != ERR_CORRUPT) return false;
+    return err_hint(e, "restore a backup: gridctl backup restore FILE --state DIR");
 }
