@@ -278,7 +278,7 @@ def chunks(grid, ledger):
     for node, directory in node_directories(grid).items():
         note = read_json(os.path.join(directory, "lock")) or {}
         found += chunks_of(node, note.get("port"), sent.get(node, set()), ledger)
-        found += leftovers(directory, ("tmp", "quarantine"))
+        found += settled(leftovers, directory, ("tmp", "quarantine"))
     return found
 
 

@@ -42,7 +42,7 @@ def private_network():
 
 def directory(test):
     path = tempfile.mkdtemp(prefix="grid-faults-")
-    test.addCleanup(shutil.rmtree, path)
+    test.addCleanup(shutil.rmtree, path, ignore_errors=True)
     return path
 
 
