@@ -3,7 +3,6 @@
 #include "agent/verify.h"
 #include "lib/log.h"
 
-#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -74,21 +73,6 @@ bool spawn_seal(int source_fd, const struct version *v, const struct sign_public
     return true;
 }
 
-static bool read_elf_head(int fd, unsigned char head[20]) {
-    return pread(fd, head, 20, 0) == 20 && memcmp(head, ELFMAG, SELFMAG) == 0;
-}
-
-/* Scripts and builds for other machines are run by an interpreter, which opens the descriptor by
- * its number. */
-static bool needs_interpreter(int fd) {
-    unsigned char head[20];
-    unsigned char own[20];
-    OWN_FD int self = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-    if (!read_elf_head(fd, head) || self < 0 || !read_elf_head(self, own)) return true;
-    return head[EI_CLASS] != own[EI_CLASS] || head[EI_DATA] != own[EI_DATA] ||
-           memcmp(head + 18, own + 18, 2) != 0;
-}
-
 /* --- between fork and exec: only what is safe there --- */
 
 static void reset_signals(void) {
@@ -105,7 +89,17 @@ static void close_others_on_exec(void) {
     for (int fd = 3; fd < MANY_DESCRIPTORS; fd++) fcntl(fd, F_SETFD, FD_CLOEXEC);
 }
 
-static int replace_child(const struct spawn_request *r, int null_fd, bool keep_open) {
+/* Executes with the descriptor closed, which a build for another machine does not survive: its
+ * interpreter (binfmt_misc) has to open the descriptor by its number, so the kernel says ENOENT.
+ * Nor can an agent that is itself interpreted use this call in every emulator: ENOSYS. */
+static void execute(const struct spawn_request *r) {
+    int fd = r->executable_fd;
+    syscall(SYS_execveat, fd, "", r->arguments, r->environment, AT_EMPTY_PATH);
+    if ((errno == ENOENT || errno == ENOSYS) && fcntl(fd, F_SETFD, 0) == 0)
+        fexecve(fd, r->arguments, r->environment);
+}
+
+static int replace_child(const struct spawn_request *r, int null_fd) {
     if (setsid() < 0 || chdir(r->directory) != 0) return errno;
     if (dup2(null_fd, 0) < 0 || dup2(r->output_fd, 1) < 0 || dup2(r->output_fd, 2) < 0)
         return errno;
@@ -113,8 +107,7 @@ static int replace_child(const struct spawn_request *r, int null_fd, bool keep_o
     umask(077);
     reset_signals();
     close_others_on_exec();
-    if (keep_open && fcntl(r->executable_fd, F_SETFD, 0) != 0) return errno;
-    fexecve(r->executable_fd, r->arguments, r->environment);
+    execute(r);
     return errno;
 }
 
@@ -135,11 +128,10 @@ static bool hear_of_child(int fd, struct err *e) {
 
 static bool fork_child(const struct spawn_request *r, int null_fd, const int ends[2], pid_t *pid,
                        struct err *e) {
-    bool keep_open = needs_interpreter(r->executable_fd);
     *pid = fork();
     if (*pid < 0) return err_errno(e, errno, "fork");
     if (*pid > 0) return true;
-    int why = replace_child(r, null_fd, keep_open);
+    int why = replace_child(r, null_fd);
     ssize_t told = write(ends[1], &why, sizeof why);
     _exit(told > 0 ? 127 : 126);
 }

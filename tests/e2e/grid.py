@@ -162,14 +162,15 @@ class Master(Process):
 
 
 class Agent(Process):
-    def __init__(self, grid, agent_id, arguments=(), token=None, env=None, state=None, master=None, **options):
+    def __init__(self, grid, agent_id, arguments=(), token=None, env=None, state=None, master=None, name="grid-agent",
+                 **options):
         self.id, self.grid = agent_id, grid
         self.state = state or os.path.join(grid.directory, agent_id)
         full = dict(env or {})
         if token:
             full["GRID_TOKEN"] = token
         address = ["--master", master] if master else []
-        super().__init__("grid-agent", ["--id", agent_id, "--state", self.state, *address, *arguments],
+        super().__init__(name, ["--id", agent_id, "--state", self.state, *address, *arguments],
                          os.path.join(grid.directory, agent_id + "-run"), full, **options)
 
 
