@@ -222,20 +222,38 @@ static enum link_event next_event(struct link *l, int64_t wake_ms) {
     return event;
 }
 
-/* The master learns at once what became of the nodes, instead of wondering until it calls this
- * agent lost. */
-static void say_farewell(struct link *l) {
+/* Waits for the answer to a heartbeat that was parked, or to the message with this ticket. */
+static bool wait_for_answer(struct link *l, uint64_t ticket, bool wanted, int64_t deadline_ms) {
     struct bus_arrival a;
-    if (l->state.phase != LINK_LIVE) return;
-    int64_t deadline_ms = clock_monotonic_ms() + FAREWELL_MS;
-    send_heartbeat(l);
-    uint64_t last = l->session.sent;
-    for (int64_t left = FAREWELL_MS; left > 0; left = deadline_ms - clock_monotonic_ms()) {
+    for (int64_t left; (left = deadline_ms - clock_monotonic_ms()) > 0;) {
         bus_client_next(l->options.bus, left, &a);
         if (a.event == BUS_REPLY) free(a.bytes);
-        /* The master answers the one that was parked when it has taken the new one. */
-        if (a.event == BUS_FAILED || (a.event == BUS_REPLY && a.ticket != last)) return;
+        if (a.event == BUS_FAILED) return false;
+        if (a.event == BUS_REPLY && (a.ticket == ticket) == wanted) return true;
     }
+    return false;
+}
+
+static void send_goodbye(struct link *l) {
+    struct wire_goodbye m = {.type = "goodbye"};
+    OWN_TEXT struct text json = TEXT_EMPTY;
+    OWN_TEXT struct text frame = TEXT_EMPTY;
+    memcpy(m.agent_id, l->options.identity->agent_id, sizeof m.agent_id);
+    json_encode(&wire_goodbye_schema, &m, &json);
+    session_seal(&l->session, 0, json.data, json.length, &frame);
+    bus_client_send(l->options.bus, l->session.sent, frame.data, frame.length, FAREWELL_MS);
+}
+
+/* The master learns at once what became of the nodes and that nobody looks after them now, instead
+ * of wondering until it calls this agent lost. */
+static void say_farewell(struct link *l) {
+    int64_t deadline_ms = clock_monotonic_ms() + FAREWELL_MS;
+    if (l->state.phase != LINK_LIVE) return;
+    send_heartbeat(l);
+    /* The master answers the one that was parked when it has taken the new one. */
+    if (!wait_for_answer(l, l->session.sent, false, deadline_ms)) return;
+    send_goodbye(l);
+    (void)wait_for_answer(l, l->session.sent, true, deadline_ms);
 }
 
 void *link_run(void *link) {

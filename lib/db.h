@@ -64,6 +64,10 @@ MUST_CHECK bool db_query(struct db_connection *c, int statement, db_row_callback
 MUST_CHECK bool db_one(struct db_connection *c, int statement, db_row_callback *row, void *argument,
                        struct err *e, const char *bind, ...);
 
+/* Inside a db_write operation: runs run(note) on the writer's thread once the operation's commit is
+ * durable, and not at all when it is undone. Notes run in order; note is freed after. */
+void db_after_commit(struct db_connection *c, void (*run)(const void *note), void *note);
+
 int64_t db_changed_rows(struct db_connection *c); /* of the last db_exec */
 
 int64_t db_column_int(struct db_row *row, int column);

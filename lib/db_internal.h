@@ -5,6 +5,15 @@
 
 #include <pthread.h>
 #include <sqlite3.h>
+#include <sys/queue.h>
+
+/* What is to run after the commit. */
+struct db_note {
+    void (*run)(const void *note);
+    void *note; /* owned */
+    STAILQ_ENTRY(db_note) next;
+};
+STAILQ_HEAD(db_notes, db_note);
 
 /* One connection and its own copy of every prepared statement. One thread at a time. */
 struct db_connection {
@@ -13,6 +22,7 @@ struct db_connection {
     size_t statement_count;
     const char *path; /* for error texts; outlives the connection */
     bool read_only;
+    struct db_notes *notes;     /* of the writer's job under way */
     struct db_connection *next; /* in the pool of idle readers */
 };
 

@@ -17,13 +17,16 @@ struct db_job {
     bool ok;
     bool done; /* guarded by queue_lock, as is the condition */
     pthread_cond_t ended;
+    struct db_notes notes; /* to run when it is ok after the commit */
     struct db_job *next;
 };
 
 static void job_run(struct db_connection *c, struct db_job *job) {
     job->ok = false;
     if (!db_connection_run(c, "SAVEPOINT job", &job->error)) return;
+    c->notes = &job->notes;
     job->ok = job->operation(c, job->argument, &job->error);
+    c->notes = NULL;
     if (sqlite3_get_autocommit(c->handle))
         return; /* SQLite gave up the whole transaction: the caller sees to it */
     if (!job->ok) sqlite3_exec(c->handle, "ROLLBACK TO job", NULL, NULL, NULL);
@@ -99,6 +102,23 @@ static struct db_job *transaction_run(struct db *db, struct db_job *jobs) {
     return NULL;
 }
 
+void db_after_commit(struct db_connection *c, void (*run)(const void *note), void *note) {
+    struct db_note *n = memory_zeroed(1, sizeof *n);
+    assert(c->notes != NULL); /* inside an operation of db_write */
+    n->run = run;
+    n->note = note;
+    STAILQ_INSERT_TAIL(c->notes, n, next);
+}
+
+static void run_notes(struct db_job *job) {
+    for (struct db_note *n; (n = STAILQ_FIRST(&job->notes)) != NULL;) {
+        STAILQ_REMOVE_HEAD(&job->notes, next);
+        if (job->ok) n->run(n->note);
+        free(n->note);
+        free(n);
+    }
+}
+
 static void report(struct db *db, struct db_job *jobs) {
     pthread_mutex_lock(&db->queue_lock);
     while (jobs != NULL) {
@@ -135,6 +155,7 @@ void *db_writer_run(void *argument) {
     writer_mark(db, true);
     while ((group = take_group(db)) != NULL) {
         for (struct db_job *jobs = group; jobs != NULL;) jobs = transaction_run(db, jobs);
+        for (struct db_job *job = group; job != NULL; job = job->next) run_notes(job);
         report(db, group);
     }
     writer_mark(db, false);
@@ -165,6 +186,7 @@ static bool job_wait(struct db *db, struct db_job *job) {
 
 bool db_write(struct db *db, db_operation *operation, void *argument, struct err *e) {
     struct db_job job = {.operation = operation, .argument = argument};
+    STAILQ_INIT(&job.notes);
     pthread_cond_init(&job.ended, NULL);
     bool taken = job_wait(db, &job);
     pthread_cond_destroy(&job.ended);

@@ -140,6 +140,12 @@ static const struct json_field heartbeat[] = {
 };
 const struct json_schema wire_heartbeat_schema = JSON_SCHEMA(struct wire_heartbeat, heartbeat);
 
+static const struct json_field goodbye[] = {
+    J(JSON_STRING, struct wire_goodbye, type, JSON_REQUIRED),
+    J(JSON_STRING, struct wire_goodbye, agent_id, JSON_REQUIRED),
+};
+const struct json_schema wire_goodbye_schema = JSON_SCHEMA(struct wire_goodbye, goodbye);
+
 static const struct json_field node_order[] = {
     J(JSON_STRING, struct wire_node_order, id, JSON_REQUIRED),
     J(JSON_INT, struct wire_node_order, restart_generation, 0),

@@ -17,6 +17,8 @@
  *   S {"type":"heartbeat", observed}       ->      parked until desired changes, at most the
  *                                                 interval
  *                                          <-  S {"type":"desired",...}
+ *   S {"type":"goodbye","agent_id"}        ->      it stops on purpose; answered like a heartbeat
+ *                                          <-  S {"type":"desired",...}
  *   anything refused                       <-  K {"type":"error","nonce","code","text","hint"}
  *
  * Texts, labels and lines that a message leaves out are NULL; labels of enroll and heartbeat never
@@ -219,6 +221,12 @@ struct wire_desired {
                                                       downloads are open to everybody */
 };
 extern const struct json_schema wire_desired_schema;
+
+struct wire_goodbye {
+    char type[24];
+    char agent_id[WIRE_AGENT_ID_SIZE];
+};
+extern const struct json_schema wire_goodbye_schema;
 
 /* Ids that may name agents (WIRE_AGENT_ID_SIZE). ERR_INVALID names the rule. */
 MUST_CHECK bool wire_agent_id_check(const char *id, struct err *e);

@@ -73,6 +73,7 @@ struct agent_view {
     int64_t enrolled_at_ms;
     int64_t last_seen_at_ms;      /* wall clock; 0: never */
     int64_t clock_offset_ms;      /* its wall clock less ours; 0 when it does not tell */
+    bool stopped;                 /* it said so when it ended; not kept over a restart */
     struct wire_heartbeat report; /* its agent_id is "" when it never reported */
 };
 
@@ -174,6 +175,9 @@ MUST_CHECK bool agents_restart_node(struct agents *a, const char *node_id, const
  * (pending, revoked). */
 MUST_CHECK bool agents_observe(struct agents *a, struct wire_heartbeat *report, const char *address,
                                int64_t now_ms, int64_t now_wall_ms, struct err *e);
+
+/* The agent said that it stops: it is lost at once, until it speaks again. */
+void agents_stopped(struct agents *a, const char *id);
 
 /* Silence is an event too: moves agents to suspect and lost. */
 void agents_tick(struct agents *a, int64_t now_ms);

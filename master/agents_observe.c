@@ -50,6 +50,7 @@ static void take_report(struct agents *a, struct agent *agent, struct wire_heart
     observe_changes(&v->report, report, &changes);
     if (v->status != AGENT_UP) {
         v->status = AGENT_UP;
+        v->stopped = false;
         changes.worth_writing = true;
         agents_add_event(a, "agent.up", v->id, "agent %s is up at %s", v->id, address);
     }
@@ -78,6 +79,18 @@ bool agents_observe(struct agents *a, struct wire_heartbeat *report, const char 
     }
     pthread_mutex_unlock(&a->lock);
     return admitted;
+}
+
+void agents_stopped(struct agents *a, const char *id) {
+    pthread_mutex_lock(&a->lock);
+    struct agent *agent = agents_get(a, id);
+    if (agent != NULL && (agent->view.status == AGENT_UP || agent->view.status == AGENT_SUSPECT)) {
+        agent->view.status = AGENT_LOST;
+        agent->view.stopped = true;
+        agent->dirty = true;
+        agents_add_event(a, "agent.stopped", id, "agent %s was stopped", id);
+    }
+    pthread_mutex_unlock(&a->lock);
 }
 
 static void judge_silence(struct agents *a, struct agent *agent, int64_t now_ms) {

@@ -139,20 +139,22 @@ void api_binaries_list(struct http_request *r) {
 }
 
 void api_binaries_rejected(struct http_request *r) {
-    static const char *const nothing[] = {NULL};
+    static const char *const allowed[] = {"limit", "cursor", NULL};
     OWN_MEMORY struct rejected *rejected = NULL;
+    OWN_LISTING struct listing listing = {0};
     OWN_TEXT struct text json = TEXT_EMPTY;
-    size_t count = 0;
+    size_t count = 0, first = 0, end = 0;
     struct err e;
-    if (!http_query_only(r, nothing, &e)) {
+    intake_rejected(master_of(r)->intake, &rejected, &count);
+    for (size_t i = 0; i < count; i++) listing_add(&listing, "", rejected[i].file);
+    if (!http_query_only(r, allowed, &e) || !listing_page(&listing, r, &first, &end, &e)) {
         http_reply_err(r, &e);
         return;
     }
-    intake_rejected(master_of(r)->intake, &rejected, &count);
     text_add(&json, "[");
-    for (size_t i = 0; i < count; i++) {
-        text_add(&json, i > 0 ? "," : "");
-        view_rejected(&rejected[i], &json);
+    for (size_t i = first; i < end; i++) {
+        text_add(&json, i > first ? "," : "");
+        view_rejected(&rejected[listing.items[i].number], &json);
     }
     text_add(&json, "]");
     http_reply_json_etag(r, json.data, json.length);

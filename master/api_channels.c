@@ -1,7 +1,9 @@
 #include "master/api_channels.h"
 
 #include "lib/json.h"
+#include "master/body.h"
 #include "master/follow_up.h"
+#include "master/listing.h"
 #include "master/master.h"
 #include "master/view_binary.h"
 
@@ -20,20 +22,25 @@ static const struct json_field order_fields[] = {
 static const struct json_schema order_schema = JSON_SCHEMA(struct channel_order, order_fields);
 
 void api_channels_list(struct http_request *r) {
-    static const char *const nothing[] = {NULL};
+    static const char *const allowed[] = {"limit", "cursor", NULL};
     struct master *m = master_of(r);
     OWN_MEMORY struct channel *channels = NULL;
+    OWN_LISTING struct listing listing = {0};
     OWN_TEXT struct text json = TEXT_EMPTY;
-    size_t count = 0;
+    size_t count = 0, first = 0, end = 0;
     struct err e;
-    if (!http_query_only(r, nothing, &e) || !channels_list(m->db, &channels, &count, &e)) {
+    bool listed = http_query_only(r, allowed, &e) && channels_list(m->db, &channels, &count, &e);
+    for (size_t i = 0; i < count; i++)
+        listing_add(&listing, channels[i].name, channels[i].artifact);
+    if (!listed || !listing_page(&listing, r, &first, &end, &e)) {
         http_reply_err(r, &e);
         return;
     }
     text_add(&json, "[");
-    for (size_t i = 0; i < count; i++) {
-        text_add(&json, i > 0 ? "," : "");
-        view_channel(&channels[i], agents_on_channel(m->agents, channels[i].name), &json);
+    for (size_t i = first; i < end; i++) {
+        const struct channel *c = &channels[listing.items[i].number];
+        text_add(&json, i > first ? "," : "");
+        view_channel(c, agents_on_channel(m->agents, c->name), &json);
     }
     text_add(&json, "]");
     http_reply_json_etag(r, json.data, json.length);
@@ -41,9 +48,8 @@ void api_channels_list(struct http_request *r) {
 
 static bool read_order(struct http_request *r, const char *name, struct channel_order *out,
                        struct err *e) {
-    OWN_TEXT struct text body = TEXT_EMPTY;
-    if (!channel_name_check(name, e) || !http_body(r, &body, e) ||
-        !json_decode(&order_schema, text_value(&body), body.length, JSON_REJECT_UNKNOWN, out, e))
+    if (!channel_name_check(name, e) || !body_no_query(r, e) ||
+        !body_json(r, &order_schema, out, e))
         return false;
     if (out->name[0] != '\0' && strcmp(out->name, name) != 0)
         return err_set(e, ERR_INVALID, "name %s: the path says %s", out->name, name);

@@ -1,6 +1,8 @@
 #include "master/api_keys.h"
 
 #include "lib/json.h"
+#include "master/body.h"
+#include "master/listing.h"
 #include "master/master.h"
 #include "master/view_binary.h"
 
@@ -18,28 +20,47 @@ static const struct json_field order_fields[] = {
 };
 static const struct json_schema order_schema = JSON_SCHEMA(struct trust_order, order_fields);
 
-static void add_key(struct text *json, const struct sign_public *key, const char *use,
-                    int64_t trusted_at_ms) {
-    text_add(json, json->length > 1 ? "," : "");
-    view_key(key, use, trusted_at_ms, json);
+struct shown_key {
+    struct sign_public key;
+    const char *use;
+    int64_t trusted_at_ms;
+};
+
+/* The grid's own keys come first. */
+static void collect_keys(struct keys *keys, struct shown_key out[KEYS_PUBLISHERS_MAX + 2],
+                         struct listing *listing) {
+    struct publisher publishers[KEYS_PUBLISHERS_MAX];
+    size_t count = keys_publishers(keys, publishers);
+    out[0] = (struct shown_key){*sign_secret_public(keys_release(keys)), "release", 0};
+    out[1] = (struct shown_key){*sign_secret_public(keys_master(keys)), "master", 0};
+    for (size_t i = 0; i < count; i++)
+        out[i + 2] =
+            (struct shown_key){publishers[i].key, "publisher", publishers[i].trusted_at_ms};
+    for (size_t i = 0; i < count + 2; i++) {
+        char id[SIGN_KEY_ID_HEX_SIZE], place[24];
+        snprintf(place, sizeof place, "%zu", i < 2 ? i : 2);
+        listing_add(listing, place, sign_key_id(&out[i].key, id));
+    }
 }
 
 void api_keys_list(struct http_request *r) {
-    static const char *const nothing[] = {NULL};
-    struct keys *keys = master_of(r)->keys;
-    struct publisher publishers[KEYS_PUBLISHERS_MAX];
+    static const char *const allowed[] = {"limit", "cursor", NULL};
+    struct shown_key keys[KEYS_PUBLISHERS_MAX + 2];
+    OWN_LISTING struct listing listing = {0};
     OWN_TEXT struct text json = TEXT_EMPTY;
+    size_t first = 0, end = 0;
     struct err e;
-    if (!http_query_only(r, nothing, &e)) {
+    collect_keys(master_of(r)->keys, keys, &listing);
+    if (!http_query_only(r, allowed, &e) || !listing_page(&listing, r, &first, &end, &e)) {
         http_reply_err(r, &e);
         return;
     }
     text_add(&json, "[");
-    add_key(&json, sign_secret_public(keys_release(keys)), "release", 0);
-    add_key(&json, sign_secret_public(keys_master(keys)), "master", 0);
-    size_t count = keys_publishers(keys, publishers);
-    for (size_t i = 0; i < count; i++)
-        add_key(&json, &publishers[i].key, "publisher", publishers[i].trusted_at_ms);
+    for (size_t i = first; i < end; i++) {
+        const struct shown_key *k = &keys[listing.items[i].number];
+        text_add(&json, i > first ? "," : "");
+        view_key(&k->key, k->use, k->trusted_at_ms, &json);
+    }
     text_add(&json, "]");
     http_reply_json_etag(r, json.data, json.length);
 }
@@ -58,11 +79,8 @@ static bool find_publisher(struct keys *keys, const struct sign_public *key,
 }
 
 static bool read_order(struct http_request *r, struct sign_public *out, struct err *e) {
-    OWN_TEXT struct text body = TEXT_EMPTY;
     struct trust_order order;
-    return http_body(r, &body, e) &&
-           json_decode(&order_schema, text_value(&body), body.length, JSON_REJECT_UNKNOWN, &order,
-                       e) &&
+    return body_no_query(r, e) && body_json(r, &order_schema, &order, e) &&
            sign_public_parse(order.public_key, out, e);
 }
 
@@ -99,7 +117,7 @@ void api_keys_trust(struct http_request *r) {
 void api_keys_distrust(struct http_request *r) {
     const char *id = http_param(r, "id");
     struct err e;
-    if (!keys_distrust(master_of(r)->keys, id, &e)) {
+    if (!body_no_query(r, &e) || !keys_distrust(master_of(r)->keys, id, &e)) {
         http_reply_err(r, &e);
         return;
     }

@@ -59,6 +59,30 @@ void events_free(struct events *events) {
     free(events);
 }
 
+/* An event as a line of the log. */
+struct log_note {
+    char kind[sizeof((struct event *)0)->kind];
+    char subject[sizeof((struct event *)0)->subject];
+    char principal[sizeof((struct event *)0)->principal];
+    char text[sizeof((struct event *)0)->text];
+};
+
+static void log_note(const void *note) {
+    const struct log_note *n = note;
+    log_info(n->kind, "subject=%s principal=%s text=%s", n->subject, n->principal, n->text);
+}
+
+/* The log says only what has happened: what is undone never did. */
+static void keep_log_note(struct db_connection *c, const char *kind, const char *subject,
+                          const char *principal, const char *words) {
+    struct log_note *n = memory_zeroed(1, sizeof *n);
+    snprintf(n->kind, sizeof n->kind, "%s", kind);
+    snprintf(n->subject, sizeof n->subject, "%s", subject);
+    snprintf(n->principal, sizeof n->principal, "%s", principal);
+    snprintf(n->text, sizeof n->text, "%s", words);
+    db_after_commit(c, log_note, n);
+}
+
 bool events_add(struct db_connection *c, struct err *e, const char *kind, const char *subject,
                 const char *principal, const char *data_json, const char *text_format, ...) {
     char words[sizeof((struct event *)0)->text];
@@ -66,8 +90,7 @@ bool events_add(struct db_connection *c, struct err *e, const char *kind, const 
     va_start(arguments, text_format);
     vsnprintf(words, sizeof words, text_format, arguments);
     va_end(arguments);
-    log_info(kind, "subject=%s principal=%s text=%s", subject, principal != NULL ? principal : "",
-             words);
+    keep_log_note(c, kind, subject, principal != NULL ? principal : "", words);
     return db_exec(c, Q_EVENT_INSERT, e, "isssss", clock_wall_ms(), kind, subject, words,
                    principal != NULL ? principal : "", data_json != NULL ? data_json : "{}");
 }

@@ -299,12 +299,32 @@ static void park_or_answer(struct inbox *i, struct bus_request *r, const struct 
     if (still_parked) answer_desired(i, &now);
 }
 
+static bool is_goodbye(const struct frame *f, const char *agent_id) {
+    struct wire_goodbye m;
+    return json_decode(&wire_goodbye_schema, f->json, f->json_length, JSON_IGNORE_UNKNOWN, &m,
+                       NULL) &&
+           strcmp(m.type, "goodbye") == 0 && strcmp(m.agent_id, agent_id) == 0;
+}
+
+static void take_goodbye(struct inbox *i, struct bus_request *r, const struct frame *f,
+                         const char *agent_id) {
+    struct answer answer = {.request = r, .sequence = f->sequence};
+    memcpy(answer.session, f->session, SESSION_ID_SIZE);
+    snprintf(answer.agent_id, sizeof answer.agent_id, "%s", agent_id);
+    agents_stopped(i->options.agents, agent_id);
+    answer_desired(i, &answer);
+    inbox_forget(i, agent_id);
+}
+
 static void take_heartbeat(struct inbox *i, struct bus_request *r, const struct frame *f,
                            const char *agent_id) {
     struct wire_heartbeat report;
     struct err e = {0};
     if (!decode_heartbeat(f, agent_id, &report, &e)) {
-        inbox_refuse_frame(i, r, f, &e);
+        if (is_goodbye(f, agent_id))
+            take_goodbye(i, r, f, agent_id);
+        else
+            inbox_refuse_frame(i, r, f, &e);
         return;
     }
     int64_t generation = report.generation;

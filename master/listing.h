@@ -10,6 +10,7 @@
 struct listing_item {
     char key[LISTING_TEXT_SIZE]; /* sort key as text */
     char id[LISTING_TEXT_SIZE];  /* breaks ties, and names the item */
+    size_t number;               /* of the listing_add that brought it, from 0 */
 };
 
 struct listing {

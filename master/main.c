@@ -21,6 +21,7 @@
 
 #define INBOX_THREADS 4
 #define TICK_MS 100
+#define EXPIRY_TICKS 10   /* a second */
 #define PRUNE_TICKS 36000 /* an hour */
 #define HEAPS 2           /* one per core would keep a tenth more memory with 10,000 agents */
 
@@ -58,6 +59,25 @@ static void prune(struct master *m) {
     uploads_prune(m->uploads, now);
 }
 
+/* Whoever follows the events keeps a connection that asks for its token but once. */
+static void dismiss_expired(struct master *m) {
+    struct token *tokens = NULL;
+    size_t count = 0;
+    struct err e;
+    int64_t now = clock_wall_ms();
+    if (!tokens_list(m->db, &tokens, &count, &e)) {
+        log_error("master.tokens", "error=%s", e.text);
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        char principal[64];
+        snprintf(principal, sizeof principal, "token:%s", tokens[i].id);
+        if (tokens[i].expires_at_ms != 0 && tokens[i].expires_at_ms <= now)
+            events_dismiss(m->events, principal);
+    }
+    tokens_list_free(tokens, count);
+}
+
 static void *tick_run(void *argument) {
     struct master *m = argument;
     struct err e;
@@ -66,6 +86,7 @@ static void *tick_run(void *argument) {
         inbox_tick(m->inbox, now_ms);
         agents_tick(m->agents, now_ms);
         if (!agents_flush(m->agents, &e)) log_error("master.flush", "error=%s", e.text);
+        if (tick % EXPIRY_TICKS == 0) dismiss_expired(m);
         if (tick % PRUNE_TICKS == 0) prune(m);
         nanosleep(&(struct timespec){.tv_nsec = TICK_MS * 1000000L}, NULL);
     }
@@ -79,7 +100,11 @@ struct address {
 
 static bool parse_listen(const char *flag, const char *value, bool insecure, struct address *out,
                          struct err *e) {
-    if (!join_parse_address(value, 0, out->host, &out->port, e)) return err_wrap(e, "--%s", flag);
+    if (!join_parse_address(value, 0, out->host, &out->port, e)) {
+        err_wrap(e, "--%s", flag);
+        e->code = ERR_USAGE;
+        return err_hint(e, "name [ADDRESS:]PORT; a port is 0 (any free one) to 65535");
+    }
     if (out->host[0] == '\0') snprintf(out->host, sizeof out->host, "127.0.0.1");
     if (join_is_loopback(out->host)) return true;
     if (insecure) {

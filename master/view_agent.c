@@ -166,6 +166,8 @@ static void explain(const struct agent_view *v, char *out, size_t size) {
         snprintf(out, size, "was revoked");
     else if (v->last_seen_at_ms == 0)
         snprintf(out, size, "has not reported yet");
+    else if (v->stopped)
+        snprintf(out, size, "was stopped");
     else if (v->status != AGENT_UP)
         snprintf(out, size, "has not reported for a while");
     else if (u->reason[0] != '\0')

@@ -189,6 +189,14 @@ class Events(Test):
         self.refused(401, token=token["secret"])
         self.assertEqual(others.event()["kind"], "token.revoked")
 
+    def test_expired_token_ends_its_followers(self):
+        token = self.grid.api("POST", "/api/tokens", {"kind": "api", "role": "viewer", "expires_s": 2})
+        follower = self.follow(token=token["secret"])
+        opcode = TEXT
+        while opcode in (TEXT, PING):
+            opcode, said = follower.frame()
+        self.assertEqual((opcode, struct.unpack(">H", said[:2])[0]), (CLOSE, 1008))
+
     def test_bad_requests_are_refused_before_the_upgrade(self):
         for query in ("?since=x", "?since=-1", "?kind=agent.up", "?since=1&since=2"):
             self.assertEqual(self.refused(400, query)["code"], "invalid")

@@ -108,10 +108,17 @@ class Shapes(Test):
         wait_for("the agent", lambda: self.grid.show("a-1")["status"] == "up")
         for method, path, body in (("POST", "/api/agents/a-1/drain?dry_run=1", None), ("POST", "/api/agents/a-1/revoke?dry_run=1", None),
                                    ("PATCH", "/api/agents/a-1?dry_run=1", {"channel": "beta"}), ("DELETE", "/api/agents/a-1?force=yes", None),
-                                   ("DELETE", "/api/agents/a-1?dry_run=1&force=true", None), ("POST", "/api/tokens?dry_run=1", {"kind": "join"})):
+                                   ("DELETE", "/api/agents/a-1?dry_run=1&force=true", None), ("POST", "/api/tokens?dry_run=1", {"kind": "join"}),
+                                   ("PUT", "/api/channels/beta?dry_run=1", {"version": "1.0.0"}), ("DELETE", "/api/keys/0?dry_run=1", None),
+                                   ("POST", "/api/keys?dry_run=1", {"public_key": "x"})):
             self.problem(self.grid.request(method, path, body), 400, "invalid")
         shown = self.grid.show("a-1")
         self.assertEqual((shown["status"], shown["mode"], shown["channel"]), ("up", "active", "stable"))
+
+    def test_body_of_another_type_is_refused(self):
+        for method, path in (("PUT", "/api/channels/beta"), ("POST", "/api/keys"), ("POST", "/api/tokens")):
+            answer = self.grid.request(method, path, b"version: 1.0.0", {"Content-Type": "application/yaml"})
+            self.problem(answer, 415, "unsupported_media_type")
 
     def test_bad_values_of_filters_are_refused_with_the_good_ones(self):
         for path, words in (("/api/agents?status=happy", "suspect"), ("/api/agents?mode=x", "draining"), ("/api/agents?sort=colour", "last_seen_at"),
@@ -194,6 +201,19 @@ class Pages(Test):
             path = re.fullmatch(r'<([^>]+)>; rel="next"', link)[1] if link else None
             pages += 1
         return found, pages
+
+    def test_channels_keys_and_rejected_files_in_pages(self):
+        self.publish()
+        for name in ("a", "b", "c"):
+            self.grid.set_channel("1.0.0", name)
+        for name in ("x", "y", "z"):
+            self.grid.drop("/bin/true", name)
+        wait_for("the refusals", lambda: len(self.grid.api("GET", "/api/binaries/rejected")) == 3)
+        for path, key in (("/api/channels", "name"), ("/api/keys", "key_id"), ("/api/binaries/rejected", "file")):
+            everything = [item[key] for item in self.grid.api("GET", path)]
+            self.assertGreater(len(everything), 1, path)
+            found, pages = self.walk(path + "?limit=1", lambda item: item[key])
+            self.assertEqual((found, pages, self.total), (everything, len(everything), len(everything)))
 
     def test_tokens_in_pages(self):
         for _ in range(9):

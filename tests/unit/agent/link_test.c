@@ -298,6 +298,7 @@ static void the_last_report_is_sent_on_the_way_out(void **unused) {
     link_free(link_under_test);
     link_under_test = NULL;
     assert_true(tiny_saw(&master, "farewell"));
+    assert_int_equal(atomic_load(&master.goodbyes), 1);
 }
 
 int main(void) {

@@ -25,7 +25,7 @@ struct tiny_master {
     atomic_int generation;
     atomic_int log_request;
     /* what was seen */
-    atomic_int hellos, heartbeats, sessions, parked_now;
+    atomic_int hellos, heartbeats, sessions, parked_now, goodbyes;
     atomic_int_fast64_t hello_generation;
     pthread_mutex_t lock; /* guards everything below */
     char token[128];
@@ -150,7 +150,10 @@ static void tiny_heartbeat(struct tiny_master *m, struct bus_request *r, const s
         snprintf(nonce + 32, sizeof nonce - 32, "%016" PRIx64, f->sequence);
         tiny_refuse(m, r, nonce, "hello_required", "unknown session");
     } else {
-        snprintf(m->last_report, sizeof m->last_report, "%.*s", (int)f->json_length, f->json);
+        if (strstr(f->json, "\"goodbye\"") != NULL)
+            atomic_fetch_add(&m->goodbyes, 1);
+        else
+            snprintf(m->last_report, sizeof m->last_report, "%.*s", (int)f->json_length, f->json);
         tiny_unpark(m);
         if (atomic_load(&m->park)) {
             m->parked = r;

@@ -211,6 +211,29 @@ static void broken_constraints_are_conflicts(void **state) {
     assert_int_equal(items_in(f->db), 1);
 }
 
+static int notes_run;
+
+static void count_note(const void *note) {
+    assert_string_equal(note, "note");
+    notes_run++;
+}
+
+static bool add_item_and_note(struct db_connection *c, void *argument, struct err *e) {
+    db_after_commit(c, count_note, text_duplicate("note"));
+    assert_int_equal(notes_run, 0);
+    return add_item(c, argument, e);
+}
+
+static void note_runs_after_the_commit_only(void **state) {
+    struct fixture *f = *state;
+    struct err e;
+    notes_run = 0;
+    assert_false(db_write(f->db, add_item_and_note, &(struct item){"first", 1}, &e));
+    assert_int_equal(notes_run, 0);
+    assert_true(db_write(f->db, add_item_and_note, &(struct item){"second", 1}, &e));
+    assert_int_equal(notes_run, 1);
+}
+
 static bool add_note_to_nothing(struct db_connection *c, void *argument, struct err *e) {
     (void)argument;
     return db_exec(c, Q_NOTE, e, "is", INT64_C(4711), "words");
@@ -304,6 +327,7 @@ int main(void) {
         WARM(values_of_every_kind_come_back_as_written),
         WARM(missing_row_is_not_found),
         WARM(broken_constraints_are_conflicts),
+        WARM(note_runs_after_the_commit_only),
         WARM(references_to_nothing_are_conflicts),
         WARM(row_callback_ends_the_query_with_its_error),
         WARM(reading_operation_cannot_write),
