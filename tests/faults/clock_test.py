@@ -50,6 +50,12 @@ class Clock(unittest.TestCase):
         page = self.grid.request("GET", "/metrics", token=None).body.decode()
         return next(float(l.split()[1]) for l in page.splitlines() if l.startswith("grid_heartbeats_total "))
 
+    def heartbeats_keep_their_pace(self):
+        """About one a second, and a few more for what there is to tell; a storm would be hundreds."""
+        first, begun = self.beats(), time.monotonic()
+        wait_for("heartbeats for a second", lambda: self.beats() > first and time.monotonic() > begun + 1)
+        self.assertLess(self.beats() - first, 20 * (time.monotonic() - begun), "a storm of heartbeats")
+
     def is_well(self, label):
         """Heartbeats at their pace, orders and logs get through, nobody was restarted or missed."""
         with self.ledger.doing("label", ("a-1", "clock"), label) as op:
@@ -58,10 +64,7 @@ class Clock(unittest.TestCase):
         self.assertIn("node.listening", self.grid.request("GET", "/api/nodes/a-1~0/logs?lines=50").body.decode())
         checker.check(self.grid, self.ledger, label)
         self.assertEqual(self.grid.nodes("a-1")[0]["pid"], self.pid)
-        first, begun = self.beats(), time.monotonic()
-        wait_for("two heartbeats", lambda: self.beats() >= first + 2)
-        pace = (self.beats() - first) / (time.monotonic() - begun)
-        self.assertLess(pace, 10, "a storm of heartbeats")
+        self.heartbeats_keep_their_pace()
         self.assertEqual(self.grid.events(kind="agent.suspect") + self.grid.events(kind="agent.lost"), [])
         self.assertIn(self.grid.api("GET", "/api/summary")["uptime_s"], range(600))
 
@@ -70,9 +73,10 @@ class Clock(unittest.TestCase):
             self.set_clock(machine, shift_s)
             with self.subTest(words + " while it runs"):
                 self.is_well(machine + "-runs")
-            self.restart(machine)
-            with self.subTest(words + " when it starts"):
-                self.is_well(machine + "-starts")
+            if shift_s != 0:
+                self.restart(machine)
+                with self.subTest(words + " when it starts"):
+                    self.is_well(machine + "-starts")
 
     def test_jumps_at_the_agent_and_its_node_harm_nothing(self):
         self.jump("a-1")
