@@ -3,13 +3,19 @@ import os, sqlite3
 
 from grid import sha256
 
-TABLES = ("artifact", "channel", "agent", "node", "token")
+TABLES = {
+    "artifact": "*", "channel": "*", "node": "*", "token": "*",
+    # The rest is what its heartbeats tell.
+    "agent": "id, public_key, admission, reported_labels, assigned_labels, channel, mode, generation, desired_version, "
+             "desired_sha256, enrolled_at",
+}
 
 
 def rows(grid):
     database = sqlite3.connect("file:%s?mode=ro" % os.path.join(grid.master.state, "grid.db"), uri=True)
     try:
-        return {table: database.execute("SELECT * FROM %s ORDER BY 1, 2" % table).fetchall() for table in TABLES}
+        return {table: database.execute("SELECT %s FROM %s ORDER BY 1, 2" % (columns, table)).fetchall()
+                for table, columns in TABLES.items()}
     finally:
         database.close()
 
