@@ -279,6 +279,7 @@ static struct bus_request *take_ready(struct bus_server *s) {
             return r;
         }
         free_request_unlock(r);
+        admit(s); /* whoever waited for its place */
     }
     return NULL;
 }

@@ -505,6 +505,26 @@ static void garbage_on_the_port_does_not_disturb(void **state) {
     }
 }
 
+/* Requests of a peer that is gone are dropped when their turn comes: their places are free then. */
+static void a_request_gets_the_place_of_one_whose_peer_left(void **state) {
+    (void)state;
+    static const unsigned char one[] = {0, 0, 0, 0, 0, 0, 0, 5, 0x80, 0, 0, 1, '1'};
+    static const unsigned char two[] = {0, 0, 0, 0, 0, 0, 0, 5, 0x80, 0, 0, 1, '2'};
+    OWN(bus_server) struct bus_server *s = open_server(LOCAL, 0, 2);
+    OWN_FD int leaver = raw_connect(bus_server_port(s));
+    OWN_FD int waiter = raw_connect(bus_server_port(s));
+    raw_send(leaver, requester, sizeof requester);
+    raw_send(leaver, one, sizeof one);
+    raw_send(leaver, one, sizeof one);
+    raw_send(waiter, requester, sizeof requester);
+    raw_expect(waiter, replier, sizeof replier);
+    raw_send(waiter, two, sizeof two);
+    usleep(100000); /* so that it finds no room; if it comes later, this proves nothing */
+    shutdown(leaver, SHUT_WR);
+    raw_expect_end(leaver);
+    reply_words(take_words(s, "2"), "");
+}
+
 /* Ids that never end would be a path through endless devices. */
 static void a_request_of_endless_ids_is_dropped(void **state) {
     (void)state;
@@ -784,6 +804,7 @@ int main(void) {
         cmocka_unit_test(an_oversize_request_is_never_sent),
         cmocka_unit_test(an_oversize_answer_is_not_sent),
         cmocka_unit_test(garbage_on_the_port_does_not_disturb),
+        cmocka_unit_test(a_request_gets_the_place_of_one_whose_peer_left),
         cmocka_unit_test(a_request_of_endless_ids_is_dropped),
         cmocka_unit_test(idle_and_wake),
         cmocka_unit_test(another_thread_wakes),
