@@ -1,6 +1,7 @@
-/* How fast lib/hash is: hashes blocks of the given size for the given time, prints bytes per second. */
-#include "lib/clock.h"
+/* How fast lib/hash is: hashes blocks of the given size for the given time, prints bytes per
+ * second. */
 #include "lib/hash.h"
+#include "lib/clock.h"
 #include "lib/text.h"
 
 #include <inttypes.h>
