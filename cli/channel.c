@@ -48,10 +48,13 @@ static bool would_set(struct invocation *call, const char *name, const char *ver
     if (!api_get(call->api, "/api/channels", &answer, e) ||
         !answer_decode_list(&answer_channel_schema, &answer, &items, &count, e))
         return false;
+    const char *artifact = call->settings->artifact;
+    if (artifact[0] == '\0') artifact = "storage-server";
     const struct answer_channel *found = NULL;
     for (const struct answer_channel *c = items; c < (const struct answer_channel *)items + count;
          c++)
-        if (strcmp(channel_name(c), name) == 0) found = c;
+        if (strcmp(channel_name(c), name) == 0 && strcmp(format_or(c->artifact, ""), artifact) == 0)
+            found = c;
     char agents[FORMAT_SIZE];
     bool done = found == NULL
                     ? invocation_would(call, e, "make channel %s with version %s", name, version)

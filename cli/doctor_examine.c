@@ -196,8 +196,10 @@ static void examine_channels(struct doctor *d, const struct answer_summary *s) {
     for (size_t i = 0; i < s->channels_count; i++) {
         const char *version = format_or(s->channels[i].version, "");
         if (version[0] == '\0') continue;
-        text_add_format(&list, "%s%s %s", list.length > 0 ? ", " : "",
-                        format_or(s->channels[i].name, "?"), version);
+        const char *artifact = format_or(s->channels[i].artifact, "storage-server");
+        bool other = strcmp(artifact, "storage-server") != 0;
+        text_add_format(&list, "%s%s%s%s %s", list.length > 0 ? ", " : "", other ? artifact : "",
+                        other ? " " : "", format_or(s->channels[i].name, "?"), version);
     }
     if (list.length > 0)
         doctor_add(d, "ok", "channel", "", "%s", list.data);

@@ -76,12 +76,18 @@ static void add_versions(const struct answer_summary *s, const struct output_sty
     }
 }
 
+/* Channels of storage-server, which every grid has, go without its name. */
 static void add_channels(const struct answer_summary *s, const struct output_style *style,
                          struct text *out) {
     if (s->channels_count == 0) return;
     text_add(out, "Channel");
     for (size_t i = 0; i < s->channels_count; i++) {
+        const char *artifact = format_or(s->channels[i].artifact, "storage-server");
         text_add(out, i > 0 ? ", " : " ");
+        if (strcmp(artifact, "storage-server") != 0) {
+            output_clean(artifact, false, style, out);
+            text_add(out, " ");
+        }
         output_clean(format_or(s->channels[i].name, "?"), false, style, out);
         text_add(out, " ");
         output_clean(format_or(s->channels[i].version, "none"), false, style, out);

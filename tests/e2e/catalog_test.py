@@ -34,6 +34,17 @@ class DropBox(Test):
         self.assertEqual(self.get("/binaries/" + NAME).body, script("one"))
         self.assertEqual(len(self.grid.events(kind="binary.rejected")), 1)
 
+    def test_other_artifacts_have_a_channel_of_their_own(self):
+        self.drop("zone-9.9.9-linux-x86_64", script("zone"))
+        self.served("zone-9.9.9-linux-x86_64")
+        self.drop(NAME, script("one"))
+        self.served()
+        stable = {c["artifact"]: c["version"] for c in self.grid.api("GET", "/api/channels") if c["name"] == "stable"}
+        self.assertEqual(stable, {"zone": "9.9.9", "storage-server": "1.0.0"})
+        self.assertIn("Channel stable 1.0.0, zone stable 9.9.9\n", self.grid.gridctl("status").stdout)
+        would = self.grid.gridctl("channel", "set", "stable", "1.0.0", "--dry-run")
+        self.assertIn("from 1.0.0 to 1.0.0", would.stdout + would.stderr)
+
     def test_drops_are_refused_with_the_reason(self):
         self.drop("storage-server-v1.0.0-linux-x86_64", script("x"))
         self.drop("storage-server-1.0.0-linux-aarch64", elf(62))
