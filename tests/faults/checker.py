@@ -220,7 +220,7 @@ def leftovers(root, temporary):
 
 
 def read_json(path):
-    """None when it is not there or holds nothing: a power cut may take a lock's words and leave zeros in their place."""
+    """None when it is not there or holds nothing: a power cut may leave zeros in place of a lock's words."""
     try:
         with open(path) as file:
             words = file.read().strip("\0")

@@ -1,5 +1,5 @@
-"""Descriptors, memory and disks run out at master, agent and node: each says so, answers afterwards, and lost nothing."""
-import contextlib, hashlib, http.client, itertools, os, resource, signal, socket, threading, unittest
+"""Descriptors, memory and disks run out at master, agent and node: each says so, answers afterwards, lost nothing."""
+import contextlib, functools, hashlib, http.client, itertools, os, resource, signal, socket, threading, unittest
 
 import checker, machine
 from grid import Grid, processes_of, wait_for
@@ -15,7 +15,8 @@ class Case(unittest.TestCase):
 
     def setUp(self):
         directory, self.ledger = machine.directory(self), Ledger()
-        self.disks = {name: machine.Tmpfs(self, os.path.join(directory, name), size) for name, size in self.sizes.items()}
+        self.disks = {name: machine.Tmpfs(self, os.path.join(directory, name), size)
+                      for name, size in self.sizes.items()}
         self.grid = Grid(self, directory=directory)
         self.grid.publish("1.0.0")
         self.grid.agent("a-1")
@@ -23,18 +24,25 @@ class Case(unittest.TestCase):
 
     def ask(self, method, path, body=None):
         """Status and body of the node's answer; None when there was none."""
-        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self.node["port"], timeout=30)) as connection:
-            try:
-                connection.request(method, path, body)
-                answer = connection.getresponse()
-                return answer.status, answer.read()
-            except (OSError, http.client.HTTPException):
-                return None, b""
+        with contextlib.closing(self.connect()) as connection:
+            return self.ask_over(connection, method, path, body)
 
-    def put(self, name, size=20_000):
+    def connect(self):
+        return http.client.HTTPConnection("127.0.0.1", self.node["port"], timeout=30)
+
+    @staticmethod
+    def ask_over(connection, method, path, body=None):
+        try:
+            connection.request(method, path, body)
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        except (OSError, http.client.HTTPException):
+            return None, b""
+
+    def put(self, name, size=20_000, ask=None):
         body = os.urandom(size)
         with self.ledger.doing("chunk", (NODE, name), hashlib.sha256(body).hexdigest()) as op:
-            status, said = self.ask("PUT", "/v1/chunks/" + name, body)
+            status, said = (ask or self.ask)("PUT", "/v1/chunks/" + name, body)
             if status:
                 op.answered(status)
         return status, said
@@ -88,12 +96,15 @@ class Descriptors(Case):
 
     def test_node_without_descriptors_refuses_and_goes_on(self):
         self.assertEqual(self.put("before")[0], 201)
-        with self.none_left(self.node["pid"]):
-            threads = [threading.Thread(target=self.put, args=("during-%d" % i,)) for i in range(8)]
-            for thread in threads:
-                thread.start()
-        for thread in threads:
-            thread.join()
+        with contextlib.ExitStack() as stack:
+            connections = [stack.enter_context(contextlib.closing(self.connect())) for _ in range(4)]
+            for connection in connections:
+                self.assertEqual(self.ask_over(connection, "GET", "/healthz")[0], 200)
+            stack.enter_context(self.none_left(self.node["pid"]))
+            answers = [self.put("during-%d" % i, ask=functools.partial(self.ask_over, connection))
+                       for i, connection in enumerate(connections)]
+        self.assertLessEqual({status for status, _ in answers}, {201, 503}, answers)  # one may have come free
+        self.assertIn(b"Too many open files", dict(answers)[503])
         self.assertEqual(self.put("after")[0], 201)
         checker.check(self.grid, self.ledger, "node without descriptors")
 
@@ -159,7 +170,8 @@ class FullDisks(Case):
         wait_for("the node's word", lambda: "disk_full" in self.grid.nodes("a-1")[0]["reasons"])
         with self.ledger.doing("channel", "stable", "1.1.0") as op:
             op.answered(self.grid.request("PUT", "/api/channels/stable", {"version": "1.1.0"}).status)
-        update = wait_for("the agent's word", lambda: (lambda u: u if u["code"] else None)(self.grid.show("a-1")["update"]))
+        wait_for("the agent's word", lambda: self.grid.show("a-1")["update"]["code"])
+        update = self.grid.show("a-1")["update"]
         self.assertEqual(update["code"], "no_space", update)
         self.assertEqual(self.grid.nodes("a-1")[0]["pid"], self.node["pid"])
         os.remove(filler)
