@@ -69,7 +69,7 @@ static void send_heartbeat(struct herd_agent *a) {
     OWN_TEXT struct text frame = TEXT_EMPTY;
     if (a->report.length == 0) make_report(a);
     session_seal(&a->session, 0, a->report.data, a->report.length, &frame);
-    send_frame(a, a->session.sent, &frame, WIRE_INTERVAL_MS + SLACK_MS);
+    send_frame(a, a->session.sent, &frame, a->interval_ms + SLACK_MS);
 }
 
 static void forget_calls(struct herd_agent *a) {
@@ -117,6 +117,7 @@ static enum link_event take_hello_answer(struct herd_agent *a, const char *bytes
         !decode_hex(m.exchange_key, peer, sizeof peer) ||
         !session_begin(&a->session, SESSION_AGENT, id, nonce, &a->mine, peer, &e))
         return LINK_LOST;
+    a->interval_ms = m.interval_ms;
     return LINK_HELLO_ANSWERED;
 }
 

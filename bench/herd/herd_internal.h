@@ -30,6 +30,7 @@ struct herd_agent {
     bool opened, heard;
     struct link_state state;
     int64_t wake_ms;
+    int64_t interval_ms; /* as the master said */
     struct session session;
     struct session_exchange mine;
     char nonce[WIRE_NONCE_HEX_SIZE];

@@ -10,6 +10,9 @@ COUNT = 500
 
 
 class HerdTest(Test):
+    # Who is not told at once is not told at all while the test waits.
+    arguments = ("--heartbeat", "300s", "--suspect-after", "400s", "--lost-after", "500s")
+
     def test_change_reaches_all_and_all_come_back_after_a_restart(self):
         self.publish("1.0.0")
         self.publish("2.0.0")
