@@ -1,12 +1,14 @@
 #include "manual/tables.h"
 
+#include "agent/launcher/manual.h"
 #include "agent/manual.h"
 #include "master/manual.h"
 #include "master/master_metrics.h"
 #include "storage-server/manual.h"
 #include "storage-server/measures.h"
 
-const struct manual *const manuals[] = {&master_manual, &agent_manual, &node_manual};
+const struct manual *const manuals[] = {&master_manual, &agent_manual, &launcher_manual,
+                                        &node_manual};
 const size_t manual_count = sizeof manuals / sizeof manuals[0];
 
 const struct metric_table metric_tables[] = {

@@ -4,6 +4,7 @@
 #include "agent/backoff.h"
 #include "agent/launcher/builds.h"
 #include "agent/launcher/child.h"
+#include "agent/launcher/manual.h"
 #include "agent/launcher/settings.h"
 #include "agent/launcher/starts.h"
 #include "lib/clock.h"
@@ -26,22 +27,6 @@ struct launcher {
     struct starts starts;
     unsigned failures; /* in a row, for the pause */
 };
-
-static int fail(const struct err *e) {
-    fprintf(stderr, "grid-launcher: %s\n", e->text);
-    if (e->hint[0] != '\0') fprintf(stderr, "Next: %s\n", e->hint);
-    return err_exit_code(e->code);
-}
-
-static int print_help(const struct settings *s) {
-    OWN_TEXT struct text page = TEXT_EMPTY;
-    text_add(&page, "Usage: grid-launcher [options] [-- options of grid-agent]\n"
-                    "Keeps the grid's agent running; goes back to the build before when a new one "
-                    "does not come up.\n\n");
-    options_help(&launcher_options, s, &page);
-    fputs(page.data, stdout);
-    return 0;
-}
 
 /* A full disk must not keep the agent from starting: counting then goes on in memory. */
 static void save_starts(const struct launcher *l) {
@@ -195,12 +180,13 @@ int main(int argc, char **argv) {
     struct settings *s = &launcher.settings;
     struct err e = {0};
     int rest = 0, exit_code = 0;
-    if (!options_parse(&launcher_options, argc, argv, s, &rest, &e)) return fail(&e);
-    if (s->help) return print_help(s);
+    if (!options_parse(&launcher_options, argc, argv, s, &rest, &e))
+        return err_report("grid-launcher", &e);
+    if (s->help) return manual_print(&launcher_manual, s);
     if (s->version) return printf("grid-launcher %s\n", GRID_VERSION) > 0 ? 0 : 1;
     launcher.arguments = argv + rest;
     launcher.argument_count = argc - rest;
-    if (!run(&launcher, &exit_code, &e)) exit_code = fail(&e);
+    if (!run(&launcher, &exit_code, &e)) exit_code = err_report("grid-launcher", &e);
     if (launcher.lock_fd >= 0) close(launcher.lock_fd);
     return exit_code;
 }

@@ -33,14 +33,17 @@ def own_namespaces():
 
 
 def find_programs():
-    """Static builds where there are some, else those of this build folder, whose libraries go along."""
+    """The newest ones: static builds, or those of this build folder, whose libraries then go along."""
     places = (os.path.join(ROOT, "dist", "{0}-*-%s" % here()), os.path.join(ROOT, "build/portable/bin/{0}"),
               os.path.join(BUILD, "bin/{0}"))
+    complete = []
     for place in places:
-        found = {name: sorted(glob.glob(place.format(name)), key=os.path.getmtime) for name in NAMES}
+        found = {name: max(glob.glob(place.format(name)), key=os.path.getmtime, default=None) for name in NAMES}
         if all(found.values()):
-            return {name: paths[-1] for name, paths in found.items()}
-    raise FileNotFoundError("no grid-agent and grid-launcher in %s/bin: build them first" % BUILD)
+            complete.append(found)
+    if not complete:
+        raise FileNotFoundError("no grid-agent and grid-launcher in %s/bin: build them first" % BUILD)
+    return max(complete, key=lambda found: os.path.getmtime(found["grid-agent"]))
 
 
 def libraries(path):
@@ -302,6 +305,18 @@ class InstallTest(unittest.TestCase):
         machine = self.machine(tools=["curl", "minisign"], without=["wget"])
         self.assertIn("Signatures: checked", self.run_ok(machine, machine.join_command()))
         self.grid.wait_healthy(machine.name, "1.0.0")
+
+    def test_a_master_that_knows_no_strangers_takes_the_join_string(self):
+        grid = Grid(self, ["--insecure", "--public-downloads=off"], start=False)
+        grid.start_master(http="0.0.0.0:0", bus="0.0.0.0:0")
+        for name, path in self.programs.items():
+            grid.drop(path, "%s-1.0.0-%s" % (name, here()))
+        wait_for("the programs", lambda: len(grid.api("GET", "/api/binaries")) == len(NAMES))
+        machine = Machine(self, grid, ["curl", "minisign"], programs=self.programs.values())
+        command = machine.join_command()
+        self.assertIn("Signatures: checked", self.run_ok(machine, command))
+        grid.wait_healthy(machine.name, "1.0.0")
+        self.look_for_secret(machine, command)
 
     def test_programs_may_be_brought_along(self):
         machine = self.machine(without=["wget"])

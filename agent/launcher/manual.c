@@ -1,0 +1,43 @@
+#include "agent/launcher/manual.h"
+
+#include "agent/launcher/settings.h"
+
+/* One row a line. */
+/* clang-format off */
+static const struct manual_row files[] = {
+    {"STATE/agent/VERSION-SHA256/grid-agent", "a build of the agent; it is started only while it holds what its name promises"},
+    {"STATE/agent/current", "link to the build to start"},
+    {"STATE/agent/previous", "link to the one to go back to"},
+    {"STATE/agent/starts", "how often the current build was started in vain, and whether it is proven"},
+    {"STATE/agent/failed", "the build given up last, when and why"},
+};
+static const struct manual_row examples[] = {
+    {"grid-launcher --state /var/lib/grid-agent -- --config /etc/grid/agent.ini", "what the unit grid-agent.service runs"},
+};
+/* clang-format on */
+static const char *const see_also[] = {"grid-agent(8)"};
+
+const struct manual launcher_manual = {
+    .program = "grid-launcher",
+    .section = 8,
+    .summary = "keeps the agent running, and goes back to the build before when a new one fails",
+    .usage = "[options] [-- options of grid-agent]",
+    .details =
+        "The agent may update itself; the launcher, which it never updates, is there when that "
+        "goes "
+        "wrong. A build that ends three times before it ran long enough makes way for the one "
+        "before. A build that once did is proven: after that only crashes count, for a wrong "
+        "option "
+        "or a full disk would end the build before as well. When the agent ends by itself it is "
+        "started again, with a pause that grows.\n\n"
+        "SIGTERM, SIGINT, SIGHUP and SIGQUIT are handed on to the agent; the launcher ends with "
+        "its "
+        "exit code. Storage nodes live on.",
+    .options = &launcher_options,
+    .files = files,
+    .file_count = sizeof files / sizeof files[0],
+    .examples = examples,
+    .example_count = sizeof examples / sizeof examples[0],
+    .see_also = see_also,
+    .see_also_count = sizeof see_also / sizeof see_also[0],
+};
