@@ -499,12 +499,14 @@ enroll() {
     fail "$status" "this machine could not join the grid" "do what is said above, and run the same command again"
 }
 
-# From here on only names change.
+# From here on only names change: first of all that of the current build.
 commit() {
     if [ "$(sha256_of "$builds/$build/grid-agent" 2>/dev/null)" != "${build##*-}" ]; then
         rm -rf "${builds:?}/$build"
         mv "$stage/build" "$builds/$build"
     fi
+    "$new_launcher" --state "$state" --use "$build" || fail 1 "cannot make $build the current build" "see the message above"
+    done=1
     rm -rf "$stage"
     mv -f "$new_launcher" "$launcher"
     new_launcher=''
@@ -522,8 +524,6 @@ commit() {
     fi
     ln -sf "$launcher" "$prefix/bin/grid-launcher"
     ln -sf "$builds/current/grid-agent" "$prefix/bin/grid-agent"
-    "$launcher" --state "$state" --use "$build" || fail 1 "cannot make $build the current build" "see the message above"
-    done=1
     remove_old_builds
 }
 
