@@ -13,7 +13,7 @@ if("${CMAKE_C_FLAGS} ${CMAKE_C_FLAGS_${type}}" MATCHES "NDEBUG")
                       "Next: remove -DNDEBUG from CMAKE_C_FLAGS or CMAKE_C_FLAGS_${type}.")
 endif()
 
-# The same source gives the same bytes, wherever it lies.
+# What programs say of their source does not depend on where it lay.
 add_compile_options(-ffile-prefix-map=${CMAKE_SOURCE_DIR}=.)
 add_compile_definitions(_GNU_SOURCE)
 add_link_options(LINKER:--as-needed)
