@@ -70,9 +70,16 @@ class ChunkClient(Client):
         else:
             self.read(node, name, allowed)
 
-    def ask(self, method, name, body=None):
+    def port(self):
+        """None while there is no lock, or while its words are just being written."""
         directory = checker.node_directories(self.grid)[self.target[0]]
-        port = (checker.read_json(os.path.join(directory, "lock")) or {}).get("port")
+        try:
+            return (checker.read_json(os.path.join(directory, "lock")) or {}).get("port")
+        except ValueError:
+            return None
+
+    def ask(self, method, name, body=None):
+        port = self.port()
         with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port or 1, timeout=30)) as connection:
             connection.request(method, "/v1/chunks/" + name, body)
             answer = connection.getresponse()
