@@ -1,5 +1,6 @@
 #include "lib/bus_internal.h"
 #include "lib/clock.h"
+#include "lib/condition.h"
 #include "lib/text.h"
 
 #include <arpa/inet.h>
@@ -79,12 +80,8 @@ void bus_must(int code) {
 }
 
 void bus_signal_init(struct bus_signal *s) {
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_mutex_init(&s->lock, NULL);
-    pthread_cond_init(&s->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
+    condition_init(&s->changed);
 }
 
 void bus_signal_fini(struct bus_signal *s) {

@@ -1,4 +1,5 @@
 #include "lib/clock.h"
+#include "lib/condition.h"
 #include "lib/http_server_internal.h"
 #include "lib/log.h"
 
@@ -318,11 +319,7 @@ static struct http_server *server_new(const struct http_server_options *options)
     if (getrandom(&prefix, sizeof prefix, 0) != sizeof prefix)
         prefix = (uint32_t)clock_monotonic_ms();
     snprintf(s->request_prefix, sizeof s->request_prefix, "%08" PRIx32, prefix);
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&s->quiet, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    condition_init(&s->quiet);
     pthread_mutex_init(&s->lock, NULL);
     return s;
 }

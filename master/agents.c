@@ -2,6 +2,7 @@
 #include "master/agents_internal.h"
 
 #include "lib/clock.h"
+#include "lib/condition.h"
 
 #include <assert.h>
 #include <stdarg.h>
@@ -150,11 +151,7 @@ bool agents_open(struct agents **out, const struct agents_options *options, stru
     a->events_end = &a->events;
     a->next_log_request = clock_wall_ms(); /* higher than what an earlier run gave out */
     pthread_mutex_init(&a->lock, NULL);
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&a->log_arrived, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    condition_init(&a->log_arrived);
     if (!db_read(options->db, agents_load, a, e) || !agents_refresh(a, e))
         return err_wrap(e, "load agents");
     *out = TAKE(a);

@@ -1,14 +1,12 @@
 #include "storage-server/pause.h"
 
+#include "lib/condition.h"
+
 #include <errno.h>
 #include <time.h>
 
 void pause_init(struct pause *p) {
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&p->end, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    condition_init(&p->end);
     pthread_mutex_init(&p->lock, NULL);
     p->ended = false;
 }
