@@ -89,6 +89,7 @@ bool chunks_open(struct chunks **out, const char *directory, int64_t reserve_byt
     for (unsigned i = 0; i < CHUNK_DIRECTORIES; i++) c->data_fds[i] = -1;
     c->reserve_bytes = reserve_bytes;
     pthread_mutex_init(&c->removal, NULL);
+    file_drop_unfinished(directory);
     if (!open_parts(c, e)) return false;
     *out = TAKE(c);
     return true;

@@ -82,12 +82,16 @@ static void unfinished_chunk_is_never_seen(void **state) {
 
 static void leftovers_are_cleared_at_start(void **state) {
     struct fixture *f = *state;
+    static const char *const half[] = {"tmp/put-7", "scrub.json.tmp-abc123"};
     char path[96];
     struct err e;
-    (void)snprintf(path, sizeof path, "%s/tmp/put-7", f->directory);
-    assert_true(file_write_durable(path, "half", 4, 0600, &e));
+    for (size_t i = 0; i < sizeof half / sizeof half[0]; i++) {
+        (void)snprintf(path, sizeof path, "%s/%s", f->directory, half[i]);
+        assert_true(file_write_durable(path, "half", 4, 0600, &e));
+    }
     reopen(f, 0);
     assert_int_equal(files_in(f, "tmp"), 0);
+    assert_int_not_equal(access(path, F_OK), 0);
 }
 
 static void more_bytes_than_announced_are_refused(void **state) {
