@@ -145,7 +145,8 @@ class ServerSteps(unittest.TestCase):
             node = self.start_node()
             sent = {chunk for _, chunk in self.ledger.known("chunk")}
             found = checker.chunks_of("n", self.port, sent, self.ledger)
-            found += checker.leftovers(os.path.join(self.grid.directory, "data"), ("tmp", "quarantine"))
+            data = os.path.join(self.grid.directory, "data")
+            found += checker.settled(checker.leftovers, data, ("tmp", "quarantine"))
             node.kill()
             return found
 
