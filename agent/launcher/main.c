@@ -95,7 +95,7 @@ static bool start(struct launcher *l, struct child *c, struct err *e) {
     argv[0] = l->program;
     argv[1] = "--state";
     argv[2] = l->settings.state;
-    memcpy(argv + 3, l->arguments, (size_t)l->argument_count * sizeof *argv);
+    for (int i = 0; i < l->argument_count; i++) argv[3 + i] = l->arguments[i];
     if (starts_begin(&l->starts)) save_starts(l);
     if (!child_start(c, l->program, argv, e)) return false;
     log_info("agent.start", "pid=%d build=%s tries=%d proven=%s", (int)c->pid, l->starts.build,

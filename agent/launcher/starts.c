@@ -41,14 +41,14 @@ bool starts_exhausted(const struct starts *s) {
 
 static bool parse(const char *words, struct starts *out) {
     char build[BUILDS_NAME_SIZE + 1] = "";
-    char proven[4] = "";
-    int tries = 0, end = 0;
-    int count = sscanf(words, "build %129s tries %2d proven %3s%n", build, &tries, proven, &end);
+    char proven[4] = "", tries[2] = "";
+    int end = 0;
+    int count = sscanf(words, "build %129s tries %1[0-9] proven %3s%n", build, tries, proven, &end);
     bool known = strcmp(proven, "yes") == 0 || strcmp(proven, "no") == 0;
     if (count != 3 || strcmp(words + end, "\n") != 0 || !known || !builds_name_valid(build) ||
-        tries < 0 || tries > STARTS_MOST)
+        tries[0] - '0' > STARTS_MOST)
         return false;
-    *out = (struct starts){.tries = tries, .proven = strcmp(proven, "yes") == 0};
+    *out = (struct starts){.tries = tries[0] - '0', .proven = strcmp(proven, "yes") == 0};
     return text_copy(out->build, sizeof out->build, build);
 }
 
