@@ -2,7 +2,7 @@
 
 What programs wrote and did not flush is lost here, unlike when they are killed.
 """
-import os, random, signal, time, unittest
+import glob, os, random, signal, time, unittest
 
 import checker, machine
 from agent_helpers import own_ports
@@ -28,16 +28,21 @@ class PowerCut(unittest.TestCase):
         self.grid.agent("a-1", *self.ports)
         self.grid.wait_healthy("a-1")
 
-    def processes(self, name):
-        if name == "master":
-            return [self.grid.master.pid]
-        return [self.grid.agents[name].pid, *processes_of(self.disks[name].path)]
+    def stop(self, name):
+        """Stops all that runs there, children that are being made too; gives their pids."""
+        leader = self.grid.master.pid if name == "master" else self.grid.agents[name].pid
+        os.kill(leader, signal.SIGSTOP)
+        pids = {leader, *processes_of(self.disks[name].path)}
+        for path in glob.glob("/proc/%d/task/*/children" % leader):
+            with open(path) as f:
+                pids.update(map(int, f.read().split()))
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        return pids
 
     def cut(self, names, load):
         """All stop at one moment, with the disk as it is then."""
-        pids = [pid for name in names for pid in self.processes(name)]
-        for pid in pids:
-            os.kill(pid, signal.SIGSTOP)
+        pids = [pid for name in names for pid in self.stop(name)]
         for name in names:
             self.disks[name].cut_power()
         for pid in pids:
