@@ -194,10 +194,12 @@ static bool commit(struct db_connection *c, void *argument, struct err *e) {
                            n->binary->uploaded_at_ms, &n->adopted, e));
 }
 
+/* A commit that failed on the disk may turn out to be there after a restart: only its flush failed.
+ * The bytes stay then; the next start removes what has no row. */
 static bool publish(struct catalog *c, struct entry *n, struct err *e) {
     if (!objects_publish(c, n->admission->staged, e)) return false;
     if (db_write(c->db, commit, n, e)) return true;
-    objects_drop_unused(c, n->admission->staged->sha256);
+    if (e->code != ERR_IO) objects_drop_unused(c, n->admission->staged->sha256);
     return false;
 }
 
