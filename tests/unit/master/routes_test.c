@@ -38,6 +38,7 @@ static const struct expectation {
     {"GET",    "/api/nodes/a-1~0",                     HTTP_VIEWER,    false},
     {"POST",   "/api/nodes/a-1~0/restart",             HTTP_OPERATOR,  false},
     {"GET",    "/api/nodes/a-1~0/logs",                HTTP_VIEWER,    false},
+    {"GET",    "/api/doctor",                          HTTP_OPERATOR,  false},
     {"GET",    "/api/tokens",                          HTTP_ADMIN,     false},
     {"POST",   "/api/tokens",                          HTTP_OPERATOR,  true },
     {"DELETE", "/api/tokens/0123456789abcdef",         HTTP_ADMIN,     false},
