@@ -89,6 +89,7 @@ bool chunks_open(struct chunks **out, const char *directory, int64_t reserve_byt
     for (unsigned i = 0; i < CHUNK_DIRECTORIES; i++) c->data_fds[i] = -1;
     c->reserve_bytes = reserve_bytes;
     pthread_mutex_init(&c->removal, NULL);
+    pthread_mutex_init(&c->buffers, NULL);
     file_drop_unfinished(directory);
     if (!open_parts(c, e)) return false;
     *out = TAKE(c);
@@ -104,6 +105,8 @@ void chunks_close(struct chunks *c) {
     for (unsigned i = 0; i < CHUNK_DIRECTORIES; i++) close_part(c->data_fds[i]);
     close_part(c->temporary_fd);
     close_part(c->quarantine_fd);
+    chunks_trim(c);
+    pthread_mutex_destroy(&c->buffers);
     pthread_mutex_destroy(&c->removal);
     free(c->directory);
     free(c);

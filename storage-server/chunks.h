@@ -29,6 +29,9 @@ int64_t chunks_count(const struct chunks *c);
 MUST_CHECK bool chunks_space(struct chunks *c, int64_t *capacity_bytes, int64_t *free_bytes,
                              struct err *e);
 
+/* Gives the memory that readers used and none uses now back to the system: now and then. */
+void chunks_trim(struct chunks *c);
+
 /* While the disk is full: looks whether there is room again, by writing. Cheap otherwise. */
 void chunks_probe(struct chunks *c);
 
@@ -63,14 +66,15 @@ MUST_CHECK bool chunk_reader_open(struct chunk_reader **out, struct chunks *c, c
                                   enum chunk_use use, struct err *e);
 const struct chunk_header *chunk_reader_header(const struct chunk_reader *r);
 
-/* Proves every block that holds any of length bytes from offset on. Errors as above. */
+/* Proves every block that holds any of length bytes from offset on, and keeps the last of them, as
+ * many as a buffer holds. Errors as above. */
 MUST_CHECK bool chunk_reader_verify(struct chunk_reader *r, int64_t offset, int64_t length,
                                     struct err *e);
 
-/* Proven bytes from offset on, to the end of its block; they stay valid until the next call. offset
- * is below the length. */
-MUST_CHECK bool chunk_reader_next(struct chunk_reader *r, int64_t offset, const void **bytes,
-                                  size_t *length, struct err *e);
+/* Proven bytes from offset on, at least one and at most as many as wanted; they stay valid until
+ * the next call. What is kept is not read again. */
+MUST_CHECK bool chunk_reader_next(struct chunk_reader *r, int64_t offset, int64_t wanted,
+                                  const void **bytes, size_t *length, struct err *e);
 
 /* The kernel may forget what it cached of this file, so that a scrub reads the disk and leaves
  * others' pages alone. */

@@ -23,6 +23,8 @@ struct chunks {
      * have put a good chunk in the place of a damaged one. Guards no field; held over those two
      * calls only. */
     pthread_mutex_t removal;
+    pthread_mutex_t buffers; /* guards spare */
+    struct chunks_buffer *spare;
 };
 
 /* The open directory of this id, and the name of its whole copy in there. */
@@ -36,6 +38,13 @@ MUST_CHECK bool chunks_sync_directory(struct chunks *c, const char *id, struct e
  * it. */
 void chunks_quarantine(struct chunks *c, const char *id, int fd, enum chunk_use use,
                        const char *why);
+
+/* Memory for a reader, its contents left over from another; NULL when there is none. New memory
+ * costs the kernel more than filling it with a chunk does, so it goes from reader to reader, until
+ * chunks_trim. */
+#define CHUNK_BUFFER_BYTES (4 * 1024 * 1024)
+void *chunks_buffer_take(struct chunks *c);
+void chunks_buffer_give(struct chunks *c, void *buffer);
 
 /* ERR_NO_SPACE when total_bytes more would not leave the reserve. */
 MUST_CHECK bool chunks_admit(struct chunks *c, int64_t total_bytes, struct err *e);

@@ -1,4 +1,5 @@
-/* Reading: nothing leaves here that its checksum does not prove. */
+/* Reading: nothing leaves here that its checksum does not prove. What was proven is kept for
+ * sending: the disk is not asked twice, and cannot answer otherwise the second time. */
 #include "storage-server/chunks_internal.h"
 
 #include "lib/hash.h"
@@ -16,8 +17,8 @@ struct chunk_reader {
     enum chunk_use use;
     int fd;
     unsigned char *checksums;
-    unsigned char *block; /* the last one read, proven */
-    int64_t loaded;       /* its number; -1: none */
+    unsigned char *kept;      /* one of chunks_buffer_take; NULL until the first is needed */
+    int64_t kept_at, kept_to; /* which of the data it holds, proven */
 };
 
 static bool corrupt(struct chunk_reader *r, const char *why, struct err *e) {
@@ -67,7 +68,6 @@ bool chunk_reader_open(struct chunk_reader **out, struct chunks *c, const char *
     OWN(chunk_reader) struct chunk_reader *r = memory_zeroed(1, sizeof *r);
     r->chunks = c;
     r->use = use;
-    r->loaded = -1;
     (void)!text_copy(r->id, sizeof r->id, id);
     chunks_name(id, name);
     r->fd =
@@ -82,40 +82,52 @@ const struct chunk_header *chunk_reader_header(const struct chunk_reader *r) {
     return &r->header;
 }
 
-static size_t block_length(const struct chunk_reader *r, int64_t block) {
-    int64_t left = r->header.length - block * CHUNK_BLOCK_BYTES;
-    return left < CHUNK_BLOCK_BYTES ? (size_t)left : CHUNK_BLOCK_BYTES;
+/* Whether what is kept agrees with the checksums of its blocks. */
+static bool prove_kept(struct chunk_reader *r, int64_t length, struct err *e) {
+    const unsigned char *checksum = r->checksums + 4 * (r->kept_at / CHUNK_BLOCK_BYTES);
+    for (int64_t at = 0; at < length; at += CHUNK_BLOCK_BYTES, checksum += 4) {
+        int64_t left = length - at;
+        size_t block = left < CHUNK_BLOCK_BYTES ? (size_t)left : CHUNK_BLOCK_BYTES;
+        if (crc32c(0, r->kept + at, block) != chunk_get_u32(checksum))
+            return corrupt(r, "a block does not match its checksum", e);
+    }
+    r->kept_to = r->kept_at + length;
+    return true;
 }
 
-static bool load_block(struct chunk_reader *r, int64_t block, struct err *e) {
-    size_t length = block_length(r, block);
-    if (r->block == NULL) r->block = memory_zeroed(1, CHUNK_BLOCK_BYTES);
-    r->loaded = -1;
-    if (!read_at(r, r->block, length,
-                 chunk_data_offset(r->header.length) + block * CHUNK_BLOCK_BYTES, e))
-        return false;
-    if (crc32c(0, r->block, length) != chunk_get_u32(r->checksums + 4 * block))
-        return corrupt(r, "a block does not match its checksum", e);
-    r->loaded = block;
-    return true;
+/* Keeps the blocks that hold length bytes from offset on, or as many as there is room for. */
+static bool load(struct chunk_reader *r, int64_t offset, int64_t length, struct err *e) {
+    int64_t begin = offset - offset % CHUNK_BLOCK_BYTES;
+    int64_t end = chunk_block_count(offset + length) * CHUNK_BLOCK_BYTES;
+    if (end > r->header.length) end = r->header.length;
+    if (end > begin + CHUNK_BUFFER_BYTES) end = begin + CHUNK_BUFFER_BYTES;
+    if (r->kept == NULL) r->kept = chunks_buffer_take(r->chunks);
+    if (r->kept == NULL) return chunks_open_failed(r->chunks, ENOMEM, r->id, e);
+    r->kept_at = r->kept_to = begin;
+    return read_at(r, r->kept, (size_t)(end - begin), chunk_data_offset(r->header.length) + begin,
+                   e) &&
+           prove_kept(r, end - begin, e);
+}
+
+static bool check_range(const struct chunk_reader *r, int64_t offset, int64_t length) {
+    return offset >= 0 && length >= 0 && offset <= r->header.length - length;
 }
 
 bool chunk_reader_verify(struct chunk_reader *r, int64_t offset, int64_t length, struct err *e) {
-    assert(offset >= 0 && length >= 0 && offset + length <= r->header.length);
-    for (int64_t block = offset / CHUNK_BLOCK_BYTES; block * CHUNK_BLOCK_BYTES < offset + length;
-         block++)
-        if (!load_block(r, block, e)) return false;
+    assert(check_range(r, offset, length));
+    for (int64_t at = offset; at < offset + length; at = r->kept_to)
+        if (!load(r, at, offset + length - at, e)) return false;
     return true;
 }
 
-bool chunk_reader_next(struct chunk_reader *r, int64_t offset, const void **bytes, size_t *length,
-                       struct err *e) {
-    int64_t block = offset / CHUNK_BLOCK_BYTES;
-    assert(offset >= 0 && offset < r->header.length);
-    if (r->loaded != block && !load_block(r, block, e)) return false;
-    size_t within = (size_t)(offset % CHUNK_BLOCK_BYTES);
-    *bytes = r->block + within;
-    *length = block_length(r, block) - within;
+bool chunk_reader_next(struct chunk_reader *r, int64_t offset, int64_t wanted, const void **bytes,
+                       size_t *length, struct err *e) {
+    assert(wanted > 0 && check_range(r, offset, wanted));
+    bool is_kept = r->kept_at <= offset && offset < r->kept_to;
+    if (!is_kept && !load(r, offset, wanted, e)) return false;
+    int64_t left = r->kept_to - offset;
+    *bytes = r->kept + (offset - r->kept_at);
+    *length = (size_t)(wanted < left ? wanted : left);
     return true;
 }
 
@@ -127,6 +139,6 @@ void chunk_reader_close(struct chunk_reader *r) {
     if (r == NULL) return;
     if (r->fd >= 0) close(r->fd);
     free(r->checksums);
-    free(r->block);
+    if (r->kept != NULL) chunks_buffer_give(r->chunks, r->kept);
     free(r);
 }

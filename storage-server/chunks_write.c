@@ -113,7 +113,11 @@ static bool compare(struct chunk_writer *w, struct chunk_reader *existing, bool 
     for (int64_t offset = 0; *same && offset < w->header.length;) {
         const void *theirs = NULL;
         size_t length = 0;
-        if (!chunk_reader_next(existing, offset, &theirs, &length, e)) return false;
+        int64_t left = w->header.length - offset;
+        if (!chunk_reader_next(existing, offset,
+                               left < CHUNK_BLOCK_BYTES ? left : CHUNK_BLOCK_BYTES, &theirs,
+                               &length, e))
+            return false;
         ssize_t got = pread(w->fd, mine, length, from + offset);
         if (got != (ssize_t)length)
             return chunks_read_failed(w->chunks, got < 0 ? errno : EIO, w->header.id, e);

@@ -47,7 +47,10 @@ static void block_signals(sigset_t *set) {
 
 static void *probe_run(void *argument) {
     struct program *p = argument;
-    while (pause_for(&p->pause, PROBE_INTERVAL_MS)) chunks_probe(p->node.chunks);
+    while (pause_for(&p->pause, PROBE_INTERVAL_MS)) {
+        chunks_probe(p->node.chunks);
+        chunks_trim(p->node.chunks);
+    }
     return NULL;
 }
 

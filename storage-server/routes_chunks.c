@@ -162,19 +162,18 @@ static void send_part(struct http_request *r, struct chunk_reader *reader, int64
     for (int64_t offset = first; offset <= last;) {
         const void *bytes = NULL;
         size_t length = 0;
-        if (!chunk_reader_next(reader, offset, &bytes, &length, &e)) {
+        if (!chunk_reader_next(reader, offset, last + 1 - offset, &bytes, &length, &e)) {
             log_error("chunk.cut", "request_id=%s offset=%" PRId64 " error=%s", http_request_id(r),
                       offset, e.text);
             return;
         }
-        if ((int64_t)length > last + 1 - offset) length = (size_t)(last + 1 - offset);
         if (!http_stream_write(r, bytes, length)) return;
         offset += (int64_t)length;
     }
 }
 
-/* All of it is proven once before the head goes out, so that damage is a clean 500 and not a short
- * answer. */
+/* All of it is proven before the head goes out, so that damage is a clean 500 and not a short
+ * answer; of a large chunk again on its way, since only so much is kept. */
 static bool send_proven(struct http_request *r, struct chunk_reader *reader, struct err *e) {
     const struct chunk_header *header = chunk_reader_header(reader);
     int64_t first = 0;

@@ -195,10 +195,11 @@ class Chunks(StorageServerTest):
 
     def test_any_range_is_served(self):
         node = self.start()
-        body = os.urandom(3 * 65536 + 100)
+        body = os.urandom((5 << 20) + 100)
         etag = node.put("r", body).headers["ETag"]
         size = len(body)
-        for first, last in [(0, 0), (0, 65535), (65535, 65536), (100, 150_000), (size - 1, size - 1), (65536, size - 1)]:
+        for first, last in [(0, 0), (0, 65535), (65535, 65536), (100, 150_000), (size - 1, size - 1), (65536, size - 1),
+                            (0, size - 1), (100, size - 2), ((4 << 20) - 1, 4 << 20)]:
             part = self.expect(node.get("r", Range=f"bytes={first}-{last}"), 206)
             self.assertEqual(part.body, body[first:last + 1])
             self.assertEqual(part.headers["Content-Range"], f"bytes {first}-{last}/{size}")

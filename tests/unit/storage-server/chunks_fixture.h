@@ -82,7 +82,8 @@ static inline bool get(struct fixture *f, const char *id, char *out, size_t size
     for (size_t done = 0; done < *length;) {
         const void *bytes = NULL;
         size_t got = 0;
-        if (!chunk_reader_next(r, (int64_t)done, &bytes, &got, e)) return false;
+        if (!chunk_reader_next(r, (int64_t)done, (int64_t)(*length - done), &bytes, &got, e))
+            return false;
         memcpy(out + done, bytes, got);
         done += got;
     }

@@ -34,12 +34,83 @@ static void reading_may_begin_anywhere(void **state) {
     fill(bytes, 200000, 2);
     must_put(f, "a", bytes, 200000);
     assert_true(chunk_reader_open(&r, f->chunks, "a", CHUNK_FOR_CLIENT, &e));
-    assert_true(chunk_reader_next(r, 70000, &got, &length, &e));
-    assert_int_equal(length, 131072 - 70000);
+    assert_true(chunk_reader_next(r, 70000, 130000, &got, &length, &e));
+    assert_int_equal(length, 130000);
     assert_memory_equal(got, bytes + 70000, length);
-    assert_true(chunk_reader_next(r, 199999, &got, &length, &e));
+    assert_true(chunk_reader_next(r, 3, 100, &got, &length, &e));
+    assert_int_equal(length, 100);
+    assert_memory_equal(got, bytes + 3, length);
+    assert_true(chunk_reader_next(r, 199999, 1, &got, &length, &e));
     assert_int_equal(length, 1);
     assert_memory_equal(got, bytes + 199999, 1);
+}
+
+/* What was proven before an answer's head cannot turn out damaged after it. */
+static void proven_bytes_are_not_read_again(void **state) {
+    struct fixture *f = *state;
+    OWN(chunk_reader) struct chunk_reader *r = NULL;
+    OWN_MEMORY char *bytes = memory_zeroed(1, 200000);
+    const void *got = NULL;
+    size_t length = 0;
+    struct err e;
+    fill(bytes, 200000, 4);
+    must_put(f, "a", bytes, 200000);
+    assert_true(chunk_reader_open(&r, f->chunks, "a", CHUNK_FOR_CLIENT, &e));
+    assert_true(chunk_reader_verify(r, 10, 199990, &e));
+    flip_bit(f, "a", 100000);
+    assert_true(chunk_reader_next(r, 10, 199990, &got, &length, &e));
+    assert_int_equal(length, 199990);
+    assert_memory_equal(got, bytes + 10, length);
+}
+
+/* More than a reader keeps: whole, in part, and with damage that only the asked part speaks of. */
+static void chunk_beyond_a_buffer_is_proven_in_pieces(void **state) {
+    enum { SIZE = 9 * 1024 * 1024 + 5, DAMAGED = 5 * 1024 * 1024 };
+    struct fixture *f = *state;
+    OWN_MEMORY char *bytes = memory_zeroed(1, SIZE);
+    struct err e;
+    fill(bytes, SIZE, 5);
+    must_put(f, "a", bytes, SIZE);
+    expect(f, "a", bytes, SIZE);
+    flip_bit(f, "a", DAMAGED);
+    {
+        OWN(chunk_reader) struct chunk_reader *r = NULL;
+        const void *got = NULL;
+        size_t length = 0;
+        assert_true(chunk_reader_open(&r, f->chunks, "a", CHUNK_FOR_CLIENT, &e));
+        assert_true(chunk_reader_next(r, 1000, DAMAGED - 200000, &got, &length, &e));
+        assert_memory_equal(got, bytes + 1000, length);
+        assert_true(chunk_reader_verify(r, 0, DAMAGED - 200000, &e));
+        assert_true(chunk_reader_verify(r, DAMAGED + 200000, SIZE - DAMAGED - 200000, &e));
+        assert_false(chunk_reader_verify(r, 0, SIZE, &e));
+        assert_int_equal(e.code, ERR_CORRUPT);
+    }
+    expect_gone(f, "a");
+}
+
+static long resident_bytes(void) {
+    struct err e;
+    OWN_TEXT struct text statm = TEXT_EMPTY;
+    long total = 0, resident = 0;
+    assert_true(file_read("/proc/self/statm", 4096, &statm, &e));
+    assert_int_equal(sscanf(text_value(&statm), "%ld %ld", &total, &resident), 2);
+    return resident * sysconf(_SC_PAGESIZE);
+}
+
+static void memory_of_readers_goes_back(void **state) {
+    enum { SIZE = 4 * 1024 * 1024 };
+    struct fixture *f = *state;
+    struct err e;
+    OWN_MEMORY char *bytes = memory_zeroed(1, SIZE);
+    must_put(f, "a", bytes, SIZE);
+    {
+        OWN(chunk_reader) struct chunk_reader *r = NULL;
+        assert_true(chunk_reader_open(&r, f->chunks, "a", CHUNK_FOR_CLIENT, &e));
+        assert_true(chunk_reader_verify(r, 0, SIZE, &e));
+    }
+    long before = resident_bytes();
+    chunks_trim(f->chunks);
+    assert_true(resident_bytes() < before - SIZE / 2); /* the kernel counts in lumps */
 }
 
 static void same_bytes_again_are_no_new_chunk(void **state) {
@@ -191,7 +262,7 @@ static void late_reader_does_not_put_the_healed_chunk_aside(void **state) {
     assert_true(chunk_reader_open(&late, f->chunks, "a", CHUNK_FOR_CLIENT, &e));
     flip_bit(f, "a", 134);
     must_put(f, "a", "words", 5);
-    assert_false(chunk_reader_next(late, 0, &bytes, &length, &e));
+    assert_false(chunk_reader_next(late, 0, 5, &bytes, &length, &e));
     assert_int_equal(e.code, ERR_CORRUPT);
     expect(f, "a", "words", 5);
     assert_int_equal(files_in(f, "quarantine"), 1);
@@ -319,6 +390,9 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(chunks_of_all_sizes_come_back),
         TEST(reading_may_begin_anywhere),
+        TEST(proven_bytes_are_not_read_again),
+        TEST(chunk_beyond_a_buffer_is_proven_in_pieces),
+        TEST(memory_of_readers_goes_back),
         TEST(same_bytes_again_are_no_new_chunk),
         TEST(other_bytes_under_an_id_are_refused),
         TEST(unfinished_chunk_is_never_seen),
