@@ -32,3 +32,6 @@ bool sha256_hex_valid(const char *hex);
 
 /* CRC32C of more bytes: begin with crc 0 and feed the result back in. In hardware if possible. */
 uint32_t crc32c(uint32_t crc, const void *bytes, size_t length);
+
+/* CRC32C of two pieces that follow each other, from that of each; the second is length bytes. */
+uint32_t crc32c_join(uint32_t first, uint32_t second, size_t length);

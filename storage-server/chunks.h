@@ -44,7 +44,7 @@ MUST_CHECK bool chunk_writer_begin(struct chunk_writer **out, struct chunks *c,
                                    const struct chunk_header *header, struct err *e);
 MUST_CHECK bool chunk_writer_add(struct chunk_writer *w, const void *bytes, size_t length,
                                  struct err *e);
-uint32_t chunk_writer_crc(const struct chunk_writer *w); /* of what was added so far */
+uint32_t chunk_writer_crc(const struct chunk_writer *w); /* of all, once all was added */
 
 /* e must not be NULL. Durable and visible when this returns true. *created is false when the very
  * same chunk was there already; other bytes under the same id are ERR_CONFLICT. After a failed

@@ -22,7 +22,7 @@ struct chunk_writer {
     int fd;
     char name[32]; /* in tmp/; "" when nothing is left to remove */
     int64_t added;
-    uint32_t block_crc;
+    uint32_t block_crc;   /* of the last block; header.data_crc takes it in when it is complete */
     unsigned char *front; /* header and checksums: what stands before the data */
 };
 
@@ -77,14 +77,18 @@ bool chunk_writer_begin(struct chunk_writer **out, struct chunks *c,
     return true;
 }
 
-/* Takes at most the rest of the current block. */
+/* Takes at most the rest of the current block. The checksum of all follows from those of the
+ * blocks.
+ */
 static size_t checksum_some(struct chunk_writer *w, const unsigned char *bytes, size_t length) {
     size_t room = CHUNK_BLOCK_BYTES - (size_t)(w->added % CHUNK_BLOCK_BYTES);
     size_t taken = length < room ? length : room;
     int64_t block = w->added / CHUNK_BLOCK_BYTES;
     w->block_crc = crc32c(w->added % CHUNK_BLOCK_BYTES == 0 ? 0 : w->block_crc, bytes, taken);
-    w->header.data_crc = crc32c(w->header.data_crc, bytes, taken);
     w->added += (int64_t)taken;
+    if (taken == room || w->added == w->header.length)
+        w->header.data_crc = crc32c_join(w->header.data_crc, w->block_crc,
+                                         (size_t)((w->added - 1) % CHUNK_BLOCK_BYTES + 1));
     chunk_put_u32(w->front + CHUNK_HEADER_BYTES + 4 * block, w->block_crc);
     return taken;
 }

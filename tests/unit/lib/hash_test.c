@@ -179,6 +179,33 @@ static void every_way_of_crc32c_agrees_with_its_definition(void **state) {
         }
 }
 
+/* Long enough for whatever a way does with long ones, and odd. */
+static void every_way_of_crc32c_agrees_on_long_ones(void **state) {
+    (void)state;
+    enum { MOST = 200003 };
+    static const size_t lengths[] = {65519, 65520, 65521, 65536, 131071, 131072, MOST};
+    OWN_MEMORY unsigned char *bytes = memory_zeroed(1, MOST + 1);
+    for (size_t i = 0; i <= MOST; i++) bytes[i] = (unsigned char)random_below(256);
+    for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
+        uint32_t expected = bitwise(bytes + 1, lengths[i]);
+        for (size_t k = 0; k < crc32c_way_count; k++)
+            if (crc32c_ways[k].usable() &&
+                by_way(&crc32c_ways[k], bytes + 1, lengths[i]) != expected)
+                fail_msg("%s, %zu bytes", crc32c_ways[k].name, lengths[i]);
+    }
+}
+
+static void crc32c_of_pieces_is_that_of_the_whole(void **state) {
+    (void)state;
+    unsigned char bytes[300];
+    for (size_t i = 0; i < sizeof bytes; i++) bytes[i] = (unsigned char)random_below(256);
+    for (size_t cut = 0; cut <= sizeof bytes; cut++) {
+        size_t rest = sizeof bytes - cut;
+        uint32_t joined = crc32c_join(bitwise(bytes, cut), bitwise(bytes + cut, rest), rest);
+        assert_int_equal(joined, bitwise(bytes, sizeof bytes));
+    }
+}
+
 static void crc32c_continues(void **state) {
     (void)state;
     for (size_t cut = 0; cut <= 9; cut++)
@@ -222,6 +249,8 @@ int main(void) {
         cmocka_unit_test(hex_valid_takes_64_lower_case_digits),
         cmocka_unit_test(every_way_of_crc32c_agrees_with_the_standard),
         cmocka_unit_test(every_way_of_crc32c_agrees_with_its_definition),
+        cmocka_unit_test(every_way_of_crc32c_agrees_on_long_ones),
+        cmocka_unit_test(crc32c_of_pieces_is_that_of_the_whole),
         cmocka_unit_test(crc32c_continues),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
