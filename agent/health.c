@@ -43,7 +43,8 @@ void health_clear(struct health *h) {
 
 /* Reasons that are the machine's or the operator's, not the version's. */
 static bool is_machines(const char *reason, size_t length) {
-    static const char *const known[] = {"disk_full", "io_error", "read_only", "draining"};
+    static const char *const known[] = {"disk_full", "io_error", "data_missing", "read_only",
+                                        "draining"};
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
         if (strlen(known[i]) == length && strncmp(reason, known[i], length) == 0) return true;
     return false;

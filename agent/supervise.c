@@ -394,8 +394,8 @@ static void rotate_logs(struct supervise *s, int64_t now_ms) {
     for (size_t i = 0; i < s->count; i++) node_rotate_log(&s->nodes[i], NODE_LOG_MAX_BYTES);
 }
 
-/* Data that was deleted with the directory serves nobody: its process makes room for a fresh one.
- */
+/* A process whose data directory was deleted serves nobody: it makes room for one with a fresh
+ * directory. What another directory or disk covers is for the operator to bring back. */
 static void restart_without_data(struct supervise *s, int64_t now_ms) {
     for (size_t i = 0; i < s->count; i++)
         if (s->facts[i].phase == NODE_RUNNING && access(s->nodes[i].data, F_OK) != 0)
@@ -409,6 +409,7 @@ static void look_after_state(struct supervise *s, int64_t now_ms) {
     if (now_ms < s->look_ms) return;
     s->look_ms = now_ms + ROTATE_MS;
     bool lost = state_lost(o->state);
+    restart_without_data(s, now_ms);
     if (!lost && identity_enrolled(o->state)) return;
     log_error("state.lost", "directory=%s", o->state->root);
     if ((lost && !state_restore(o->state, &e)) || !identity_restore(o->state, o->identity, &e)) {
@@ -416,7 +417,6 @@ static void look_after_state(struct supervise *s, int64_t now_ms) {
         return;
     }
     wanted_save(&s->wanted, o->state);
-    restart_without_data(s, now_ms);
     log_warn("state.restored", "directory=%s", o->state->root);
 }
 

@@ -75,8 +75,13 @@ static bool count_chunks(struct chunks *c, struct err *e) {
     return true;
 }
 
+static bool open_root(struct chunks *c, struct err *e) {
+    c->root_fd = open(c->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return c->root_fd >= 0 || err_errno(e, errno, "open %s", c->directory);
+}
+
 static bool open_parts(struct chunks *c, struct err *e) {
-    return open_data_directories(c, e) &&
+    return open_root(c, e) && open_data_directories(c, e) &&
            (c->temporary_fd = open_part(c->directory, "tmp", e)) >= 0 &&
            (c->quarantine_fd = open_part(c->directory, "quarantine", e)) >= 0 &&
            clear_temporary(c, e) && count_chunks(c, e);
@@ -85,7 +90,7 @@ static bool open_parts(struct chunks *c, struct err *e) {
 bool chunks_open(struct chunks **out, const char *directory, int64_t reserve_bytes, struct err *e) {
     OWN(chunks) struct chunks *c = memory_zeroed(1, sizeof *c);
     c->directory = text_duplicate(directory);
-    c->temporary_fd = c->quarantine_fd = -1;
+    c->root_fd = c->temporary_fd = c->quarantine_fd = -1;
     for (unsigned i = 0; i < CHUNK_DIRECTORIES; i++) c->data_fds[i] = -1;
     c->reserve_bytes = reserve_bytes;
     pthread_mutex_init(&c->removal, NULL);
@@ -103,6 +108,7 @@ static void close_part(int fd) {
 void chunks_close(struct chunks *c) {
     if (c == NULL) return;
     for (unsigned i = 0; i < CHUNK_DIRECTORIES; i++) close_part(c->data_fds[i]);
+    close_part(c->root_fd);
     close_part(c->temporary_fd);
     close_part(c->quarantine_fd);
     chunks_trim(c);

@@ -32,7 +32,8 @@ MUST_CHECK bool chunks_space(struct chunks *c, int64_t *capacity_bytes, int64_t 
 /* Gives the memory that readers used and none uses now back to the system: now and then. */
 void chunks_trim(struct chunks *c);
 
-/* While the disk is full: looks whether there is room again, by writing. Cheap otherwise. */
+/* Looks whether the directory is still there, and while the disk is full whether there is room
+ * again, by writing. Cheap otherwise. */
 void chunks_probe(struct chunks *c);
 
 /* One chunk being written: begin, add until length bytes were given, commit. */

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static void set_condition(struct chunks *c, unsigned condition, const char *event, const char *id,
                           int errno_value) {
@@ -32,7 +33,9 @@ static bool shortage(int errno_value, const char *id, struct err *e) {
 }
 
 bool chunks_open_failed(struct chunks *c, int errno_value, const char *id, struct err *e) {
-    if (errno_value == ENOENT) return err_set(e, ERR_NOT_FOUND, "there is no chunk %s", id);
+    if (errno_value == ENOENT)
+        return conditions_allow_absence(atomic_load(&c->conditions), e) &&
+               err_set(e, ERR_NOT_FOUND, "there is no chunk %s", id);
     if (is_shortage(errno_value)) return shortage(errno_value, id, e);
     return chunks_read_failed(c, errno_value, id, e);
 }
@@ -42,6 +45,39 @@ bool chunks_read_failed(struct chunks *c, int errno_value, const char *id, struc
     set_condition(c, CONDITION_READ_ERROR, "disk.read_failed", id, errno_value);
     err_set(e, ERR_IO, "chunk %s could not be read: %s", id, strerrordesc_np(errno_value));
     return err_hint(e, "read another copy");
+}
+
+static bool is_deleted(int directory_fd) {
+    struct stat opened;
+    return fstat(directory_fd, &opened) == 0 && opened.st_nlink == 0;
+}
+
+static bool any_part_deleted(const struct chunks *c) {
+    bool deleted = is_deleted(c->temporary_fd);
+    for (unsigned i = 0; i < CHUNK_DIRECTORIES && !deleted; i++)
+        deleted = is_deleted(c->data_fds[i]);
+    return deleted;
+}
+
+/* Whether the path leads to what was opened. */
+static bool is_in_place(const struct chunks *c) {
+    struct stat named;
+    struct stat opened;
+    if (stat(c->directory, &named) != 0) return errno != ENOENT && errno != ENOTDIR;
+    return fstat(c->root_fd, &opened) != 0 ||
+           (named.st_ino == opened.st_ino && named.st_dev == opened.st_dev);
+}
+
+void chunks_look_for_data(struct chunks *c) {
+    bool missing = !is_in_place(c) || any_part_deleted(c);
+    bool was = (atomic_load(&c->conditions) & CONDITION_DATA_MISSING) != 0;
+    if (missing == was) return;
+    if (missing) {
+        set_condition(c, CONDITION_DATA_MISSING, "data.missing", "-", ENOENT);
+    } else {
+        atomic_fetch_and(&c->conditions, ~(unsigned)CONDITION_DATA_MISSING);
+        log_info("data.back", "directory=%s", c->directory);
+    }
 }
 
 static bool now_full(struct chunks *c, int64_t total_bytes, const char *id, int errno_value,
@@ -55,6 +91,8 @@ bool chunks_write_failed(struct chunks *c, int errno_value, int64_t total_bytes,
                          struct err *e) {
     if (is_shortage(errno_value)) return shortage(errno_value, id, e);
     if (is_no_space(errno_value)) return now_full(c, total_bytes, id, errno_value, e);
+    chunks_look_for_data(c);
+    if (!conditions_allow_absence(atomic_load(&c->conditions), e)) return false;
     if (errno_value == EFBIG)
         return err_set(e, ERR_NO_SPACE,
                        "chunk %s is larger than this process may write (ulimit -f)", id);
@@ -83,7 +121,12 @@ bool chunks_space(struct chunks *c, int64_t *capacity_bytes, int64_t *free_bytes
 
 bool chunks_admit(struct chunks *c, int64_t total_bytes, struct err *e) {
     int64_t free_bytes = 0;
-    if (!file_free_bytes(c->directory, &free_bytes, e)) return false;
+    struct err why;
+    if (!file_free_bytes(c->directory, &free_bytes, &why)) {
+        log_error("disk.no_free_space_known", "error=%s", why.text);
+        err_set(e, ERR_UNAVAILABLE, "this node's disk does not tell its free space");
+        return err_hint(e, "try again in a moment, or use another node");
+    }
     if (space_fits(free_bytes, c->reserve_bytes, total_bytes)) return true;
     if (!space_fits(free_bytes, c->reserve_bytes, space_needed_again(total_bytes)))
         return now_full(c, total_bytes, "-", ENOSPC, e);
@@ -111,8 +154,10 @@ static bool can_write(struct chunks *c) {
 void chunks_probe(struct chunks *c) {
     int64_t free_bytes = 0;
     struct err e;
+    chunks_look_for_data(c);
     unsigned conditions = atomic_load(&c->conditions);
-    if ((conditions & CONDITION_WRITE_ERROR) || !file_free_bytes(c->directory, &free_bytes, &e))
+    if ((conditions & (CONDITION_WRITE_ERROR | CONDITION_DATA_MISSING)) ||
+        !file_free_bytes(c->directory, &free_bytes, &e))
         return;
     if (!(conditions & CONDITION_DISK_FULL)) {
         if (!space_fits(free_bytes, c->reserve_bytes, 0)) now_full(c, 0, "-", ENOSPC, &e);

@@ -10,6 +10,7 @@
 
 struct chunks {
     char *directory;
+    int root_fd; /* of directory */
     int temporary_fd;
     int quarantine_fd;
     int data_fds[CHUNK_DIRECTORIES]; /* kept open: a chunk that was renamed must not fail to be
@@ -48,6 +49,9 @@ void chunks_buffer_give(struct chunks *c, void *buffer);
 
 /* ERR_NO_SPACE when total_bytes more would not leave the reserve. */
 MUST_CHECK bool chunks_admit(struct chunks *c, int64_t total_bytes, struct err *e);
+
+/* Sets or ends CONDITION_DATA_MISSING. */
+void chunks_look_for_data(struct chunks *c);
 
 /* Sort out errno: sets conditions, counts, logs, sets *e. False always. */
 bool chunks_open_failed(struct chunks *c, int errno_value, const char *id, struct err *e);

@@ -70,6 +70,7 @@ bool chunk_writer_begin(struct chunk_writer **out, struct chunks *c,
     w->header.data_crc = 0;
     w->fd = -1;
     w->front = memory_zeroed(1, (size_t)chunk_data_offset(header->length));
+    chunks_look_for_data(c);
     if (!conditions_allow_write(atomic_load(&c->conditions), e) ||
         !chunks_admit(c, total_bytes(w), e) || !create_temporary(w, e) || !claim_space(w, e))
         return false;

@@ -1,7 +1,7 @@
 #include "storage-server/conditions.h"
 
 const char *conditions_status(unsigned conditions) {
-    if (conditions & CONDITION_WRITE_ERROR) return "failing";
+    if (conditions & (CONDITION_WRITE_ERROR | CONDITION_DATA_MISSING)) return "failing";
     return conditions != 0 ? "degraded" : "ok";
 }
 
@@ -9,10 +9,11 @@ static const struct {
     unsigned any_of;
     const char *reason;
 } reasons[] = {
-    {CONDITION_DISK_FULL,                          "disk_full"},
-    {CONDITION_READ_ERROR | CONDITION_WRITE_ERROR, "io_error" },
-    {CONDITION_DISK_FULL | CONDITION_WRITE_ERROR,  "read_only"},
-    {CONDITION_DRAINING,                           "draining" },
+    {CONDITION_DISK_FULL,                                                  "disk_full"   },
+    {CONDITION_READ_ERROR | CONDITION_WRITE_ERROR,                         "io_error"    },
+    {CONDITION_DATA_MISSING,                                               "data_missing"},
+    {CONDITION_DISK_FULL | CONDITION_WRITE_ERROR | CONDITION_DATA_MISSING, "read_only"   },
+    {CONDITION_DRAINING,                                                   "draining"    },
 };
 
 bool conditions_reason(unsigned conditions, size_t index, const char **reason, bool *holds) {
@@ -29,7 +30,15 @@ void conditions_reasons(unsigned conditions, struct text *lines) {
         if (holds) text_add_format(lines, "%s%s", lines->length > 0 ? "\n" : "", reason);
 }
 
+bool conditions_allow_absence(unsigned conditions, struct err *e) {
+    if (!(conditions & CONDITION_DATA_MISSING)) return true;
+    err_set(e, ERR_UNAVAILABLE, "this node's data directory was moved, deleted or covered");
+    return err_hint(e, "use another node; this one needs its directory back, or a restart, which "
+                       "begins with an empty one");
+}
+
 bool conditions_allow_delete(unsigned conditions, struct err *e) {
+    if (!conditions_allow_absence(conditions, e)) return false;
     if (conditions & CONDITION_WRITE_ERROR) {
         err_set(e, ERR_UNAVAILABLE, "this node is read-only, because writing to its disk failed");
         return err_hint(e, "use another node; this one needs a look at its disk and a restart");

@@ -49,7 +49,9 @@ static void save(const struct scrub *s, const struct scrub_state *state) {
     OWN_TEXT struct text json = TEXT_EMPTY;
     char path[PATH_MAX];
     struct err e;
-    if (chunks_conditions(s->chunks) & (CONDITION_WRITE_ERROR | CONDITION_DISK_FULL)) return;
+    if (chunks_conditions(s->chunks) &
+        (CONDITION_WRITE_ERROR | CONDITION_DISK_FULL | CONDITION_DATA_MISSING))
+        return;
     json_encode(&state_schema, state, &json);
     if (state_path(s, path) && !file_write_durable(path, json.data, json.length, 0600, &e))
         log_warn("scrub.state_not_saved", "error=%s", e.text);

@@ -107,6 +107,15 @@ class DeletedState(unittest.TestCase):
         wait_for("the adoption", lambda: "node.adopted" in agent.err())
         self.assertEqual(grid.wait_healthy("a-1", "1.0.0")["nodes"][0]["pid"], pid)
 
+    def test_deleted_data_directory_is_made_anew_by_a_restart(self):
+        grid = Grid(self)
+        grid.publish("1.0.0")
+        agent = grid.agent("a-1")
+        pid = grid.wait_healthy("a-1", "1.0.0")["nodes"][0]["pid"]
+        shutil.rmtree(os.path.join(agent.state, "nodes/0/data"))
+        wait_for("a fresh node", lambda: grid.nodes("a-1")[0]["pid"] not in (0, pid) and grid.wait_healthy("a-1", "1.0.0"))
+        self.assertEqual(processes_of(grid.directory), [grid.nodes("a-1")[0]["pid"]])
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -427,6 +427,19 @@ class Trouble(StorageServerTest):
         self.assertEqual(node.get("a").body, b"first")
         self.expect(node.get("b"), 404)
 
+    def test_deleted_data_directory_is_said_and_nothing_is_taken_in(self):
+        node = self.start()
+        self.expect(node.put("a", b"first"), 201)
+        os.rename(self.data, self.data + " gone")
+        shutil.rmtree(self.data + " gone")
+        wait_for("the node to say so", lambda: node.health()["status"] == "failing")
+        self.assertEqual(node.health()["reasons"], ["data_missing", "read_only"])
+        for answer in (node.put("b", b"second"), node.get("a"), node.ask("DELETE", "/v1/chunks/a")):
+            refused = self.expect(answer, 503, "unavailable").json()
+            self.assertIn("data directory", refused["detail"])
+            self.assertNotIn(self.data, json.dumps(refused))
+        self.assertFalse(os.path.exists(self.data))
+
     def test_second_process_is_told_who_holds_the_directory(self):
         node = self.start()
         second = run("--data", self.data, "--port", "0")

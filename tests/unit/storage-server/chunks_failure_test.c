@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <stdatomic.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 static atomic_int flush_error; /* errno of every fdatasync while it is not 0 */
@@ -104,6 +105,52 @@ static void full_disk_ends_writing_until_there_is_space(void **state) {
     must_put(f, "b", "words", 5);
 }
 
+static void expect_missing(struct fixture *f) {
+    bool created = false;
+    struct err e;
+    assert_false(put(f, "refused", "words", 5, &created, &e));
+    assert_int_equal(e.code, ERR_UNAVAILABLE);
+    assert_null(strchr(e.text, '/'));
+    assert_int_equal(chunks_conditions(f->chunks), CONDITION_DATA_MISSING);
+}
+
+/* Whoever writes into it meanwhile learns it at once, without a probe. */
+static void moved_directory_ends_writing_until_it_is_back(void **state) {
+    struct fixture *f = *state;
+    char aside[80];
+    struct err e;
+    must_put(f, "a", "words", 5);
+    (void)snprintf(aside, sizeof aside, "%s-aside", f->directory);
+    assert_int_equal(rename(f->directory, aside), 0);
+    expect_missing(f);
+    expect(f, "a", "words", 5);
+    assert_false(chunks_remove(f->chunks, "a", &e));
+    assert_int_equal(e.code, ERR_UNAVAILABLE);
+    assert_int_equal(mkdir(f->directory, 0700), 0); /* another one in its place is not it */
+    chunks_probe(f->chunks);
+    expect_missing(f);
+    assert_int_equal(rmdir(f->directory), 0);
+    assert_int_equal(rename(aside, f->directory), 0);
+    chunks_probe(f->chunks);
+    assert_int_equal(chunks_conditions(f->chunks), 0);
+    must_put(f, "b", "words", 5);
+}
+
+static void deleted_contents_end_writing_until_the_next_start(void **state) {
+    struct fixture *f = *state;
+    struct chunk_reader *r = NULL;
+    struct err e;
+    must_put(f, "a", "words", 5);
+    assert_true(file_clear_directory(f->directory, &e));
+    expect_missing(f);
+    assert_false(chunk_reader_open(&r, f->chunks, "a", CHUNK_FOR_CLIENT, &e));
+    assert_int_equal(e.code, ERR_UNAVAILABLE); /* not "there is none" */
+    chunks_probe(f->chunks);
+    expect_missing(f);
+    reopen(f, 0);
+    must_put(f, "a", "words", 5);
+}
+
 static void reserve_is_kept(void **state) {
     struct fixture *f = *state;
     int64_t capacity_bytes = 0;
@@ -148,6 +195,8 @@ int main(void) {
         FAILING(failed_flush_of_the_directory_ends_writing),
         FAILING(failed_write_ends_writing),
         FAILING(full_disk_ends_writing_until_there_is_space),
+        FAILING(moved_directory_ends_writing_until_it_is_back),
+        FAILING(deleted_contents_end_writing_until_the_next_start),
         FAILING(reserve_is_kept),
         FAILING(failed_read_is_not_taken_for_damage),
     };

@@ -21,6 +21,8 @@ static const struct row {
     {CONDITION_DISK_FULL,                                                "disk_full\nread_only",           "degraded", ERR_NO_SPACE,    ERR_NONE       },
     {CONDITION_READ_ERROR,                                               "io_error",                       "degraded", ERR_NONE,        ERR_NONE       },
     {CONDITION_WRITE_ERROR,                                              "io_error\nread_only",            "failing",  ERR_UNAVAILABLE, ERR_UNAVAILABLE},
+    {CONDITION_DATA_MISSING,                                             "data_missing\nread_only",        "failing",  ERR_UNAVAILABLE,
+     ERR_UNAVAILABLE                                                                                                                                   },
     {CONDITION_DRAINING,                                                 "draining",                       "degraded", ERR_UNAVAILABLE, ERR_UNAVAILABLE},
     {CONDITION_DRAINING | CONDITION_DISK_FULL,                           "disk_full\nread_only\ndraining", "degraded",
      ERR_UNAVAILABLE,                                                                                                                   ERR_UNAVAILABLE},
@@ -56,7 +58,7 @@ static void all_reasons_are_known(void **state) {
         assert_false(holds);
         count++;
     }
-    assert_int_equal(count, 4);
+    assert_int_equal(count, 5);
 }
 
 static void reserve_is_never_used(void **state) {
