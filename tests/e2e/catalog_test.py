@@ -100,7 +100,7 @@ class Channels(Test):
     def test_what_makes_no_sense_is_refused(self):
         self.publish()
         def put(name, body):
-            return self.grid.request("PUT", "/api/channels/" + name, body)
+            return self.grid.request("PUT", "/api/channels/" + name, body, {"Content-Type": "application/json"})
         self.problem(put("beta", {"version": "9.9.9"}), 404, "not_found")
         self.problem(put("beta", {"version": "one"}), 400, "invalid")
         self.problem(put("beta", {}), 400, "invalid")
