@@ -6,6 +6,8 @@ os.environ.setdefault("GRID_BUILD_DIR", os.path.join(ROOT, "build/release"))
 sys.path.insert(0, os.path.join(ROOT, "tests/e2e"))
 from grid import Grid, program, wait_for  # noqa: E402 (the path comes first)
 
+# What a master needs that so many agents of one address are not kept out.
+ROOM = ["--max-agents", "20000", "--bus-connections", "0", "--bus-connections-per-address", "0"]
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 

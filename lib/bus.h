@@ -14,19 +14,36 @@
 struct bus_server;
 struct bus_request; /* a message that is owed a reply; holding it parks the sender */
 
-/* Listens on address:port (0: pick one). At most max_parked requests are queued or held open at
- * once: the connections of further ones are not read until there is room. Oversize messages drop
- * the sender's connection, as do answers that a peer does not read, and two minutes without a
- * request. ERR_CONFLICT when the port is taken, ERR_INVALID for an address that is not this
- * machine's, ERR_DENIED for a port it may not use. */
-MUST_CHECK bool bus_server_open(struct bus_server **out, const char *address, int port,
-                                size_t max_parked, struct err *e);
+struct bus_server_options {
+    const char *address;
+    int port; /* 0: pick one */
+    /* At most so many requests are queued or held open at once: the connections of further ones are
+     * not read until there is room. */
+    size_t max_parked;
+    /* Connections beyond are closed at once, counted, and logged now and then; 0: no limit.
+     * Loopback counts like any address. */
+    size_t max_connections, max_connections_per_address;
+};
+
+/* Oversize messages drop the sender's connection, as do answers that a peer does not read, ten
+ * seconds without a greeting, and two minutes without a request. ERR_CONFLICT when the port is
+ * taken, ERR_INVALID for an address that is not this machine's, ERR_DENIED for a port it may not
+ * use. */
+MUST_CHECK bool bus_server_open(struct bus_server **out, const struct bus_server_options *options,
+                                struct err *e);
 int bus_server_port(const struct bus_server *s);
 
 /* The next request whose sender is still there, waiting at most timeout_ms (-1: for ever). NULL
  * on timeout and after bus_server_stop. Any thread. */
 struct bus_request *bus_server_next(struct bus_server *s, int64_t timeout_ms);
 size_t bus_server_parked(const struct bus_server *s);
+
+struct bus_connections {
+    size_t open;
+    uint64_t refused_total;       /* since the start, because there were too many in all */
+    uint64_t refused_per_address; /* and because there were too many from their address */
+};
+void bus_server_connections(const struct bus_server *s, struct bus_connections *out);
 
 const void *bus_request_bytes(const struct bus_request *r, size_t *length);
 /* Frees the bytes, for requests that are held for long. */

@@ -1,5 +1,8 @@
 #include "lib/bus_link.h"
+#include "lib/bus_places.h"
+#include "lib/clock.h"
 #include "lib/log.h"
+#include "lib/rate.h"
 #include "lib/text.h"
 
 #include <arpa/inet.h>
@@ -20,6 +23,7 @@ struct peer {
     struct bus_server *server;
     struct bus_link *link;
     char address[BUS_ADDRESS_SIZE];
+    bool admitted; /* it has a place until its link ends */
     /* guarded by the server's lock */
     LIST_ENTRY(peer) next;
     size_t references; /* the running link's, and one per request */
@@ -45,6 +49,10 @@ struct bus_server {
     int port;
     size_t max_parked;
     struct bus_signal signal; /* guards everything below */
+    struct bus_places places;
+    uint64_t refused_total, refused_per_address;
+    struct rate_bucket refusals_said;
+    unsigned refusals_unsaid;
     struct peers peers, leaving;
     struct requests ready, waiting;
     size_t ready_count, ready_bytes, parked;
@@ -168,6 +176,7 @@ static bool peer_idle(void *owner) {
 static void peer_closed(void *owner) {
     struct peer *p = owner;
     lock(p->server);
+    if (p->admitted) bus_places_give(&p->server->places, p->address);
     release_peer_unlock(p);
 }
 
@@ -198,6 +207,30 @@ static void peer_address(nng_stream *stream, char out[BUS_ADDRESS_SIZE]) {
         inet_ntop(AF_INET6, address.s_in6.sa_addr, out, BUS_ADDRESS_SIZE);
 }
 
+/* Lock held. Whoever is refused can come again at once, so that not each time is worth a line. */
+static void note_refusal(struct bus_server *s, const char *address, enum bus_refusal why) {
+    static const struct rate_limit limit = {.per_second = 0.1, .burst = 10};
+    bool full = why == BUS_FULL;
+    (*(full ? &s->refused_total : &s->refused_per_address))++;
+    if (!rate_take(&s->refusals_said, limit, 1, clock_monotonic_ms(), NULL)) {
+        s->refusals_unsaid++;
+        return;
+    }
+    log_warn("bus.connection_refused", "address=%s limit=%s unsaid_before=%u", address,
+             full ? "total" : "address", s->refusals_unsaid);
+    s->refusals_unsaid = 0;
+}
+
+/* Lock held. */
+static bool admit_peer(struct peer *p) {
+    struct bus_server *s = p->server;
+    if (s->closing || p->address[0] == '\0') return false;
+    enum bus_refusal why = bus_places_take(&s->places, p->address);
+    p->admitted = why == BUS_ADMITTED;
+    if (!p->admitted) note_refusal(s, p->address, why);
+    return p->admitted;
+}
+
 static void add_peer(struct bus_server *s, nng_stream *stream) {
     struct peer *p = memory_zeroed(1, sizeof *p);
     p->server = s;
@@ -205,7 +238,7 @@ static void add_peer(struct bus_server *s, nng_stream *stream) {
     peer_address(stream, p->address);
     p->link = bus_link_new(stream, &peer_kind, p);
     lock(s);
-    bool wanted = !s->closing && p->address[0] != '\0';
+    bool wanted = admit_peer(p);
     LIST_INSERT_HEAD(&s->peers, p, next);
     struct bus_link *link = bus_link_retain(p->link);
     unlock(s);
@@ -244,21 +277,22 @@ static bool listen_on(struct bus_server *s, const char *host, int port, struct e
     return false;
 }
 
-bool bus_server_open(struct bus_server **out, const char *address, int port, size_t max_parked,
+bool bus_server_open(struct bus_server **out, const struct bus_server_options *options,
                      struct err *e) {
     char host[BUS_HOST_SIZE];
     *out = NULL;
-    assert(max_parked > 0);
-    if (!bus_host(address, host, e)) return err_wrap(e, "bus");
+    assert(options->max_parked > 0);
+    if (!bus_host(options->address, host, e)) return err_wrap(e, "bus");
     OWN(bus_server) struct bus_server *s = memory_zeroed(1, sizeof *s);
     bus_signal_init(&s->signal);
-    s->max_parked = max_parked;
+    s->max_parked = options->max_parked;
+    bus_places_init(&s->places, options->max_connections, options->max_connections_per_address);
     LIST_INIT(&s->peers);
     LIST_INIT(&s->leaving);
     TAILQ_INIT(&s->ready);
     TAILQ_INIT(&s->waiting);
     bus_must(nng_aio_alloc(&s->accepting, accepted, s));
-    if (!listen_on(s, host, port, e)) return false;
+    if (!listen_on(s, host, options->port, e)) return false;
     nng_stream_listener_accept(s->listener, s->accepting);
     *out = TAKE(s);
     return true;
@@ -306,6 +340,13 @@ size_t bus_server_parked(const struct bus_server *s) {
     size_t parked = s->parked;
     pthread_mutex_unlock(mutex);
     return parked;
+}
+
+void bus_server_connections(const struct bus_server *s, struct bus_connections *out) {
+    pthread_mutex_t *mutex = (pthread_mutex_t *)&s->signal.lock;
+    pthread_mutex_lock(mutex);
+    *out = (struct bus_connections){s->places.taken, s->refused_total, s->refused_per_address};
+    pthread_mutex_unlock(mutex);
 }
 
 const void *bus_request_bytes(const struct bus_request *r, size_t *length) {
@@ -403,6 +444,7 @@ void bus_server_close(struct bus_server *s) {
     unlock(s);
     nng_stream_listener_free(s->listener);
     nng_aio_free(s->accepting);
+    bus_places_fini(&s->places);
     bus_signal_fini(&s->signal);
     free(s);
 }

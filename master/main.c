@@ -181,7 +181,14 @@ static void open_inbox(struct master *m) {
 }
 
 static bool open_bus(struct master *m, const struct address *at, struct err *e) {
-    if (!bus_server_open(&m->bus, at->host, at->port, (size_t)m->settings->max_agents, e)) {
+    const struct settings *s = m->settings;
+    const struct bus_server_options options = {.address = at->host,
+                                               .port = at->port,
+                                               .max_parked = (size_t)s->max_agents,
+                                               .max_connections = (size_t)s->bus_connections,
+                                               .max_connections_per_address =
+                                                   (size_t)s->bus_connections_per_address};
+    if (!bus_server_open(&m->bus, &options, e)) {
         err_wrap(e, "bus");
         return err_hint(e, "another master runs already, or choose another port with --bus PORT");
     }
@@ -350,6 +357,10 @@ static bool check_settings(const struct settings *s, int rest, int argc, char **
                        "--heartbeat, --suspect-after and --lost-after must grow in this order");
     if (s->max_agents < 1 || s->http_workers < 4)
         return err_set(e, ERR_USAGE, "--max-agents is at least 1, --http-workers at least 4");
+    if (s->bus_connections < 0 || s->bus_connections_per_address < 0)
+        return err_set(e, ERR_USAGE,
+                       "--bus-connections and --bus-connections-per-address are 0 (any number) or "
+                       "more");
     if (strcmp(s->require_signature, "auto") != 0 && strcmp(s->require_signature, "on") != 0 &&
         strcmp(s->require_signature, "off") != 0)
         return err_set(e, ERR_USAGE, "--require-signature %s: one of auto, on, off",

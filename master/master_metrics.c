@@ -35,6 +35,14 @@ static struct metric heartbeats = {.name = "grid_heartbeats_total",
 static struct metric parked = {.name = "grid_heartbeats_parked",
                                .help = "Heartbeats waiting for news or the end of their interval.",
                                .type = METRIC_GAUGE};
+static struct metric connections = {.name = "grid_bus_connections",
+                                    .help = "Connections of agents that are open.",
+                                    .type = METRIC_GAUGE};
+static struct metric refused = {
+    .name = "grid_bus_connections_refused_total",
+    .help = "Connections closed at once, by the limit they met: total, address.",
+    .type = METRIC_COUNTER,
+    .labels = {"limit"}};
 static struct metric build_info = {.name = "grid_build_info",
                                    .help = "Always 1; the label tells the version.",
                                    .type = METRIC_GAUGE,
@@ -48,12 +56,22 @@ struct metric *const master_metrics[] = {&metric_http_seconds,
                                          &binaries,
                                          &heartbeats,
                                          &parked,
+                                         &connections,
+                                         &refused,
                                          &build_info};
 const size_t master_metric_count = sizeof master_metrics / sizeof master_metrics[0];
 
 void master_metrics_setup(void) {
     metric_http_seconds.bound_count = metric_seconds_bound_count;
     metric_db_commit_seconds.bound_count = metric_seconds_bound_count;
+}
+
+static void set_connections(const struct master *m) {
+    struct bus_connections c;
+    bus_server_connections(m->bus, &c);
+    metric_set(&connections, (double)c.open, NULL, NULL);
+    metric_set(&refused, (double)c.refused_total, "total", NULL);
+    metric_set(&refused, (double)c.refused_per_address, "address", NULL);
 }
 
 void master_metrics_render(const struct master *m, struct text *out) {
@@ -71,6 +89,7 @@ void master_metrics_render(const struct master *m, struct text *out) {
     free(list);
     metric_set(&heartbeats, (double)inbox_heartbeats(m->inbox), NULL, NULL);
     metric_set(&parked, (double)inbox_parked(m->inbox), NULL, NULL);
+    set_connections(m);
     metric_set(&build_info, 1, GRID_VERSION, NULL);
     metrics_render(master_metrics, master_metric_count, out);
 }

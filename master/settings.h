@@ -16,6 +16,8 @@ struct settings {
     char log_level[8];
     int64_t http_workers;
     int64_t max_agents;
+    int64_t bus_connections; /* 0: no limit, as for the next */
+    int64_t bus_connections_per_address;
     int64_t scan_interval_ms; /* full rescan of the drop box; changes are seen at once through
                                  inotify */
     int64_t heartbeat_ms;     /* how long a heartbeat is parked */

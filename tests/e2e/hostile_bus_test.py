@@ -188,5 +188,27 @@ class Bus(unittest.TestCase):
         self.assertEqual(self.grid.show("a-1")["status"], "revoked")
 
 
+class Crowd(unittest.TestCase):
+    MOST = 8
+
+    def metric(self, name):
+        words = self.grid.request("GET", "/metrics").body.decode()
+        return int(next(line.split()[1] for line in words.splitlines() if line.startswith(name + " ")))
+
+    def test_one_address_takes_no_more_than_its_places(self):
+        self.grid = Grid(self, ["--bus-connections-per-address", str(self.MOST)])
+        enemies = [socket.create_connection(address_of(self.grid.master.bus), PATIENCE_S, ("127.0.0.9", 0))
+                   for _ in range(3 * self.MOST)]
+        for enemy in enemies:
+            self.addCleanup(enemy.close)
+        self.assertEqual([enemy.recv(8) for enemy in enemies], [ANSWER] * self.MOST + [b""] * 2 * self.MOST)
+        self.assertEqual(self.metric('grid_bus_connections_refused_total{limit="address"}'), 2 * self.MOST)
+        self.grid.publish("1.0.0")
+        self.grid.agent("a-1")
+        self.grid.wait_healthy("a-1", "1.0.0")
+        self.assertEqual(self.metric("grid_bus_connections"), self.MOST + 1)
+        self.assertIn("bus.connection_refused address=127.0.0.9 limit=address", self.grid.master.err())
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -136,7 +136,8 @@ class Options(unittest.TestCase):
         for arguments, words in ((["--colour"], "colour"), (["extra"], "extra"), (["--heartbeat", "soon"], "heartbeat"),
                                  (["--heartbeat", "10s", "--suspect-after", "5s"], "suspect-after"), (["--http", "0.0.0.0:0"], "insecure"),
                                  (["--bus", "0.0.0.0:0"], "insecure"), (["--http", "99999"], "65535"), (["--bus", "x:y"], "65535"), (["--require-signature", "maybe"], "auto, on, off"),
-                                 (["--log-level", "loud"], "debug"), (["--log-format", "xml"], "json"), (["--max-agents", "0"], "max-agents")):
+                                 (["--log-level", "loud"], "debug"), (["--log-format", "xml"], "json"), (["--max-agents", "0"], "max-agents"),
+                                 (["--bus-connections-per-address", "-1"], "bus-connections-per-address")):
             said = self.run_master(*arguments, "--state", self.directory + "/state")
             self.assertEqual(said.returncode, 2, (arguments, said.stderr))
             self.assertIn(words, said.stderr)

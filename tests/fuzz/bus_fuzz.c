@@ -29,7 +29,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
     pthread_t thread;
     (void)argc;
     (void)argv;
-    bool opened = bus_server_open(&server, "127.0.0.1", 0, 16, &e);
+    const struct bus_server_options options = {.address = "127.0.0.1", .max_parked = 16};
+    bool opened = bus_server_open(&server, &options, &e);
     assert(opened);
     int failed = pthread_create(&thread, NULL, answer_all, NULL);
     assert(!failed);

@@ -205,8 +205,8 @@ __attribute__((unused)) static bool tiny_saw(struct tiny_master *m, const char *
 }
 
 static bool tiny_listen(struct tiny_master *m, int port, struct err *e) {
-    return bus_server_open(&m->bus, "127.0.0.1", port, 16, e) &&
-           pthread_create(&m->thread, NULL, tiny_run, m) == 0;
+    const struct bus_server_options bus = {.address = "127.0.0.1", .port = port, .max_parked = 16};
+    return bus_server_open(&m->bus, &bus, e) && pthread_create(&m->thread, NULL, tiny_run, m) == 0;
 }
 
 static void tiny_silence(struct tiny_master *m) {

@@ -21,10 +21,28 @@
 #define PATIENCE_MS 20000 /* for what must happen */
 #define MANY 500
 
+static bool try_server(struct bus_server **out, const char *address, int port, size_t max_parked,
+                       struct err *e) {
+    const struct bus_server_options options = {
+        .address = address, .port = port, .max_parked = max_parked};
+    return bus_server_open(out, &options, e);
+}
+
 static struct bus_server *open_server(const char *address, int port, size_t max_parked) {
     struct err e = {0};
     struct bus_server *s = NULL;
-    if (!bus_server_open(&s, address, port, max_parked, &e)) fail_msg("%s", e.text);
+    if (!try_server(&s, address, port, max_parked, &e)) fail_msg("%s", e.text);
+    return s;
+}
+
+static struct bus_server *open_limited_server(size_t max, size_t max_per_address) {
+    struct err e = {0};
+    struct bus_server *s = NULL;
+    const struct bus_server_options options = {.address = LOCAL,
+                                               .max_parked = 16,
+                                               .max_connections = max,
+                                               .max_connections_per_address = max_per_address};
+    if (!bus_server_open(&s, &options, &e)) fail_msg("%s", e.text);
     return s;
 }
 
@@ -257,7 +275,7 @@ static void a_taken_port_is_a_conflict(void **state) {
     OWN(bus_server) struct bus_server *s = open_server(LOCAL, 0, 4);
     char port[16];
     snprintf(port, sizeof port, ":%d", bus_server_port(s));
-    assert_false(bus_server_open(&second, LOCAL, bus_server_port(s), 4, &e));
+    assert_false(try_server(&second, LOCAL, bus_server_port(s), 4, &e));
     assert_null(second);
     assert_int_equal(e.code, ERR_CONFLICT);
     assert_non_null(strstr(e.text, port));
@@ -274,7 +292,7 @@ static void addresses_that_cannot_be_are_refused(void **state) {
         struct bus_server *s = NULL;
         assert_false(bus_client_open(&c, wrong[i], 7000, &e));
         assert_int_equal(e.code, ERR_INVALID);
-        assert_false(bus_server_open(&s, wrong[i], 0, 4, &e));
+        assert_false(try_server(&s, wrong[i], 0, 4, &e));
         assert_int_equal(e.code, ERR_INVALID);
     }
     struct err e = {0};
@@ -282,7 +300,7 @@ static void addresses_that_cannot_be_are_refused(void **state) {
     struct bus_server *s = NULL;
     assert_false(bus_client_open(&c, LOCAL, 0, &e));
     assert_false(bus_client_open(&c, LOCAL, 65536, &e));
-    assert_false(bus_server_open(&s, "203.0.113.1", 0, 4, &e)); /* nobody's here */
+    assert_false(try_server(&s, "203.0.113.1", 0, 4, &e)); /* nobody's here */
     assert_int_equal(e.code, ERR_INVALID);
     assert_non_null(strstr(e.text, "203.0.113.1"));
 }
@@ -290,7 +308,7 @@ static void addresses_that_cannot_be_are_refused(void **state) {
 static bool ipv6_missing(void) {
     struct err e = {0};
     OWN(bus_server) struct bus_server *s = NULL;
-    if (bus_server_open(&s, "::1", 0, 1, &e)) return false;
+    if (try_server(&s, "::1", 0, 1, &e)) return false;
     print_message("no IPv6 on this machine: skipped (%s)\n", e.text);
     return true;
 }
@@ -335,12 +353,20 @@ static void localhost_is_found_in_either_family(void **state) {
     assert_true(refusing >= 0);
 }
 
-static int raw_connect(int port) {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+/* From 127.0.0.`host`. */
+static int raw_connect_from(uint32_t host, int port) {
+    struct sockaddr_in from = {.sin_family = AF_INET};
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
+    from.sin_addr.s_addr = htonl(INADDR_LOOPBACK - 1 + host);
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    assert_int_equal(bind(fd, (struct sockaddr *)&from, sizeof from), 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
     return fd;
+}
+
+static int raw_connect(int port) {
+    return raw_connect_from(1, port);
 }
 
 static void raw_send(int fd, const void *bytes, size_t length) {
@@ -523,6 +549,61 @@ static void a_request_gets_the_place_of_one_whose_peer_left(void **state) {
     shutdown(leaver, SHUT_WR);
     raw_expect_end(leaver);
     reply_words(take_words(s, "2"), "");
+}
+
+static int greeted_from(uint32_t host, struct bus_server *s) {
+    int fd = raw_connect_from(host, bus_server_port(s));
+    raw_expect(fd, replier, sizeof replier);
+    return fd;
+}
+
+static struct bus_connections connections_of(const struct bus_server *s) {
+    struct bus_connections c;
+    bus_server_connections(s, &c);
+    return c;
+}
+
+/* Until its end has been noticed, a connection keeps its place. */
+static void wait_until_open(const struct bus_server *s, size_t count) {
+    for (int i = 0; i < PATIENCE_MS / 10 && connections_of(s).open != count; i++) usleep(10000);
+    assert_int_equal(connections_of(s).open, count);
+}
+
+static void an_address_with_too_many_connections_is_refused_others_are_not(void **state) {
+    (void)state;
+    OWN(bus_server) struct bus_server *s = open_limited_server(0, 2);
+    OWN_FD int first = greeted_from(2, s);
+    OWN_FD int second = greeted_from(2, s);
+    OWN_FD int third = raw_connect_from(2, bus_server_port(s));
+    raw_expect_end(third);
+    OWN_FD int other = greeted_from(3, s);
+    assert_int_equal(connections_of(s).open, 3);
+    assert_int_equal(connections_of(s).refused_per_address, 1);
+    assert_int_equal(connections_of(s).refused_total, 0);
+    shutdown(first, SHUT_RDWR);
+    wait_until_open(s, 2);
+    OWN_FD int again = greeted_from(2, s);
+    assert_int_equal(connections_of(s).open, 3);
+}
+
+static void beyond_so_many_connections_in_all_any_address_is_refused(void **state) {
+    (void)state;
+    OWN(bus_server) struct bus_server *s = open_limited_server(3, 0);
+    OWN_FD int first = greeted_from(2, s);
+    OWN_FD int second = greeted_from(3, s);
+    OWN(bus_client) struct bus_client *c = client_of(s);
+    exchange(s, c, 1);
+    for (uint32_t host = 4; host < 24; host++) {
+        OWN_FD int refused = raw_connect_from(host, bus_server_port(s));
+        raw_expect_end(refused);
+    }
+    assert_int_equal(connections_of(s).open, 3);
+    assert_int_equal(connections_of(s).refused_total, 20);
+    exchange(s, c, 2);
+    shutdown(first, SHUT_RDWR);
+    wait_until_open(s, 2);
+    OWN_FD int again = greeted_from(4, s);
+    assert_int_equal(connections_of(s).refused_total, 20);
 }
 
 /* Ids that never end would be a path through endless devices. */
@@ -805,6 +886,8 @@ int main(void) {
         cmocka_unit_test(an_oversize_answer_is_not_sent),
         cmocka_unit_test(garbage_on_the_port_does_not_disturb),
         cmocka_unit_test(a_request_gets_the_place_of_one_whose_peer_left),
+        cmocka_unit_test(an_address_with_too_many_connections_is_refused_others_are_not),
+        cmocka_unit_test(beyond_so_many_connections_in_all_any_address_is_refused),
         cmocka_unit_test(a_request_of_endless_ids_is_dropped),
         cmocka_unit_test(idle_and_wake),
         cmocka_unit_test(another_thread_wakes),

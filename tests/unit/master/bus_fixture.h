@@ -61,7 +61,9 @@ static inline void post_open_agents(struct post *p) {
 /* The master's half of the bus, as main.c starts it. */
 static inline void post_open(struct post *p, int port) {
     struct err error = {0};
-    assert_ok(bus_server_open(&p->bus, "127.0.0.1", port, 2000, &error));
+    const struct bus_server_options bus = {
+        .address = "127.0.0.1", .port = port, .max_parked = 2000};
+    assert_ok(bus_server_open(&p->bus, &bus, &error));
     p->options.bus = p->bus;
     p->options.keys = p->f->keys;
     p->options.agents = p->f->agents;
