@@ -209,7 +209,7 @@ static bool is_current(const struct token *t, int64_t now_wall_ms) {
 
 bool tokens_authenticate(struct db *db, const char *secret, int64_t now_wall_ms,
                          enum http_role *role, char principal[64], struct err *e) {
-    struct token t;
+    struct token t = {0};
     if (!find_secret(db, "gt", secret, &t, e)) return false;
     bool valid =
         strcmp(t.kind, "api") == 0 && is_current(&t, now_wall_ms) && http_role_parse(t.role, role);
@@ -220,7 +220,7 @@ bool tokens_authenticate(struct db *db, const char *secret, int64_t now_wall_ms,
 
 bool tokens_may_join(struct db *db, const char *secret, int64_t now_wall_ms, char principal[64],
                      struct err *e) {
-    struct token t;
+    struct token t = {0};
     if (!find_secret(db, "gj", secret, &t, e)) return false;
     bool valid = strcmp(t.kind, "join") == 0 && is_current(&t, now_wall_ms) && t.uses_left != 0;
     snprintf(principal, 64, "join:%s", t.id);

@@ -113,7 +113,8 @@ static void begin_counting(struct watch *w) {
     DIR *directory = opendir(path);
     if (directory == NULL) return;
     for (const struct dirent *entry; (entry = readdir(directory)) != NULL;)
-        if (entry->d_name[0] != '.') ptrace(PTRACE_INTERRUPT, atoi(entry->d_name), 0, 0);
+        if (entry->d_name[0] != '.')
+            ptrace(PTRACE_INTERRUPT, (pid_t)strtol(entry->d_name, NULL, 10), 0, 0);
     closedir(directory);
 }
 

@@ -195,13 +195,12 @@ static void a_change_reaches_the_master_beside_the_parked_heartbeat(void **unuse
 static void every_heartbeat_tells_the_time_of_its_sending(void **unused) {
     (void)unused;
     int64_t before_ms = clock_wall_ms();
-    long long told_ms = 0;
+    static const char begin[] = "{\"clock_ms\":";
     start_link(0);
     wait_until(tiny_saw(&master, "first"));
-    assert_true(tiny_saw(&master, "{\"clock_ms\":"));
+    assert_true(tiny_saw(&master, begin));
     pthread_mutex_lock(&master.lock);
-    assert_int_equal(
-        sscanf(master.last_report, "{\"clock_ms\":%lld,\"type\":\"heartbeat\"", &told_ms), 1);
+    int64_t told_ms = strtoll(master.last_report + strlen(begin), NULL, 10);
     pthread_mutex_unlock(&master.lock);
     assert_in_range(told_ms, before_ms, clock_wall_ms());
 }
