@@ -26,11 +26,23 @@ static bool set_wal(struct db_connection *c, struct err *e) {
     return db_connection_run(c, "PRAGMA synchronous=FULL", e);
 }
 
+/* A full disk has no room to make the log and its index: they stay when the database is closed, the
+ * log empty, so that it can be opened and read again. */
+static bool keep_log(struct db_connection *c, struct err *e) {
+    int on = 1;
+    return sqlite3_file_control(c->handle, "main", SQLITE_FCNTL_PERSIST_WAL, &on) == SQLITE_OK ||
+           db_fail(c, e);
+}
+
+static void empty_log_on_close(struct db_connection *c) {
+    if (c != NULL) sqlite3_exec(c->handle, "PRAGMA journal_size_limit=0", NULL, NULL, NULL);
+}
+
 static bool open_writer(struct db *db, struct err *e) {
     return create_private(db->path, true, e) &&
            db_connection_open(&db->writer, db->path, false, e) &&
            db_connection_check(db->writer, e) && set_wal(db->writer, e) &&
-           db_migrate(db->writer, &db->options, e) &&
+           keep_log(db->writer, e) && db_migrate(db->writer, &db->options, e) &&
            db_connection_run(db->writer, "PRAGMA foreign_keys=ON", e) &&
            db_connection_prepare(db->writer, &db->options, e);
 }
@@ -59,6 +71,7 @@ void db_close(struct db *db) {
         db_connection_close(c);
     }
     assert(db->readers == 0); /* nobody reads any more */
+    empty_log_on_close(db->writer);
     db_connection_close(db->writer);
     pthread_cond_destroy(&db->pool_returned);
     pthread_mutex_destroy(&db->pool_lock);

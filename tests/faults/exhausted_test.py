@@ -2,7 +2,7 @@
 import contextlib, functools, hashlib, http.client, itertools, os, resource, signal, socket, threading, unittest
 
 import checker, machine
-from grid import Grid, processes_of, wait_for
+from grid import Grid, here, processes_of, wait_for
 from ledger import Ledger
 
 NODE = "a-1/0"
@@ -160,6 +160,20 @@ class FullDisks(Case):
         os.remove(filler)
         wait_for("space to be seen", lambda: self.label("after").status == 200)
         checker.check(self.grid, self.ledger, "master's disk full")
+
+    def test_master_starts_on_its_full_disk_after_an_orderly_stop(self):
+        self.assertEqual(self.label("before").status, 200)
+        self.grid.master.stop()
+        filler = self.disks["master"].fill()
+        self.grid.start_master()
+        self.grid.wait_healthy("a-1", "1.0.0")
+        binary = "/binaries/storage-server-1.0.0-" + here()
+        self.assertEqual(self.grid.request("GET", binary, token=None).status, 200)
+        refused = self.label("full")
+        self.assertEqual((refused.status, refused.json()["code"]), (507, "no_space"), refused.body)
+        os.remove(filler)
+        wait_for("space to be seen", lambda: self.label("after").status == 200)
+        checker.check(self.grid, self.ledger, "master started on a full disk")
 
     def test_full_disk_of_agent_and_node_keeps_version_and_chunks(self):
         self.assertEqual(self.put("before")[0], 201)
