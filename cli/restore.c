@@ -12,6 +12,7 @@
 
 #define MANIFEST "MANIFEST"
 #define DATABASE "grid.db"
+#define DATABASE_LOG "grid.db-wal" /* of another database, it would damage the restored one */
 #define LOCK "lock"
 #define WORK "restore.tmp"
 #define MANIFEST_MAX_BYTES (64 * 1024 * 1024)
@@ -59,6 +60,7 @@ static bool exists(const char *directory, const char *name) {
 
 static bool check_empty(const char *state, struct err *e) {
     const char *held = exists(state, DATABASE) ? DATABASE : NULL;
+    if (held == NULL && exists(state, DATABASE_LOG)) held = DATABASE_LOG;
     for (size_t i = 0; i < DIRECTORY_COUNT && held == NULL; i++)
         if (exists(state, directories[i])) held = directories[i];
     if (held == NULL) return true;

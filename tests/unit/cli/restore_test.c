@@ -6,6 +6,7 @@
 
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static void only_parts_of_a_backup_have_allowed_names(void **state) {
     (void)state;
@@ -145,6 +146,16 @@ static void never_touches_a_state_that_is_there(void **state) {
     assert_string_equal(content.data, "mine");
 }
 
+static void mixes_no_restored_database_with_the_log_of_another(void **state) {
+    (void)state;
+    struct err e = {0};
+    make_archive(whole, WHOLE_MANIFEST);
+    assert_true(file_make_directory(TEMPORARY("state"), 0700, &e));
+    put(TEMPORARY("state/grid.db-wal"), "");
+    refuse("grid.db-wal", ERR_CONFLICT);
+    assert_int_equal(access(TEMPORARY("state/grid.db"), F_OK), -1);
+}
+
 static void never_touches_a_state_in_use(void **state) {
     (void)state;
     struct err e = {0};
@@ -164,6 +175,7 @@ int main(void) {
         IN_TEMPORARY(a_check_leaves_nothing_behind),
         IN_TEMPORARY(refuses_damage_and_strangers),
         IN_TEMPORARY(never_touches_a_state_that_is_there),
+        IN_TEMPORARY(mixes_no_restored_database_with_the_log_of_another),
         IN_TEMPORARY(never_touches_a_state_in_use),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
