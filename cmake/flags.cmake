@@ -13,8 +13,11 @@ if("${CMAKE_C_FLAGS} ${CMAKE_C_FLAGS_${type}}" MATCHES "NDEBUG")
                       "Next: remove -DNDEBUG from CMAKE_C_FLAGS or CMAKE_C_FLAGS_${type}.")
 endif()
 
-# What programs say of their source does not depend on where it lay.
-add_compile_options(-ffile-prefix-map=${CMAKE_SOURCE_DIR}=.)
+# The same source gives the same bytes wherever it lies, and whether the compiler is told its path from the
+# root or, as ccache may do, from the build folder.
+file(RELATIVE_PATH source_from_build ${CMAKE_BINARY_DIR} ${CMAKE_SOURCE_DIR})
+add_compile_options(-ffile-prefix-map=${CMAKE_SOURCE_DIR}/=./
+                    -ffile-prefix-map=${source_from_build}=./)
 add_compile_definitions(_GNU_SOURCE)
 add_link_options(LINKER:--as-needed)
 find_package(Threads REQUIRED)
