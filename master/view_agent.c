@@ -109,7 +109,8 @@ static const struct json_schema agent_schema = JSON_SCHEMA(struct agent_json, ag
 
 #define COPY(target, source) copy((target), sizeof(target), (source))
 static void copy(char *target, size_t size, const char *source) {
-    size_t length = strnlen(source, size - 1);
+    size_t length = strlen(source);
+    if (length >= size) length = size - 1;
     memcpy(target, source, length);
     target[length] = '\0';
 }
