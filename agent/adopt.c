@@ -102,7 +102,12 @@ static bool answers_as_ours(const struct node_note *note, const char *data, cons
     return proven;
 }
 
-static void examine_held(int lock_fd, const char *data, const char *node_id,
+/* Nobody else knows the nonce: it was made for this start, and only that process was given it. */
+static bool is_recorded(const struct node_note *note, const char *node_id, const char *nonce) {
+    return nonce[0] != '\0' && strcmp(note->nonce, nonce) == 0 && strcmp(note->id, node_id) == 0;
+}
+
+static void examine_held(int lock_fd, const char *data, const char *node_id, const char *nonce,
                          struct adopt_result *out) {
     struct err e = {0};
     struct node_note *note = &out->note;
@@ -116,13 +121,16 @@ static void examine_held(int lock_fd, const char *data, const char *node_id,
                 (long long)note->pid);
         return;
     }
-    if (!is_that_process(note, data, out) || !answers_as_ours(note, data, node_id, out)) return;
-    out->verdict = ADOPT_OURS;
+    if (!is_that_process(note, data, out)) return;
+    bool answers = answers_as_ours(note, data, node_id, out);
+    if (!answers && !is_recorded(note, node_id, nonce)) return;
+    out->verdict = answers ? ADOPT_OURS : ADOPT_SILENT;
     out->pidfd = TAKE_FD(pidfd);
 }
 
-void adopt_examine(const char *data, const char *node_id, struct adopt_result *out) {
+void adopt_examine(const char *data, const char *node_id, const char *nonce,
+                   struct adopt_result *out) {
     *out = (struct adopt_result){.verdict = ADOPT_FREE, .pidfd = -1};
     OWN_FD int fd = open_lock(data);
-    if (fd >= 0 && held(fd)) examine_held(fd, data, node_id, out);
+    if (fd >= 0 && held(fd)) examine_held(fd, data, node_id, nonce, out);
 }

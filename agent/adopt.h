@@ -11,18 +11,23 @@ enum adopt_verdict {
     ADOPT_FREE, /* nobody holds the directory */
     ADOPT_OURS, /* proven: lock held, pid, start time and boot agree with its note, /healthz returns
                    the nonce */
+    ADOPT_SILENT, /* ours as well, and it does not answer: the nonce in its note is the one that the
+                     record of its start has */
     ADOPT_FOREIGN, /* somebody holds it and is not proven to be ours: neither touched nor doubled */
 };
 
 struct adopt_result {
     enum adopt_verdict verdict;
-    struct node_note note; /* ADOPT_OURS */
-    int pidfd;             /* ADOPT_OURS: the caller's; -1 otherwise */
-    char reason[256];      /* ADOPT_FOREIGN: what does not agree, naming the pid when it is known */
+    struct node_note note; /* ADOPT_OURS, ADOPT_SILENT */
+    int pidfd;             /* ADOPT_OURS, ADOPT_SILENT: the caller's; -1 otherwise */
+    char reason[256]; /* ADOPT_SILENT, ADOPT_FOREIGN: what is not as it should be, naming the pid
+                         when it is known */
 };
 
-/* data: the node's data directory. node_id: what the process must call itself. */
-void adopt_examine(const char *data, const char *node_id, struct adopt_result *out);
+/* data: the node's data directory. node_id: what the process must call itself. nonce: what the last
+ * one was started with, "" when that is not known. */
+void adopt_examine(const char *data, const char *node_id, const char *nonce,
+                   struct adopt_result *out);
 
 /* Only the first step, without waiting: whether somebody holds the directory. */
 bool adopt_is_held(const char *data);

@@ -160,11 +160,22 @@ static void adopt(struct node *n, struct adopt_result *found, int64_t now_ms) {
         snprintf(n->record.version, sizeof n->record.version, "%s", note->version);
         snprintf(n->record.nonce, sizeof n->record.nonce, "%.64s", note->nonce);
     }
-    n->record.port = note->port;
+    if (note->port > 0) n->record.port = note->port;
     node_become_running(n, (pid_t)note->pid, TAKE_FD(found->pidfd), adopt_age_ms(note->start_time),
                         now_ms);
     log_info("node.adopted", "node=%s pid=%d port=%" PRId64 " version=%s", n->id, (int)n->pid,
              note->port, note->version);
+}
+
+/* One that listens has worked once: it is unhealthy now, and restarted when it stays silent. One
+ * that does not yet has the time of a start. */
+static void adopt_silent(struct node *n, struct adopt_result *found, int64_t now_ms) {
+    log_warn("node.silent", "node=%s reason=%s", n->id, found->reason);
+    adopt(n, found, now_ms);
+    if (found->note.port <= 0) return;
+    n->facts->proven = true;
+    n->facts->health = HEALTH_BAD;
+    n->health_reasons = text_duplicate(found->reason);
 }
 
 static void take_examination(struct node *n, struct adopt_result *found, int64_t now_ms) {
@@ -172,6 +183,9 @@ static void take_examination(struct node *n, struct adopt_result *found, int64_t
     switch (found->verdict) {
     case ADOPT_OURS:
         adopt(n, found, now_ms);
+        break;
+    case ADOPT_SILENT:
+        if (++n->strikes >= STRIKES) adopt_silent(n, found, now_ms);
         break;
     case ADOPT_FREE:
         become_down(n);

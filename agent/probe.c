@@ -101,7 +101,7 @@ static void find_answer(struct probe_answer *a) {
         a->may_stop = health_may_stop(q->port, &a->reasons);
         break;
     case PROBE_EXAMINE:
-        adopt_examine(q->data, q->node_id, &a->adopted);
+        adopt_examine(q->data, q->node_id, q->nonce, &a->adopted);
         break;
     }
 }

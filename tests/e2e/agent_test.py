@@ -100,16 +100,30 @@ class Survival(unittest.TestCase):
         by_hand.stop()
         self.grid.wait_healthy("a-1", "1.0.0")
 
-    def test_hung_node_is_not_doubled_and_adopted_when_it_wakes(self):
+    def hang_across_a_restart(self, *options):
+        """A node that hangs from before the agent's restart."""
         agent = self.grid.agent("a-1")
         node = self.grid.wait_healthy("a-1", "1.0.0")["nodes"][0]
         os.kill(node["pid"], signal.SIGSTOP)
         agent.kill()
-        self.grid.agent("a-1")
+        self.grid.agent("a-1", *options)
         wait_reason(self.grid, "a-1", "pid %d" % node["pid"])
         self.assertEqual(processes_of(self.grid.directory), [node["pid"]])
+        return node
+
+    def test_hung_node_is_adopted_as_unhealthy_and_well_when_it_wakes(self):
+        node = self.hang_across_a_restart("--restart-hung-after", "10m")
+        shown = self.grid.nodes("a-1")[0]
+        self.assertEqual((shown["state"], shown["pid"]), ("unhealthy", node["pid"]))
         os.kill(node["pid"], signal.SIGCONT)
         self.assertEqual(self.grid.wait_healthy("a-1", "1.0.0")["nodes"][0]["pid"], node["pid"])
+
+    def test_hung_node_is_restarted_by_the_next_agent(self):
+        node = self.hang_across_a_restart("--restart-hung-after", "2s")
+        wait_for("another process", lambda: self.grid.nodes("a-1")[0]["pid"] not in (0, node["pid"]))
+        now = self.grid.wait_healthy("a-1", "1.0.0")["nodes"][0]
+        self.assertEqual((now["port"], now["restarts"]), (node["port"], 1))
+        self.assertEqual(processes_of(self.grid.directory), [now["pid"]])
 
 
 class Stopping(unittest.TestCase):

@@ -12,6 +12,7 @@
 
 static struct http_server *server;
 static const char *answered_nonce;
+static const char *recorded_nonce;
 static struct node_note truth;
 static char data[300];
 static struct adopt_result found;
@@ -34,6 +35,7 @@ static int setup(void **unused) {
     http_client_setup();
     assert_ok(http_server_start(&server, &options, &place.e));
     answered_nonce = NONCE;
+    recorded_nonce = "";
     truth = (struct node_note){.pid = getpid(),
                                .start_time = adopt_start_time(getpid()),
                                .port = http_server_port(server),
@@ -65,7 +67,7 @@ static enum adopt_verdict examine(const struct node_note *note) {
     write_file(path, line, (size_t)length);
     lock_fd = open(path, O_RDWR | O_CLOEXEC);
     assert_int_equal(flock(lock_fd, LOCK_EX | LOCK_NB), 0);
-    adopt_examine(data, "agent-1/0", &found);
+    adopt_examine(data, "agent-1/0", recorded_nonce, &found);
     if (found.pidfd >= 0) close(found.pidfd);
     close(lock_fd);
     lock_fd = -1;
@@ -89,10 +91,10 @@ static void who_proves_everything_is_ours(void **unused) {
 static void an_unlocked_directory_is_free_whatever_its_note_says(void **unused) {
     (void)unused;
     assert_int_equal(examine(&truth), ADOPT_OURS);
-    adopt_examine(data, "agent-1/0", &found);
+    adopt_examine(data, "agent-1/0", "", &found);
     assert_int_equal(found.verdict, ADOPT_FREE);
     assert_false(adopt_is_held(data));
-    adopt_examine("/nonexistent", "agent-1/0", &found);
+    adopt_examine("/nonexistent", "agent-1/0", "", &found);
     assert_int_equal(found.verdict, ADOPT_FREE);
 }
 
@@ -152,6 +154,33 @@ static void who_does_not_listen_yet_is_asked_again_later(void **unused) {
     assert_foreign(&lie, "does not listen");
 }
 
+static void who_is_silent_and_was_started_with_the_recorded_nonce_is_ours(void **unused) {
+    (void)unused;
+    struct node_note silent = truth;
+    recorded_nonce = NONCE;
+    silent.port = 1;
+    assert_int_equal(examine(&silent), ADOPT_SILENT);
+    assert_true(found.pidfd >= 0);
+    assert_non_null(strstr(found.reason, "does not answer"));
+    silent.port = 0;
+    assert_int_equal(examine(&silent), ADOPT_SILENT);
+    assert_int_equal(examine(&truth), ADOPT_OURS);
+    recorded_nonce = "6060";
+    assert_foreign(&silent, "does not listen yet");
+}
+
+static void the_recorded_nonce_alone_proves_nothing(void **unused) {
+    (void)unused;
+    struct node_note lie = truth;
+    recorded_nonce = NONCE;
+    lie.port = 1;
+    lie.start_time++;
+    assert_foreign(&lie, "not by the process");
+    lie.start_time--;
+    snprintf(lie.id, sizeof lie.id, "agent-2/0");
+    assert_foreign(&lie, "agent-2/0");
+}
+
 static void ages_are_counted_from_the_boot(void **unused) {
     (void)unused;
     int64_t age_ms = adopt_age_ms(truth.start_time);
@@ -174,6 +203,8 @@ int main(void) {
         TEST(without_a_nonce_nobody_is_ours),
         TEST(another_nonce_on_the_port_is_not_ours),
         TEST(who_does_not_listen_yet_is_asked_again_later),
+        TEST(who_is_silent_and_was_started_with_the_recorded_nonce_is_ours),
+        TEST(the_recorded_nonce_alone_proves_nothing),
         TEST(ages_are_counted_from_the_boot),
     };
     return cmocka_run_group_tests_name("adopt", tests, NULL, NULL);

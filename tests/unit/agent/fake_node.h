@@ -69,7 +69,7 @@ static int fake_serve(const char *data, int port, const char *id) {
     struct http_server *server = NULL;
     struct err e;
     const char *nonce = getenv("GRID_NODE_NONCE");
-    fake_lock(data, id, port, nonce != NULL ? nonce : "");
+    fake_lock(data, id, fake_behaves("silent") ? 0 : port, nonce != NULL ? nonce : "");
     fprintf(stderr, "fake node %s on port %d, token %s\n", id, port,
             getenv("GRID_TOKEN") != NULL ? "seen" : "unseen");
     if (fake_behaves("stubborn")) signal(SIGTERM, SIG_IGN);

@@ -88,7 +88,7 @@ static void ask(void) {
         a->question = q;
         if (q.kind == PROBE_HEALTH) (void)health_ask(q.port, q.nonce, &a->health);
         if (q.kind == PROBE_STOP) a->may_stop = health_may_stop(q.port, &a->reasons);
-        if (q.kind == PROBE_EXAMINE) adopt_examine(q.data, q.node_id, &a->adopted);
+        if (q.kind == PROBE_EXAMINE) adopt_examine(q.data, q.node_id, q.nonce, &a->adopted);
         node_answer(&node, a, clock_monotonic_ms());
     }
     probe_answer_free(a);
@@ -273,21 +273,39 @@ static void a_note_that_proves_nothing_holds_all_the_same(void **unused) {
     }
 }
 
-static void a_silent_node_is_not_adopted(void **unused) {
+static void a_silent_node_of_ours_is_adopted_as_unhealthy(void **unused) {
+    (void)unused;
+    assert_ok(start());
+    wait_until(healthy());
+    pid_t pid = node.pid;
+    kill(pid, SIGSTOP);
+    forget_everything();
+    ask();
+    assert_int_equal(facts.phase, NODE_UNKNOWN); /* once may be chance */
+    ask();
+    assert_int_equal(facts.phase, NODE_RUNNING);
+    assert_int_equal(node.pid, pid);
+    assert_string_equal(state_name(), "unhealthy");
+    assert_non_null(strstr(reasons(), "does not answer"));
+    kill(pid, SIGCONT);
+    wait_until(healthy());
+    assert_int_equal(node.pid, pid);
+}
+
+static void a_node_that_does_not_listen_yet_is_adopted_as_starting(void **unused) {
     (void)unused;
     setenv("FAKE_NODE", "silent", 1);
     assert_ok(start());
     pid_t pid = node.pid;
+    int64_t port = node.record.port;
     wait_until(adopt_is_held(node.data));
     forget_everything();
     ask();
     ask();
-    assert_int_equal(facts.phase, NODE_HELD);
-    assert_int_equal(kill(pid, 0), 0);
-    kill(pid, SIGKILL);
-    waitpid(pid, NULL, 0);
-    ask();
-    assert_int_equal(facts.phase, NODE_DOWN);
+    assert_int_equal(facts.phase, NODE_RUNNING);
+    assert_int_equal(node.pid, pid);
+    assert_int_equal(node.record.port, port);
+    assert_string_equal(state_name(), "starting");
 }
 
 static void an_exit_is_noted_with_its_log_and_backs_off(void **unused) {
@@ -592,7 +610,8 @@ int main(int argc, char **argv) {
         TEST(a_foreign_process_on_the_directory_is_named_and_left_alone),
         TEST(a_recorded_pid_that_is_somebody_elses_now_is_not_touched),
         TEST(a_note_that_proves_nothing_holds_all_the_same),
-        TEST(a_silent_node_is_not_adopted),
+        TEST(a_silent_node_of_ours_is_adopted_as_unhealthy),
+        TEST(a_node_that_does_not_listen_yet_is_adopted_as_starting),
         TEST(an_exit_is_noted_with_its_log_and_backs_off),
         TEST(the_words_of_a_former_process_are_not_those_of_the_next),
         TEST(a_hung_node_ends_as_a_failure),
