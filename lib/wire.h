@@ -217,8 +217,8 @@ struct wire_desired {
     struct wire_node_order *nodes;
     size_t nodes_count;
     struct wire_log_request log;
-    char download_token[WIRE_DOWNLOAD_TOKEN_SIZE]; /* for this file, for a few minutes; "" where
-                                                      downloads are open to everybody */
+    char download_token[WIRE_DOWNLOAD_TOKEN_SIZE]; /* for a few minutes; "" where downloads are
+                                                      open to everybody */
 };
 extern const struct json_schema wire_desired_schema;
 

@@ -264,10 +264,13 @@ struct holders {
     int count;
 };
 
+static bool uses(const struct agent_view *v, const char *sha256) {
+    return strcmp(v->desired_sha256, sha256) == 0 || strcmp(v->report.sha256, sha256) == 0;
+}
+
 static bool find_holder(const struct agent_view *v, void *argument) {
     struct holders *h = argument;
-    if (strcmp(v->desired_sha256, h->sha256) != 0 && strcmp(v->report.sha256, h->sha256) != 0)
-        return true;
+    if (!uses(v, h->sha256)) return true;
     size_t used = strlen(h->out);
     snprintf(h->out + used, h->size - used, "%s%s", used > 0 ? ", " : "", v->id);
     return ++h->count < 5;
@@ -277,6 +280,15 @@ void agents_holding(struct agents *a, const char *sha256, char *out, size_t size
     struct holders h = {sha256, out, size, 0};
     out[0] = '\0';
     agents_visit(a, find_holder, &h);
+}
+
+bool agents_may_fetch(struct agents *a, const char *id, const char *sha256) {
+    pthread_mutex_lock(&a->lock);
+    const struct agent *agent = agents_get(a, id);
+    bool may =
+        agent != NULL && agent->view.admission == ADMISSION_ADMITTED && uses(&agent->view, sha256);
+    pthread_mutex_unlock(&a->lock);
+    return may;
 }
 
 struct channel_count {

@@ -16,8 +16,7 @@
 #include <string.h>
 
 bool api_binaries_readable(struct http_request *r, struct err *e) {
-    return master_of(r)->settings->public_downloads || http_principal_role(r) >= HTTP_VIEWER ||
-           master_authorize(r, HTTP_VIEWER, e);
+    return master_of(r)->settings->public_downloads || master_require_role(r, HTTP_VIEWER, e);
 }
 
 static const char *named(struct http_request *r) {

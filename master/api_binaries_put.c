@@ -33,8 +33,8 @@ static bool find_offset(struct http_request *r, const char *given, int64_t *offs
     struct binary found;
     char sha256[SHA256_HEX_SIZE];
     struct err why;
-    if ((http_principal_role(r) < HTTP_PUBLISHER && !master_authorize(r, HTTP_PUBLISHER, e)) ||
-        !http_query_only(r, allowed, e) || !api_binaries_id(r, &id, e))
+    if (!master_require_role(r, HTTP_PUBLISHER, e) || !http_query_only(r, allowed, e) ||
+        !api_binaries_id(r, &id, e))
         return false;
     if (!api_binaries_sha256(given, sha256, e)) return err_wrap(e, "sha256");
     if (catalog_find(m->catalog, &id, &found, &why) && strcmp(found.sha256, sha256) == 0) {

@@ -24,20 +24,35 @@ static bool refuse_expired(struct err *e) {
     return err_hint(e, "the next answer to the agent's heartbeat brings another one");
 }
 
+/* An agent that was revoked or removed since it was given the credential. */
+static bool is_admitted(struct master *m, const char *agent_id) {
+    struct sign_public key;
+    enum agent_admission admission;
+    return agents_identity(m->agents, agent_id, &key, &admission, NULL) &&
+           admission == ADMISSION_ADMITTED;
+}
+
+static bool refuse_dismissed(const char *agent_id, struct err *e) {
+    err_set(e, ERR_UNAUTHENTICATED, "agent %s may not download any more", agent_id);
+    return err_hint(e, "it was revoked or removed: it has to join again");
+}
+
 /* Credentials for downloads are nobody's token: anywhere else they are as unknown as any word. */
 static bool authenticate_download(struct http_request *r, const char *token, bool *refused,
                                   struct err *e) {
     struct master *m = master_of(r);
-    struct download_right right;
+    char agent_id[WIRE_AGENT_ID_SIZE];
     char principal[64 + WIRE_AGENT_ID_SIZE];
     *refused = false;
     if (!downloads_is_grant(token) || !is_under(r, "/binaries/")) return false;
-    enum download_proof proof = downloads_prove(&m->downloads, token, clock_wall_ms(), &right);
-    *refused = proof == DOWNLOAD_EXPIRED;
-    if (*refused) return refuse_expired(e);
-    snprintf(principal, sizeof principal, "agent:%s", right.agent_id);
-    if (proof == DOWNLOAD_PROVEN) http_set_principal(r, principal, HTTP_PUBLIC);
-    return proof == DOWNLOAD_PROVEN;
+    enum download_proof proof = downloads_prove(&m->downloads, token, clock_wall_ms(), agent_id);
+    if (proof == DOWNLOAD_FORGED) return false;
+    *refused = proof == DOWNLOAD_EXPIRED || !is_admitted(m, agent_id);
+    if (proof == DOWNLOAD_EXPIRED) return refuse_expired(e);
+    if (*refused) return refuse_dismissed(agent_id, e);
+    snprintf(principal, sizeof principal, "agent:%s", agent_id);
+    http_set_principal(r, principal, HTTP_PUBLIC);
+    return true;
 }
 
 /* A machine that is about to join may fetch the programs for that. */
@@ -59,9 +74,9 @@ static bool authenticate(struct http_request *r, const char *token, struct err *
     int64_t wait_ms = 0;
     enum http_role role = HTTP_PUBLIC;
     char principal[64];
-    bool expired = false;
-    if (authenticate_download(r, token, &expired, e) || authenticate_join(r, token)) return true;
-    if (expired) return false;
+    bool refused = false;
+    if (authenticate_download(r, token, &refused, e) || authenticate_join(r, token)) return true;
+    if (refused) return false;
     if (tokens_authenticate(m->db, token, clock_wall_ms(), &role, principal, e)) {
         http_set_principal(r, principal, role);
         return true;
@@ -72,7 +87,7 @@ static bool authenticate(struct http_request *r, const char *token, struct err *
     return refuse_rate(r, wait_ms, "wrong tokens", e);
 }
 
-static bool check_role(struct http_request *r, enum http_role role, struct err *e) {
+bool master_require_role(struct http_request *r, enum http_role role, struct err *e) {
     if (role == HTTP_PUBLIC || http_principal_role(r) >= role) return true;
     if (http_bearer(r) == NULL) {
         err_set(e, ERR_UNAUTHENTICATED, "this needs a token with role %s", http_role_name(role));
@@ -93,7 +108,7 @@ bool master_authorize(struct http_request *r, enum http_role role, struct err *e
     snprintf(key, sizeof key, "%s %s", http_address(r), http_principal(r));
     if (!rate_limiter_take(m->request_limit, key, 1, clock_monotonic_ms(), &wait_ms))
         return refuse_rate(r, wait_ms, "requests", e);
-    return check_role(r, role, e);
+    return master_require_role(r, role, e);
 }
 
 static bool is_for_joining(const char *name) {
@@ -108,12 +123,12 @@ static bool refuse_file(struct err *e) {
 bool master_may_download(struct http_request *r, const char *name, const char *sha256,
                          struct err *e) {
     struct master *m = master_of(r);
-    struct download_right right;
+    char agent_id[WIRE_AGENT_ID_SIZE];
     const char *token = http_bearer(r);
     if (m->settings->public_downloads || http_principal_role(r) >= HTTP_VIEWER) return true;
-    if (token == NULL) return check_role(r, HTTP_VIEWER, e);
+    if (token == NULL) return master_require_role(r, HTTP_VIEWER, e);
     if (!downloads_is_grant(token)) return is_for_joining(name) || refuse_file(e);
-    enum download_proof proof = downloads_prove(&m->downloads, token, clock_wall_ms(), &right);
+    enum download_proof proof = downloads_prove(&m->downloads, token, clock_wall_ms(), agent_id);
     if (proof != DOWNLOAD_PROVEN) return refuse_expired(e);
-    return sha256[0] == '\0' || strcmp(sha256, right.sha256) == 0 || refuse_file(e);
+    return sha256[0] == '\0' || agents_may_fetch(m->agents, agent_id, sha256) || refuse_file(e);
 }

@@ -20,26 +20,21 @@ void downloads_key_make(const struct sign_secret *master, struct downloads_key *
     secret_wipe(signature, sizeof signature);
 }
 
-static void make_mac(const struct downloads_key *key, int64_t until_s,
-                     const struct download_right *right, char out[MAC_HEX_SIZE]) {
+static void make_mac(const struct downloads_key *key, int64_t until_s, const char *agent_id,
+                     char out[MAC_HEX_SIZE]) {
     char words[WIRE_DOWNLOAD_TOKEN_SIZE];
     unsigned char mac[MAC_SIZE];
-    int length =
-        snprintf(words, sizeof words, "%" PRId64 " %s %s", until_s, right->sha256, right->agent_id);
+    int length = snprintf(words, sizeof words, "%" PRId64 " %s", until_s, agent_id);
     secret_mac(key->bytes, words, (size_t)length, mac, sizeof mac);
     encode_hex(mac, sizeof mac, out);
 }
 
-void downloads_grant(const struct downloads_key *key, const char *agent_id, const char *sha256,
-                     int64_t now_wall_ms, char out[WIRE_DOWNLOAD_TOKEN_SIZE]) {
-    struct download_right right;
+void downloads_grant(const struct downloads_key *key, const char *agent_id, int64_t now_wall_ms,
+                     char out[WIRE_DOWNLOAD_TOKEN_SIZE]) {
     char mac[MAC_HEX_SIZE];
     int64_t until_s = now_wall_ms / 1000 + DOWNLOADS_LIFE_S;
-    snprintf(right.agent_id, sizeof right.agent_id, "%s", agent_id);
-    snprintf(right.sha256, sizeof right.sha256, "%s", sha256);
-    make_mac(key, until_s, &right, mac);
-    snprintf(out, WIRE_DOWNLOAD_TOKEN_SIZE, KIND "%" PRId64 ".%s.%s.%s", until_s, right.sha256, mac,
-             right.agent_id);
+    make_mac(key, until_s, agent_id, mac);
+    snprintf(out, WIRE_DOWNLOAD_TOKEN_SIZE, KIND "%" PRId64 ".%s.%s", until_s, mac, agent_id);
 }
 
 bool downloads_is_grant(const char *text) {
@@ -56,23 +51,22 @@ static const char *take_part(const char *text, char *out, size_t size) {
 }
 
 static bool parse(const char *text, int64_t *until_s, char mac[MAC_HEX_SIZE],
-                  struct download_right *out) {
+                  char agent_id[WIRE_AGENT_ID_SIZE]) {
     char until[16];
     const char *at = downloads_is_grant(text) ? text + sizeof KIND - 1 : NULL;
     if (at != NULL) at = take_part(at, until, sizeof until);
-    if (at != NULL) at = take_part(at, out->sha256, sizeof out->sha256);
     if (at != NULL) at = take_part(at, mac, MAC_HEX_SIZE);
     if (at == NULL || until[strspn(until, "0123456789")] != '\0') return false;
     *until_s = strtoll(until, NULL, 10);
-    return text_copy(out->agent_id, sizeof out->agent_id, at);
+    return text_copy(agent_id, WIRE_AGENT_ID_SIZE, at);
 }
 
 enum download_proof downloads_prove(const struct downloads_key *key, const char *text,
-                                    int64_t now_wall_ms, struct download_right *out) {
+                                    int64_t now_wall_ms, char agent_id[WIRE_AGENT_ID_SIZE]) {
     char given[MAC_HEX_SIZE], right[MAC_HEX_SIZE];
     int64_t until_s = 0;
-    if (!parse(text, &until_s, given, out)) return DOWNLOAD_FORGED;
-    make_mac(key, until_s, out, right);
+    if (!parse(text, &until_s, given, agent_id)) return DOWNLOAD_FORGED;
+    make_mac(key, until_s, agent_id, right);
     if (!secret_equal(given, right)) return DOWNLOAD_FORGED;
     return until_s > now_wall_ms / 1000 ? DOWNLOAD_PROVEN : DOWNLOAD_EXPIRED;
 }

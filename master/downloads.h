@@ -1,9 +1,9 @@
-/* Download credentials: what an agent shows for the one file that it should run, where downloads
- * are closed to strangers. Nothing is stored: a credential carries whom and what it is for and
- * until when, under a key that only this grid's master has, before and after a restart. Pure. */
+/* Download credentials: how an agent shows who it is where downloads are closed to strangers; what
+ * it may have is decided when it asks (agents_may_fetch). Nothing is stored: a credential carries
+ * whose it is and until when, under a key that only this grid's master has, before and after a
+ * restart. Pure. */
 #pragma once
 
-#include "lib/hash.h"
 #include "lib/secret.h"
 #include "lib/sign.h"
 #include "lib/wire.h"
@@ -18,18 +18,13 @@ struct downloads_key {
 
 void downloads_key_make(const struct sign_secret *master, struct downloads_key *out);
 
-/* "gd_<until, Unix seconds>.<sha256>.<mac>.<agent id>". */
-void downloads_grant(const struct downloads_key *key, const char *agent_id, const char *sha256,
-                     int64_t now_wall_ms, char out[WIRE_DOWNLOAD_TOKEN_SIZE]);
-
-struct download_right {
-    char agent_id[WIRE_AGENT_ID_SIZE];
-    char sha256[SHA256_HEX_SIZE];
-};
+/* "gd_<until, Unix seconds>.<mac>.<agent id>". */
+void downloads_grant(const struct downloads_key *key, const char *agent_id, int64_t now_wall_ms,
+                     char out[WIRE_DOWNLOAD_TOKEN_SIZE]);
 
 enum download_proof { DOWNLOAD_FORGED, DOWNLOAD_EXPIRED, DOWNLOAD_PROVEN };
 
-/* *out is filled unless it is forged. */
+/* agent_id is filled unless it is forged. */
 enum download_proof downloads_prove(const struct downloads_key *key, const char *text,
-                                    int64_t now_wall_ms, struct download_right *out);
+                                    int64_t now_wall_ms, char agent_id[WIRE_AGENT_ID_SIZE]);
 bool downloads_is_grant(const char *text);

@@ -146,8 +146,8 @@ static void make_answer(struct inbox *i, const struct answer *to, struct text *f
         log_warn("inbox.no_desired", "agent=%s error=%s", to->agent_id, e.text);
         return;
     }
-    if (i->options.downloads != NULL && desired.sha256[0] != '\0')
-        downloads_grant(i->options.downloads, to->agent_id, desired.sha256, clock_wall_ms(),
+    if (i->options.downloads != NULL)
+        downloads_grant(i->options.downloads, to->agent_id, clock_wall_ms(),
                         desired.download_token);
     json_encode(&wire_desired_schema, &desired, &json);
     secret_wipe(desired.download_token, sizeof desired.download_token);

@@ -46,8 +46,12 @@ static inline struct master *master_of(const struct http_request *r) {
 /* Checks token, role and rate limits for every request: http_server_options.authorize. */
 bool master_authorize(struct http_request *r, enum http_role role, struct err *e);
 
+/* Whether the principal of r, who was authorized for less, has this role: where it depends on what
+ * is asked. Counts as no further request. */
+MUST_CHECK bool master_require_role(struct http_request *r, enum http_role role, struct err *e);
+
 /* Whether r may have what the catalog keeps under this name, which everybody may unless downloads
- * are closed. Then viewers may, agents the bytes with the digest of their credential, and holders
+ * are closed. Then viewers may, agents what they should run or do run, and holders
  * of an unused join token what a machine needs to join. sha256 "": not looked up yet. */
 MUST_CHECK bool master_may_download(struct http_request *r, const char *name, const char *sha256,
                                     struct err *e);

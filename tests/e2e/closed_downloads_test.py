@@ -1,7 +1,8 @@
 """Downloads closed to strangers: machines still get what they should run, and nobody else gets anything."""
-import http.server, os, threading, unittest
+import http.server, os, signal, threading, unittest
 
-from grid import Agent, Grid, here, program, storage_server, wait_for
+from agent_helpers import update_in
+from grid import Agent, Grid, here, program, sha256, storage_server, wait_for
 
 
 class Listener(http.server.BaseHTTPRequestHandler):
@@ -51,11 +52,44 @@ class Closed(unittest.TestCase):
         self.grid.set_channel("1.1.0")
         self.grid.wait_healthy("a-1", "1.1.0")
 
+    def test_damaged_current_version_is_fetched_while_the_target_has_failed(self):
+        self.push("storage-server", storage_server("1.0.0"))
+        agent = self.grid.agent("a-1")
+        self.grid.wait_healthy("a-1", "1.0.0")
+        broken = os.path.join(self.grid.directory, "broken")
+        with open(broken, "w") as f:
+            f.write("#!/bin/sh\nexit 9\n")
+        self.grid.drop(broken, "storage-server-1.1.0-" + here())
+        wait_for("1.1.0", lambda: [b for b in self.grid.api("GET", "/api/binaries") if b["version"] == "1.1.0"])
+        self.grid.set_channel("1.1.0")
+        update_in(self.grid, "a-1", "failed")
+        pid = self.grid.wait_healthy("a-1", "1.0.0")["nodes"][0]["pid"]
+        stored = os.path.join(agent.state, "store", sha256(storage_server("1.0.0")))
+        os.chmod(stored, 0o700)
+        with open(stored, "r+b") as f:
+            f.write(b"damage")
+        os.kill(pid, signal.SIGKILL)
+        wait_for("another process", lambda: self.grid.nodes("a-1")[0]["pid"] not in (0, pid))
+        self.grid.wait_healthy("a-1", "1.0.0")
+        self.assertIn("version.damaged", agent.err())
+
+    def test_revoked_agents_credential_opens_nothing(self):
+        self.push("storage-server", storage_server("1.0.0"))
+        listener = listen(self)
+        self.grid.agent("a-1", "--master-binary-url", "http://127.0.0.1:%d" % listener.server_port)
+        shown = wait_for("the credential", lambda: [s for s in listener.shown if s])[0].removeprefix("Bearer ")
+        mine = "/binaries/storage-server-1.0.0-" + here()
+        self.assertEqual(self.get(mine, shown).status, 200)
+        self.grid.api("POST", "/api/agents/a-1/revoke")
+        answer = self.get(mine, shown)
+        self.assertEqual(answer.status, 401)
+        self.assertIn("a-1", answer.json()["detail"])
+
     def push_next(self):
         self.grid.drop(storage_server("1.1.0"), "storage-server-1.1.0-" + here())
         wait_for("1.1.0", lambda: [b for b in self.grid.api("GET", "/api/binaries") if b["version"] == "1.1.0"])
 
-    def test_stolen_credential_opens_its_one_file_and_nothing_else(self):
+    def test_stolen_credential_opens_its_agents_file_and_nothing_else(self):
         self.push("storage-server", storage_server("1.0.0"))
         self.push_next()
         listener = listen(self)
@@ -74,7 +108,7 @@ class Closed(unittest.TestCase):
         self.assertEqual(self.get(mine, altered).status, 401)
         self.grid.master.stop()
         agent.stop()
-        secret = stolen.split(".")[2].encode()
+        secret = stolen.split(".")[1].encode()
         for folder, _, names in os.walk(self.grid.directory):
             for path in (os.path.join(folder, n) for n in names):
                 with open(path, "rb") as f:

@@ -216,6 +216,26 @@ static void revoked_and_unknown_agents_are_not_observed(void **state) {
     assert_int_equal(error.code, ERR_NOT_FOUND);
 }
 
+static void agents_may_fetch_what_they_should_run_and_what_they_run(void **state) {
+    struct fixture *f = *state;
+    struct err error;
+    struct binary wanted;
+    const char *running = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
+    fixture_publish(f, "1.0.0", &wanted);
+    fixture_agent(f, "a-1");
+    assert_ok(agents_refresh(f->agents, &error));
+    struct wire_heartbeat report = {.agent_id = "a-1"};
+    snprintf(report.sha256, sizeof report.sha256, "%s", running);
+    assert_ok(agents_observe(f->agents, &report, "127.0.0.1", 1, 1, &error));
+    assert_string_equal(view(f, "a-1").desired_sha256, wanted.sha256);
+    assert_true(agents_may_fetch(f->agents, "a-1", wanted.sha256));
+    assert_true(agents_may_fetch(f->agents, "a-1", running));
+    assert_false(agents_may_fetch(f->agents, "a-1", "other"));
+    assert_false(agents_may_fetch(f->agents, "a-9", wanted.sha256));
+    assert_ok(agents_revoke(f->agents, "a-1", "test", &error));
+    assert_false(agents_may_fetch(f->agents, "a-1", wanted.sha256));
+}
+
 static void agent_that_is_up_is_removed_only_by_force(void **state) {
     struct fixture *f = *state;
     struct err error;
@@ -261,6 +281,7 @@ int main(void) {
         TEST(label_of_the_agents_configuration_cannot_be_removed),
         TEST(clocks_that_are_off_are_seen),
         TEST(revoked_and_unknown_agents_are_not_observed),
+        TEST(agents_may_fetch_what_they_should_run_and_what_they_run),
         TEST(agent_that_is_up_is_removed_only_by_force),
         TEST(restart_order_exceeds_what_the_node_carried_out),
     };

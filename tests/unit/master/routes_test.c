@@ -2,6 +2,7 @@
  * server runs the real table under the real rules; behind it, each handler only says that it was
  * reached. */
 #include "lib/http_server.h"
+#include "master/api_binaries_internal.h"
 #include "master/master.h"
 #include "tests/unit/lib/http_fixture.h"
 #include "tests/unit/master/master_fixture.h"
@@ -103,6 +104,7 @@ static int open_gate(void **state) {
     fixture_setup(&fixture);
     g->f = fixture;
     g->master.db = g->f->db;
+    g->master.agents = g->f->agents;
     g->master.request_limit =
         rate_limiter_new((struct rate_limit){.per_second = 1000, .burst = 2000}, 100);
     g->master.failed_login_limit =
@@ -265,18 +267,20 @@ static void a_download_credential_opens_downloads_until_it_expires(void **state)
     const struct gate *g = *state;
     static const struct expectation download = {"GET", "/binaries/s-1.0.0-linux-any", HTTP_PUBLIC,
                                                 false};
-    char digest[SHA256_HEX_SIZE], now[WIRE_DOWNLOAD_TOKEN_SIZE], old[WIRE_DOWNLOAD_TOKEN_SIZE];
+    char now[WIRE_DOWNLOAD_TOKEN_SIZE], old[WIRE_DOWNLOAD_TOKEN_SIZE];
     int64_t now_ms = clock_wall_ms();
-    memset(digest, 'a', sizeof digest - 1);
-    digest[sizeof digest - 1] = '\0';
-    downloads_grant(&g->master.downloads, "a-1", digest, now_ms, now);
-    downloads_grant(&g->master.downloads, "a-1", digest, now_ms - DOWNLOADS_LIFE_S * 1000, old);
+    struct err error;
+    fixture_agent(g->f, "a-1");
+    downloads_grant(&g->master.downloads, "a-1", now_ms, now);
+    downloads_grant(&g->master.downloads, "a-1", now_ms - DOWNLOADS_LIFE_S * 1000, old);
     assert_int_equal(call_with(g, &download, now), REACHED);
     assert_int_equal(call_with(g, &summary, now), 401);
     assert_int_equal(call_with(g, &health, now), 401);
     for (int i = 0; i < 40; i++) /* an agent with an old one is no thief */
         assert_int_equal(call_with(g, &download, old), 401);
     assert_int_equal(call_with(g, &download, now), REACHED);
+    assert_ok(agents_revoke(g->f->agents, "a-1", "test", &error));
+    assert_int_equal(call_with(g, &download, now), 401);
 }
 
 static void an_unused_join_token_reads_binaries_and_nothing_else(void **state) {
@@ -358,6 +362,34 @@ static void requests_are_limited_for_each_principal(void **state) {
     g->master.request_limit = before;
 }
 
+static void ask_for_what_may_be_closed(struct http_request *r) {
+    struct err e;
+    if (api_binaries_readable(r, &e))
+        say_reached(r);
+    else
+        http_reply_err(r, &e);
+}
+
+static void a_question_for_a_higher_role_is_no_second_request(void **state) {
+    static const struct expectation list = {"GET", "/api/binaries", HTTP_PUBLIC, false};
+    struct settings closed = {.public_downloads = false};
+    struct gate *g = *state;
+    struct rate_limiter *before = g->master.request_limit;
+    g->master.settings = &closed;
+    g->master.request_limit =
+        rate_limiter_new((struct rate_limit){.per_second = 0, .burst = 2}, 100);
+    for (size_t i = 0; i < master_route_count; i++)
+        if (strcmp(g->routes[i].pattern, list.path) == 0)
+            g->routes[i].handler = ask_for_what_may_be_closed;
+    assert_int_equal(call_with(g, &list, ""), 401);
+    assert_int_equal(call_with(g, &list, ""), 401);
+    assert_int_equal(call_with(g, &list, ""), 429);
+    assert_int_equal(call_with(g, &list, g->secrets[HTTP_VIEWER]), REACHED);
+    rate_limiter_free(g->master.request_limit);
+    g->master.request_limit = before;
+    g->master.settings = NULL;
+}
+
 static void paths_that_only_look_alike_lead_nowhere(void **state) {
     const struct gate *g = *state;
     static const char *const paths[] = {"/api",
@@ -406,6 +438,7 @@ int main(void) {
         TEST(token_in_the_address_is_refused),
         TEST(wrong_tokens_are_limited_and_right_ones_are_not),
         TEST(requests_are_limited_for_each_principal),
+        TEST(a_question_for_a_higher_role_is_no_second_request),
         TEST(paths_that_only_look_alike_lead_nowhere),
         TEST(other_methods_are_named_in_allow),
     };
