@@ -90,7 +90,7 @@ class Ext4(Disk):
     def mount(self):
         """The kernel's own flush every few seconds is put off: only what the programs flush counts."""
         try:
-            run("mount", "-o", "loop,commit=600", self.image, self.path)
+            run("mount", "-o", "loop,commit=600,errors=remount-ro", self.image, self.path)
         except RuntimeError as error:
             raise unittest.SkipTest("no loop devices here: %s" % error)
 
@@ -100,6 +100,22 @@ class Ext4(Disk):
             fcntl.ioctl(fd, FS_IOC_SHUTDOWN, struct.pack("I", NOLOGFLUSH))
         finally:
             os.close(fd)
+
+    def turn_read_only(self):
+        """As the kernel does by itself when it finds the file system damaged, whatever is open there."""
+        device = os.stat(self.path).st_dev
+        name = os.path.basename(os.readlink("/sys/dev/block/%d:%d" % (os.major(device), os.minor(device))))
+        try:
+            with open("/sys/fs/ext4/%s/trigger_fs_error" % name, "w") as trigger:
+                trigger.write("made by a test")
+        except OSError as error:
+            raise unittest.SkipTest("errors of a file system cannot be made here: %s" % error)
+
+    def repair(self):
+        """Once nobody has a file open there."""
+        run("umount", self.path)
+        subprocess.run(["e2fsck", "-p", self.image], capture_output=True)
+        self.mount()
 
     def power_on(self):
         """Once nobody has a file open there."""
