@@ -128,6 +128,29 @@ void events_dismiss(struct events *events, const char *principal) {
     pthread_mutex_unlock(&events->lock);
 }
 
+struct principal {
+    char name[sizeof((struct subscriber *)0)->principal];
+};
+
+static struct principal *list_principals(struct events *events, size_t *count) {
+    struct principal *list = NULL;
+    *count = 0;
+    pthread_mutex_lock(&events->lock);
+    for (const struct subscriber *s = events->subscribers; s != NULL; s = s->next) {
+        list = memory_resize(list, *count + 1, sizeof *list);
+        memcpy(list[(*count)++].name, s->principal, sizeof s->principal);
+    }
+    pthread_mutex_unlock(&events->lock);
+    return list;
+}
+
+void events_review(struct events *events, events_may_follow *may_follow, void *context) {
+    size_t count = 0;
+    OWN_MEMORY struct principal *list = list_principals(events, &count);
+    for (size_t i = 0; i < count; i++)
+        if (!may_follow(context, list[i].name)) events_dismiss(events, list[i].name);
+}
+
 struct prune {
     int64_t before_ms;
 };

@@ -49,6 +49,11 @@ int64_t events_last_seq(struct events *events);
  * thread. */
 void events_dismiss(struct events *events, const char *principal);
 
+/* Closes the sockets of principals who may not follow any more: tokens that expired, or that were
+ * revoked while the socket was being opened. Asks without a lock. */
+typedef bool events_may_follow(void *context, const char *principal);
+void events_review(struct events *events, events_may_follow *may_follow, void *context);
+
 /* Sends new events to the sockets; a thread of its own until events_stop. */
 void *events_pump_run(void *events);
 void events_stop(struct events *events);

@@ -22,7 +22,7 @@
 #define INBOX_THREADS 4
 #define TICK_MS 100
 #define LOCK_ATTEMPTS 10  /* a tick apart */
-#define EXPIRY_TICKS 10   /* a second */
+#define REVIEW_TICKS 10   /* a second */
 #define PRUNE_TICKS 36000 /* an hour */
 #define HEAPS 2           /* one per core would keep a tenth more memory with 10,000 agents */
 
@@ -61,22 +61,13 @@ static void prune(struct master *m) {
 }
 
 /* Whoever follows the events keeps a connection that asks for its token but once. */
-static void dismiss_expired(struct master *m) {
-    struct token *tokens = NULL;
-    size_t count = 0;
+static bool may_follow(void *context, const char *principal) {
+    const struct master *m = context;
     struct err e;
-    int64_t now = clock_wall_ms();
-    if (!tokens_list(m->db, &tokens, &count, &e)) {
-        log_error("master.tokens", "error=%s", e.text);
-        return;
-    }
-    for (size_t i = 0; i < count; i++) {
-        char principal[64];
-        snprintf(principal, sizeof principal, "token:%s", tokens[i].id);
-        if (tokens[i].expires_at_ms != 0 && tokens[i].expires_at_ms <= now)
-            events_dismiss(m->events, principal);
-    }
-    tokens_list_free(tokens, count);
+    if (tokens_check(m->db, principal, clock_wall_ms(), &e)) return true;
+    if (e.code == ERR_UNAUTHENTICATED) return false;
+    log_error("master.tokens", "error=%s", e.text);
+    return true;
 }
 
 static void *tick_run(void *argument) {
@@ -87,7 +78,7 @@ static void *tick_run(void *argument) {
         inbox_tick(m->inbox, now_ms);
         agents_tick(m->agents, now_ms);
         if (!agents_flush(m->agents, &e)) log_error("master.flush", "error=%s", e.text);
-        if (tick % EXPIRY_TICKS == 0) dismiss_expired(m);
+        if (tick % REVIEW_TICKS == 0) events_review(m->events, may_follow, m);
         if (tick % PRUNE_TICKS == 0) prune(m);
         nanosleep(&(struct timespec){.tv_nsec = TICK_MS * 1000000L}, NULL);
     }

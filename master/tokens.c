@@ -218,6 +218,18 @@ bool tokens_authenticate(struct db *db, const char *secret, int64_t now_wall_ms,
     return valid || refuse(e);
 }
 
+bool tokens_check(struct db *db, const char *principal, int64_t now_wall_ms, struct err *e) {
+    static const char prefix[] = "token:";
+    struct err why;
+    struct lookup l = {.id = principal + sizeof prefix - 1};
+    if (strncmp(principal, prefix, sizeof prefix - 1) != 0) return refuse(e);
+    if (!db_read(db, find_token, &l, &why))
+        return why.code == ERR_NOT_FOUND ? refuse(e) : (*e = why, false);
+    bool current = is_current(&l.found.token, now_wall_ms);
+    token_clear(&l.found.token);
+    return current || refuse(e);
+}
+
 bool tokens_may_join(struct db *db, const char *secret, int64_t now_wall_ms, char principal[64],
                      struct err *e) {
     struct token t = {0};

@@ -43,6 +43,11 @@ MUST_CHECK bool tokens_revoke(struct db *db, const char *id, const char *princip
 MUST_CHECK bool tokens_authenticate(struct db *db, const char *secret, int64_t now_wall_ms,
                                     enum http_role *role, char principal[64], struct err *e);
 
+/* Whether the token of a principal ("token:<id>") still opens anything. ERR_UNAUTHENTICATED when it
+ * was revoked or has expired. */
+MUST_CHECK bool tokens_check(struct db *db, const char *principal, int64_t now_wall_ms,
+                             struct err *e);
+
 /* Checks a join secret without using it. ERR_UNAUTHENTICATED, as above. */
 MUST_CHECK bool tokens_may_join(struct db *db, const char *secret, int64_t now_wall_ms,
                                 char principal[64], struct err *e);

@@ -22,6 +22,7 @@ static int open_house(void **state) {
     fixture_setup(&fixture);
     h->f = fixture;
     h->master.events = h->f->events;
+    h->master.db = h->f->db;
     h->served = serve_with(
         (struct http_server_options){.routes = routes, .route_count = 1, .context = &h->master});
     assert_int_equal(pthread_create(&h->pump, NULL, events_pump_run, h->f->events), 0);
@@ -374,15 +375,59 @@ static void what_a_client_says_is_ignored(void **state) {
     close(fd);
 }
 
-static void stop_ends_followers_politely(void **state) {
-    struct house *h = *state;
+static void expect_close(int fd, int code) {
     unsigned char head[4];
-    int fd = follow(h, "");
-    http_server_stop(h->served.server);
     receive_exactly(fd, (char *)head, sizeof head);
     assert_int_equal(head[0], 0x88);
-    assert_int_equal(head[2] << 8 | head[3], 1001);
+    assert_int_equal(head[2] << 8 | head[3], code);
     assert_true(ended(fd));
+}
+
+static struct token follower_token;
+
+/* Another request revokes the token after this one was let in, and before its socket is known. */
+static bool authorize_and_revoke(struct http_request *r, enum http_role role, struct err *e) {
+    const struct master *m = http_context(r);
+    char principal[64];
+    snprintf(principal, sizeof principal, "token:%s", follower_token.id);
+    http_set_principal(r, principal, role);
+    bool revoked = tokens_revoke(m->db, follower_token.id, "test", e);
+    events_dismiss(m->events, principal);
+    return revoked;
+}
+
+static bool may_follow(void *context, const char *principal) {
+    const struct house *h = context;
+    struct err e;
+    return tokens_check(h->f->db, principal, clock_wall_ms(), &e);
+}
+
+static void token_revoked_while_its_follower_comes_ends_it(void **state) {
+    struct house *h = *state;
+    struct err error = {0};
+    char secret[SECRET_TEXT_SIZE];
+    const struct token_request request = {
+        .kind = "api", .role = "viewer", .principal = "test", .principal_role = HTTP_ADMIN};
+    assert_ok(tokens_create(h->f->db, &request, clock_wall_ms(), &follower_token, secret, &error));
+    http_server_stop(h->served.server);
+    h->served = serve_with((struct http_server_options){.routes = routes,
+                                                        .route_count = 1,
+                                                        .context = &h->master,
+                                                        .authorize = authorize_and_revoke});
+    int fd = follow(h, "");
+    record(h, "agent.up", "a-1");
+    expect(fd, "agent.up");
+    events_review(h->f->events, may_follow, h);
+    expect_close(fd, 1008);
+    close(fd);
+    token_clear(&follower_token);
+}
+
+static void stop_ends_followers_politely(void **state) {
+    struct house *h = *state;
+    int fd = follow(h, "");
+    http_server_stop(h->served.server);
+    expect_close(fd, 1001);
     close(fd);
     h->served = serve_with(
         (struct http_server_options){.routes = routes, .route_count = 1, .context = &h->master});
@@ -407,6 +452,7 @@ int main(void) {
         TEST(followers_come_and_go_without_a_loss_to_others),
         TEST(events_of_many_threads_arrive_once_and_in_order),
         TEST(what_a_client_says_is_ignored),
+        TEST(token_revoked_while_its_follower_comes_ends_it),
         TEST(stop_ends_followers_politely),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
