@@ -98,47 +98,6 @@ static void copy_address(char out[HTTP_ADDRESS_SIZE], const char *address) {
     snprintf(out, HTTP_ADDRESS_SIZE, "%s", address);
 }
 
-/* Bytes have come that the worker has not read yet. */
-static bool has_bytes(const struct http_worker *worker) {
-    struct pollfd one = {.fd = worker->socket, .events = POLLIN};
-    return poll(&one, 1, 0) > 0;
-}
-
-static bool waits_longer(const struct http_worker *a, const struct http_worker *than) {
-    return than == NULL || a->waiting_since_ms < than->waiting_since_ms;
-}
-
-/* Several clients are sent away at once: until one is gone takes a while when there is much to do.
- */
-static bool is_crowded(const struct http_server *s) {
-    size_t spare = s->worker_count < 8 ? 1 : s->worker_count / 8;
-    return s->connected_count - s->leaving_count + spare > s->worker_count;
-}
-
-void http_make_room(struct http_server *s, const struct http_worker *newest) {
-    struct http_worker *longest = NULL;
-    struct http_worker *longest_silent = NULL;
-    if (!is_crowded(s)) return;
-    for (struct http_worker *w = s->workers; w < s->workers + s->worker_count; w++) {
-        bool waits = w->socket >= 0 && !w->busy && !w->leaving && w->web_socket == NULL;
-        if (!waits || w == newest) continue;
-        if (waits_longer(w, longest)) longest = w;
-        if (waits_longer(w, longest_silent) && !has_bytes(w)) longest_silent = w;
-    }
-    if (longest_silent != NULL) longest = longest_silent;
-    if (longest == NULL) return;
-    longest->leaving = true;
-    s->leaving_count++;
-    shutdown(longest->socket, SHUT_RDWR);
-}
-
-bool http_is_crowded(struct http_server *s) {
-    pthread_mutex_lock(&s->lock);
-    bool crowded = is_crowded(s);
-    pthread_mutex_unlock(&s->lock);
-    return crowded;
-}
-
 /* Notes the connection; how many there are from its address now. */
 static int add_connection(struct http_worker *worker, int socket, const char *address) {
     struct http_server *s = worker->server;

@@ -45,8 +45,7 @@ static bool read_counted(struct http_request *r, void *out, size_t size, size_t 
         memcpy(out, bytes, *length);
         civetweb_take(r->connection, *length);
     } else {
-        enum http_receive_result result =
-            http_receive(r->socket, out, size, body->deadline_ms, length);
+        enum http_receive_result result = http_receive(r, out, size, body->deadline_ms, length);
         if (result != HTTP_RECEIVED) return fail_receive(r, result, e);
     }
     body->received += (int64_t)*length;
@@ -90,8 +89,7 @@ static bool read_chunked(struct http_request *r, void *out, size_t size, size_t 
             err_set(e, ERR_TOO_LARGE, "the head leaves no room to read a chunked body");
             return fail(r);
         }
-        enum http_receive_result result =
-            http_receive(r->socket, target, room, r->body.deadline_ms, &got);
+        enum http_receive_result result = http_receive(r, target, room, r->body.deadline_ms, &got);
         if (result != HTTP_RECEIVED) return fail_receive(r, result, e);
         civetweb_filled(r->connection, got);
     }

@@ -14,31 +14,33 @@ static bool try_again(void) {
 }
 
 /* False when the deadline passed first. */
-static bool wait_for(int socket, short events, int64_t deadline_ms) {
+static bool wait_for(struct http_request *r, short events, int64_t deadline_ms) {
     for (;;) {
         int64_t left = deadline_ms - clock_monotonic_ms();
         if (left <= 0) return false;
-        struct pollfd one = {.fd = socket, .events = events};
-        int ready = poll(&one, 1, left > INT32_MAX ? INT32_MAX : (int)left);
+        http_watch_pace(r->worker, events);
+        struct pollfd one = {.fd = r->socket, .events = events};
+        int ready = poll(&one, 1, left > HTTP_PACE_NOTE_MS ? HTTP_PACE_NOTE_MS : (int)left);
         if (ready > 0 || (ready < 0 && errno != EINTR)) return true;
     }
 }
 
-enum http_receive_result http_receive(int socket, void *out, size_t size, int64_t deadline_ms,
-                                      size_t *length) {
+enum http_receive_result http_receive(struct http_request *r, void *out, size_t size,
+                                      int64_t deadline_ms, size_t *length) {
     for (;;) {
-        ssize_t got = recv(socket, out, size, 0);
+        ssize_t got = recv(r->socket, out, size, 0);
         if (got > 0) {
             *length = (size_t)got;
             return HTTP_RECEIVED;
         }
         if (got == 0 || !try_again()) return HTTP_RECEIVE_END;
-        if (!wait_for(socket, POLLIN, deadline_ms)) return HTTP_RECEIVE_LATE;
+        if (!wait_for(r, POLLIN, deadline_ms)) return HTTP_RECEIVE_LATE;
     }
 }
 
-bool http_send_wait(int socket) {
-    return wait_for(socket, POLLOUT, clock_monotonic_ms() + HTTP_SEND_STALL_MS);
+/* Until it can be written to again; false: stalled or gone. */
+static bool wait_to_send(struct http_request *r) {
+    return wait_for(r, POLLOUT, clock_monotonic_ms() + HTTP_SEND_STALL_MS);
 }
 
 static void advance(struct iovec **parts, size_t *count, size_t sent) {
@@ -60,7 +62,7 @@ bool http_send(struct http_request *r, struct iovec *parts, size_t count, bool m
         if (sent >= 0) {
             r->sent_bytes += sent;
             advance(&parts, &count, (size_t)sent);
-        } else if (!try_again() || !http_send_wait(r->socket)) {
+        } else if (!try_again() || !wait_to_send(r)) {
             r->gone = true;
         }
     }
@@ -75,19 +77,24 @@ bool http_send_file(struct http_request *r, int file, int64_t offset, int64_t le
         if (sent > 0) {
             r->sent_bytes += sent;
             length -= sent;
-        } else if (sent == 0 || !try_again() || !http_send_wait(r->socket)) {
+        } else if (sent == 0 || !try_again() || !wait_to_send(r)) {
             r->gone = true; /* at 0 the file is shorter than it was */
         }
     }
     return !r->gone;
 }
 
-void http_linger(int socket) {
+void http_linger(struct http_request *r) {
     char dropped[4096];
     size_t length = 0;
     int64_t deadline_ms = clock_monotonic_ms() + HTTP_LINGER_MS;
-    if (shutdown(socket, SHUT_WR) != 0) return;
+    if (shutdown(r->socket, SHUT_WR) != 0) return;
     while (clock_monotonic_ms() < deadline_ms &&
-           http_receive(socket, dropped, sizeof dropped, deadline_ms, &length) == HTTP_RECEIVED) {
+           http_receive(r, dropped, sizeof dropped, deadline_ms, &length) == HTTP_RECEIVED) {
     }
+}
+
+void http_drop_unsent(const struct http_request *r) {
+    struct linger none = {.l_onoff = 1, .l_linger = 0};
+    (void)setsockopt(r->socket, SOL_SOCKET, SO_LINGER, &none, sizeof none);
 }

@@ -23,6 +23,7 @@ static void set_busy(struct http_worker *worker, bool busy) {
     struct http_server *s = worker->server;
     pthread_mutex_lock(&s->lock);
     worker->busy = busy;
+    worker->pace = (struct http_pace){0};
     if (!busy) worker->waiting_since_ms = clock_monotonic_ms();
     if (busy)
         s->busy_count++;
@@ -144,9 +145,10 @@ void http_request_serve(struct http_request *r) {
 void http_request_end(struct http_request *r) {
     double seconds = (double)(now_us() - r->started_us) / 1e6;
     if (r->stream != HTTP_STREAM_NONE) r->keep = false; /* the client must see that it is cut */
+    if (r->gone) http_drop_unsent(r);
     if (!r->keep) {
         mg_disable_connection_keep_alive(r->connection);
-        if (!r->body.ended && !r->gone && r->status != 408) http_linger(r->socket);
+        if (!r->body.ended && !r->gone && r->status != 408) http_linger(r);
     }
     const struct http_server_options *o = &r->server->options;
     const char *route = r->route != NULL ? r->route->pattern : "none";

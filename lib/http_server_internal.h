@@ -2,6 +2,7 @@
 #pragma once
 
 #include "lib/http_chunked.h"
+#include "lib/http_pace.h"
 #include "lib/http_route.h"
 #include "lib/http_server.h"
 #include "lib/http_server_civetweb.h"
@@ -29,6 +30,7 @@ struct http_worker {
     bool busy;                /* a request is being answered */
     bool leaving;             /* its client was sent away and is not gone yet */
     char address[HTTP_ADDRESS_SIZE];
+    struct http_pace pace; /* of the request; only the own thread writes */
     struct http_socket_connection *web_socket;
 };
 
@@ -102,11 +104,15 @@ struct http_request {
     int64_t stream_left;
 };
 
-/* http_server.c */
+/* http_server_room.c */
 /* When few workers are left, the client that keeps one waiting for a request the longest, but for
  * the newest (may be NULL), has to go, so that silent and slow clients, however many, keep nobody
- * out. Lock held. */
+ * out. Without such a client it is the one that takes its answer, or gives its body, the slowest.
+ * Lock held. */
 void http_make_room(struct http_server *s, const struct http_worker *newest);
+/* For a worker that waits for its client: now and then notes how far that has come, and has slow
+ * clients go when few workers are left. */
+void http_watch_pace(struct http_worker *worker, short awaited);
 bool http_is_crowded(struct http_server *s); /* a connection without a request is in the way */
 
 /* http_server_dispatch.c */
@@ -124,16 +130,17 @@ int http_head_check(struct http_request *r, const char **reason);
 /* http_server_connection.c */
 enum http_receive_result { HTTP_RECEIVED, HTTP_RECEIVE_END, HTTP_RECEIVE_LATE };
 /* At least one byte, or why not, by the monotonic deadline. */
-enum http_receive_result http_receive(int socket, void *out, size_t size, int64_t deadline_ms,
-                                      size_t *length);
+enum http_receive_result http_receive(struct http_request *r, void *out, size_t size,
+                                      int64_t deadline_ms, size_t *length);
 /* All of the parts (it changes them); false, and r->gone, when the client is gone or takes nothing
  * for HTTP_SEND_STALL_MS. more: further bytes follow at once. */
 MUST_CHECK bool http_send(struct http_request *r, struct iovec *parts, size_t count, bool more);
 MUST_CHECK bool http_send_file(struct http_request *r, int file, int64_t offset, int64_t length);
-bool http_send_wait(int socket); /* until it can be written to again; false: stalled or gone */
 /* Ends our direction, then reads what still comes for a while: a close with unread bytes would
  * reset the connection, and the client would never see the answer. */
-void http_linger(int socket);
+void http_linger(struct http_request *r);
+/* What the kernel still holds for a client that is gone goes with the socket, not minutes later. */
+void http_drop_unsent(const struct http_request *r);
 
 /* http_server_body.c */
 /* True when nothing of the body is missing, or what is missing was already here and is dropped. */

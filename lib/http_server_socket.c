@@ -303,7 +303,7 @@ static void run(struct http_request *r, const char *key, int wake_fd, void *stat
     if (atomic_load(&r->server->stopping)) http_socket_close(&c, HTTP_CLOSE_GOING_AWAY);
     c.handler->opened(&c, state);
     if (connected) converse(&c);
-    if (!r->gone) http_linger(r->socket);
+    if (!r->gone) http_linger(r);
     register_socket(r, NULL);
     /* Whoever still has the connection gets false from now on. */
     http_socket_close(&c, HTTP_CLOSE_GOING_AWAY);

@@ -13,9 +13,10 @@ def head(path, more=""):
     return ("GET %s HTTP/1.1\r\nHost: 127.0.0.1\r\n%s" % (path, more)).encode()
 
 
-def kind(count, first=b"", drip=b"", takes=65536):
-    """So many clients that say first, then drip some bytes each second, and take at most so many bytes at once."""
-    return {"count": count, "first": first.decode("latin-1"), "drip": drip.decode("latin-1"), "takes": takes}
+def kind(count, first=b"", drip=b"", sips=None):
+    """So many clients that say first, then drip some bytes each second; they take what comes, or only so many bytes each
+    second."""
+    return {"count": count, "first": first.decode("latin-1"), "drip": drip.decode("latin-1"), "sips": sips}
 
 
 class Crowd:
@@ -39,7 +40,7 @@ class Client(socket.socket):
     def __init__(self, does, number):
         super().__init__()
         self.does, self.number, self.told = does, number, False
-        self.interest = select.EPOLLIN if does["takes"] else 0
+        self.interest = select.EPOLLIN if does["sips"] is None else 0
 
 
 class Gathering:
@@ -55,7 +56,7 @@ class Gathering:
 
     def open(self, does, number):
         client = Client(does, number)
-        if not does["takes"]:
+        if does["sips"] is not None:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
         client.bind(("127.0.%d.%d" % (1 + number % 200, 1 + number // 200 % 250), 0))
         client.setblocking(False)
@@ -87,6 +88,22 @@ class Gathering:
         except OSError:
             self.leave(client)
 
+    def take(self, client, most):
+        try:
+            if not client.recv(most):
+                self.leave(client)
+        except BlockingIOError:
+            pass
+        except OSError:
+            self.leave(client)
+
+    def pass_a_second(self):
+        for client in [c for c in self.by_fd.values() if c.told]:
+            if client.does["drip"]:
+                self.say(client, client.does["drip"])
+            elif client.does["sips"]:
+                self.take(client, client.does["sips"])
+
     def attend(self, client, event):
         if event & (select.EPOLLERR | select.EPOLLHUP):
             self.leave(client)
@@ -95,11 +112,7 @@ class Gathering:
             self.epoll.modify(client.fileno(), client.interest)
             self.say(client, client.does["first"])
         elif event & select.EPOLLIN:
-            try:
-                if not client.recv(client.does["takes"]):
-                    self.leave(client)
-            except OSError:
-                self.leave(client)
+            self.take(client, 65536)
 
     def run(self):
         dripped = time.monotonic()
@@ -110,8 +123,7 @@ class Gathering:
                     self.attend(self.by_fd[fd], event)
             if time.monotonic() - dripped > 1:
                 dripped = time.monotonic()
-                for client in [c for c in self.by_fd.values() if c.told and c.does["drip"]]:
-                    self.say(client, client.does["drip"])
+                self.pass_a_second()
             time.sleep(TICK_S)
         return {"present": sum(c.told for c in self.by_fd.values()), "sent_away": self.sent_away}
 

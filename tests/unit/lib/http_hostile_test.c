@@ -24,10 +24,21 @@ static void swallow(struct http_request *r) {
     http_reply_text(r, 200, "text/plain", http_param(r, "path"), strlen(http_param(r, "path")));
 }
 
+#define LARGE_BYTES ((int64_t)32 * 1024 * 1024)
+
+static void large(struct http_request *r) {
+    static const char piece[64 * 1024];
+    int64_t left = LARGE_BYTES;
+    if (http_stream_begin(r, 200, "application/octet-stream", left))
+        while (left > 0 && http_stream_write(r, piece, sizeof piece)) left -= (int64_t)sizeof piece;
+    http_stream_end(r);
+}
+
 static const struct http_route routes[] = {
     {"GET",  "/api/binaries", HTTP_PUBLIC, hello,   0,    0, NULL},
     {"POST", "/echo",         HTTP_PUBLIC, echo,    1000, 0, NULL},
     {"GET",  "/files/*path",  HTTP_PUBLIC, swallow, 0,    0, NULL},
+    {"GET",  "/large",        HTTP_PUBLIC, large,   0,    0, NULL},
 };
 
 static struct served shared;
@@ -356,6 +367,55 @@ static void silent_clients_give_way_when_all_workers_are_taken(void **state) {
     http_server_stop(small.server);
 }
 
+static int dial_and_say(int port, const char *words) {
+    int fd = dial(port);
+    send_words(fd, words);
+    return fd;
+}
+
+struct fair {
+    int port;
+    int64_t received;
+};
+
+/* Takes a large answer at its own pace. */
+static void *download(void *argument) {
+    struct fair *f = argument;
+    char bytes[64 * 1024];
+    int fd = dial_and_say(f->port, "GET /large HTTP/1.1\r\n" H "\r\n");
+    for (size_t got = 1; got > 0; usleep(1000)) {
+        got = receive_some(fd, bytes, sizeof bytes);
+        f->received += (int64_t)got;
+    }
+    close(fd);
+    return NULL;
+}
+
+/* Each would be let alone for much longer than this test waits. */
+static void slow_answers_and_bodies_give_way_when_all_workers_are_taken(void **state) {
+    (void)state;
+    enum { WORKERS = 8, SLOW = 12 };
+    int fds[SLOW];
+    pthread_t thread;
+    struct served small = serve_with(
+        (struct http_server_options){.routes = routes, .route_count = 4, .workers = WORKERS});
+    struct fair fair = {.port = small.port};
+    assert_int_equal(pthread_create(&thread, NULL, download, &fair), 0);
+    for (int i = 0; i < SLOW; i++)
+        fds[i] = dial_and_say(small.port, i % 2 == 0 ? "GET /large HTTP/1.1\r\n" H "\r\n"
+                                                     : "POST /echo HTTP/1.1\r\n" H
+                                                       "Content-Length: 1000\r\n\r\nbegun");
+    for (int i = 0; i < 10; i++) {
+        OWN_REPLY struct reply r;
+        exchange(small.port, "GET /api/binaries", "", &r);
+        assert_int_equal(r.status, 200);
+    }
+    pthread_join(thread, NULL);
+    assert_true(fair.received > LARGE_BYTES);
+    for (int i = 0; i < SLOW; i++) close(fds[i]);
+    http_server_stop(small.server);
+}
+
 /* CivetWeb has something to say about each of these. */
 static void the_log_cannot_be_flooded(void **state) {
     (void)state;
@@ -384,6 +444,7 @@ int main(void) {
         cmocka_unit_test(smuggled_requests_are_not_answered),
         cmocka_unit_test(a_flood_of_connections_leaves_the_server_alive),
         cmocka_unit_test(silent_clients_give_way_when_all_workers_are_taken),
+        cmocka_unit_test(slow_answers_and_bodies_give_way_when_all_workers_are_taken),
         cmocka_unit_test(the_log_cannot_be_flooded),
     };
     log_recent_keep(LOG_KEPT_BYTES);
