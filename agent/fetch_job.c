@@ -87,7 +87,10 @@ bool fetch_job_download(const struct fetch_work *w, const struct version *v, con
     if (offset < v->size_bytes && !download(w, v, url, token, fd, offset, e))
         return err_wrap(e, "download %s", v->file);
     if (!verify_part(w, v, fd, path, refused, e)) return false;
-    return cache_add(w->state, v, fd, path, e);
+    if (cache_add(w->state, v, fd, path, e)) return true;
+    /* After a failed flush a second one would succeed without the bytes being on the disk. */
+    (void)unlink(path);
+    return false;
 }
 
 static const char *base_name(const char *path) {

@@ -204,7 +204,11 @@ static bool write_piece(const struct upload_piece *p, struct target *t, upload_s
                         void *context, struct err *e) {
     bool copied = copy_body(t, p->total >= 0 ? p->total : UPLOAD_MAX_BYTES, source, context, e);
     if (fdatasync(t->fd) == 0) return copied;
-    return copied ? err_errno(e, errno, "flush %s", t->path) : false;
+    if (copied) err_errno(e, errno, "flush %s", t->path);
+    /* A second flush would succeed without the bytes being on the disk: all of it is sent again. */
+    (void)unlink(t->path);
+    t->size_bytes = 0;
+    return false;
 }
 
 static bool take_piece(struct uploads *u, const struct upload_piece *p, upload_source *source,
