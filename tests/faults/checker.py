@@ -9,7 +9,8 @@ The parts can be called alone, for a grid that is still ill or has no such half;
     wait_converged(grid)        I5: all agents up, nodes healthy on what their channel wants, updates idle, processes()
     database(grid, ledger)      integrity, foreign keys, acknowledged rows, generations that never go back
     objects(grid)               I2: the master's store holds exactly the published files, each with its digest
-    store(agent, published)     I2 I3: the agent's store; published: digests (published_digests(grid))
+    damaged_builds(agent)       I2: what the agent's store shows is whole, at any time
+    store(agent, published)     I2 I3: the agent's store when all is settled; published: digests (published_digests(grid))
     chunks(grid, ledger)        I1 I2: every acknowledged chunk with its bytes, none that was never sent
     processes(grid)             each node once, and its lock names it; nobody is left of what ended
     events(grid, ledger)        gapless, and what was read once stays so
@@ -234,13 +235,22 @@ def read_json(path):
 
 def store(agent, published):
     """What it may run is whole, verified and published; nothing else lies around."""
-    directory = os.path.join(agent.state, "store")
-    names = set(os.listdir(directory))
-    builds = {name for name in names if not name.endswith(".json")}
-    found = damaged(directory, builds)
+    names = set(os.listdir(os.path.join(agent.state, "store")))
+    builds = stored(agent)
+    found = damaged_builds(agent)
     found += ["%s holds %s, which was never published" % (agent.id, name) for name in builds - published]
     found += ["%s has no note of %s" % (agent.id, name) for name in builds if name + ".json" not in names]
     return found + links(agent, builds) + leftovers(agent.state, ("tmp",))
+
+
+def stored(agent):
+    names = os.listdir(os.path.join(agent.state, "store"))
+    return {name for name in names if not name.endswith(".json") and ".tmp-" not in name}
+
+
+def damaged_builds(agent):
+    """I2 alone: what is to be seen in the store is whole, whatever is going on."""
+    return damaged(os.path.join(agent.state, "store"), stored(agent))
 
 
 def links(agent, builds):

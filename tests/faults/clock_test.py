@@ -1,25 +1,18 @@
 """The wall clock of a machine jumps by days, while programs run and before they start: timers do not notice."""
-import os, struct, subprocess, time, unittest
+import os, struct, time, unittest
 
 import checker
-from grid import Grid, Process, program, wait_for
+from grid import Grid, Process, wait_for
 from ledger import Ledger
+from preload import preload
 
 DAYS, HOUR = 3 * 86400, -3600
-SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "shifted_clock.c")
-
-
-def preload(library):
-    """A sanitizer's runtime insists on being the first."""
-    linked = subprocess.run(["ldd", program("grid-master")], capture_output=True, text=True).stdout.split()
-    return " ".join([word for word in linked if "/libasan.so" in word or "/libtsan.so" in word] + [library])
 
 
 class Clock(unittest.TestCase):
     def setUp(self):
         self.grid, self.ledger = Grid(self, ["--heartbeat", "1s"], start=False), Ledger()
-        self.library = os.path.join(self.grid.directory, "shifted_clock.so")
-        subprocess.run(["cc", "-shared", "-fPIC", "-o", self.library, SOURCE], check=True)
+        self.preloaded = preload("shifted_clock.c", self.grid.directory)
         for machine in ("master", "a-1"):
             self.set_clock(machine, 0)
         self.grid.start_master(env=self.environment("master"))
@@ -31,7 +24,7 @@ class Clock(unittest.TestCase):
         return os.path.join(self.grid.directory, "clock-" + machine)
 
     def environment(self, machine):
-        return {"LD_PRELOAD": preload(self.library), "SHIFTED_CLOCK": self.clock(machine)}
+        return dict(self.preloaded, SHIFTED_CLOCK=self.clock(machine))
 
     def set_clock(self, machine, shift_s):
         with open(self.clock(machine), "r+b" if os.path.exists(self.clock(machine)) else "wb") as f:
