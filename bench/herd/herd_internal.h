@@ -48,7 +48,6 @@ struct herd {
     struct herd_options options;
     char master_key[SIGN_PUBLIC_TEXT_SIZE];
     struct herd_agent *agents;
-    size_t opened;        /* of them; the others have no connection to close */
     pthread_mutex_t lock; /* guards everything below */
     char expected[SEMVER_SIZE];
     struct herd_status status;
