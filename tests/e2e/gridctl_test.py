@@ -125,8 +125,6 @@ class GridctlTest(unittest.TestCase):
         os.close(fd)
         return os.waitstatus_to_exitcode(status), shown.decode(errors="replace")
 
-    # --- the line ---
-
     def test_help_and_version_need_no_master(self):
         nowhere = ("--url", "http://127.0.0.1:1")
         self.assertIn("agent join-command", self.run_ok("--help", *nowhere))
@@ -163,8 +161,6 @@ class GridctlTest(unittest.TestCase):
         self.assertEqual(result.returncode, 1)
         self.assertIn("No space left", result.stderr)
 
-    # --- looking ---
-
     def test_status_and_doctor_say_what_comes_next(self):
         out = self.run_ok("status")
         self.assertRegex(out, r"^local  http://127\.0\.0\.1:\d+  master \d+\.\d+\.\d+  up ")
@@ -194,8 +190,6 @@ class GridctlTest(unittest.TestCase):
 
     def test_unknown_filters_are_refused_by_name(self):
         self.assertIn("status", self.run_bad(1, "", "agent", "list", "--filter", "colour=red"))
-
-    # --- binaries ---
 
     def test_a_pushed_binary_is_listed_shown_verified_yanked_and_removed(self):
         name = ANY % "0.1.1"
@@ -298,8 +292,6 @@ class GridctlTest(unittest.TestCase):
         self.run_ok("key", "rm", key_id, "--yes")
         self.assertNotIn(key_id, self.run_ok("key", "list"))
 
-    # --- tokens ---
-
     def test_tokens_have_roles_and_end_when_revoked(self):
         viewer = self.run_ok("token", "create", "--role", "viewer").strip()
         self.assertRegex(viewer, r"^gt_\w+\.\S+$")
@@ -330,8 +322,6 @@ class GridctlTest(unittest.TestCase):
         kept = os.path.join(config["XDG_CONFIG_HOME"], "grid", "token")
         self.assertEqual(os.stat(kept).st_mode & 0o777, 0o600)
         self.run_ok("agent", "list", token=None, env=config)
-
-    # --- events, backups ---
 
     def test_events_are_tailed_and_followed(self):
         self.run_ok("token", "create", "-o", "json")
@@ -400,8 +390,6 @@ class GridctlTest(unittest.TestCase):
         state = os.path.join(self.grid.directory, "never")
         self.run_bad(1, "is wrong", "backup", "restore", backup, "--state", state)
         self.assertEqual([n for n in os.listdir(state) if n != "lock"], [])
-
-    # --- on a terminal ---
 
     def test_questions_colours_and_progress_are_for_terminals(self):
         token_id = self.run_ok("token", "create").strip()[3:].split(".")[0]

@@ -212,8 +212,6 @@ class InstallTest(unittest.TestCase):
     def join_on(self, machine):
         return "'%s'" % machine.join_command("-o", "name")
 
-    # --- the way it should go ---
-
     def test_a_bare_machine_from_one_command_to_removal(self):
         machine = self.machine()
         command = machine.join_command("--label", "rack=b")
@@ -336,8 +334,6 @@ class InstallTest(unittest.TestCase):
         machine = self.machine()
         script, join = self.script_on(machine), self.join_on(machine)
         self.refused(machine, "%s %s" % (script, join), 4, "needs root", "sudo", user=65534)
-
-    # --- the ways it should not go ---
 
     def altered(self, digest):
         """The master's stored copy of a binary with one byte altered; gives what undoes it."""

@@ -63,8 +63,6 @@ class RunningGridTest(JudgesCase):
     def judge(self, *command):
         return judge(*command, cwd=self.place)
 
-    # --- minisign ---
-
     def test_minisign_believes_what_the_master_publishes_and_nothing_else(self):
         path = self.fetch("/binaries/" + self.build)
         self.fetch("/binaries/" + self.build + ".minisig")
@@ -112,8 +110,6 @@ class RunningGridTest(JudgesCase):
         self.assert_agrees(self.judge("minisign", "-V", "-p", "theirs.pub", "-m", moved))  # it binds no name, we do
         self.assertIn("0.2.0", self.gridctl("binary", "push", moved, code=1))
 
-    # --- sha256sum, curl ---
-
     def test_sha256sum_checks_lines_and_lists(self):
         self.write(ANY % "0.3.0", b"one more")
         self.gridctl("binary", "push", os.path.join(self.place, ANY % "0.3.0"))
@@ -145,8 +141,6 @@ class RunningGridTest(JudgesCase):
                 self.assertEqual(self.judge("curl", "-fsS", "-C", "-", "-w", "%{http_code} %{size_download}", "-o", path, url),
                                  (0, "206 %d" % (len(whole) - kept)))
                 self.assertEqual(read(path), whole)
-
-    # --- promtool ---
 
     @unittest.skipUnless(os.path.exists(PROMTOOL), "promtool is not unpacked: run ci/deps")
     def test_promtool_has_nothing_to_say_about_our_metrics(self):

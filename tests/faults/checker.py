@@ -56,9 +56,6 @@ def settled(part, *arguments):
     return []
 
 
-# REST
-
-
 def wait_converged(grid):
     try:
         e2e.wait_for("convergence", lambda: not unsettled(grid))
@@ -121,9 +118,6 @@ def events(grid, ledger):
             ledger.saw_event(event)
     lost = [n for n in ledger.events if n > last]
     return found + ["event %d was read before and is gone" % n for n in lost]
-
-
-# The master's disk
 
 
 def connect(grid):
@@ -230,9 +224,6 @@ def read_json(path):
     return json.loads(words) if words else None
 
 
-# Agents' disks
-
-
 def store(agent, published):
     """What it may run is whole, verified and published; nothing else lies around."""
     names = set(os.listdir(os.path.join(agent.state, "store")))
@@ -265,9 +256,6 @@ def links(agent, builds):
         found.append("%s has no current version" % agent.id)
     return found + ["%s keeps %s, which is neither current nor previous" % (agent.id, name)
                     for name in sorted(builds - set(target.values()))]
-
-
-# Chunks
 
 
 def node_directories(grid):
@@ -318,9 +306,6 @@ def get(connection, path):
     connection.request("GET", path)
     answer = connection.getresponse()
     return answer.status, answer.read()
-
-
-# Processes
 
 
 def processes(grid):

@@ -54,8 +54,6 @@ class IoErrors(unittest.TestCase):
         say("EIO, %s: %d points, %d ended it, %d acknowledged, %d in doubt" % (
             what, len(chosen), ended, self.ledger.acknowledged, self.ledger.doubtful))
 
-    # The master
-
     def use_master(self):
         """Statuses of what a client asks; no answer counts as none."""
         self.number += 1
@@ -102,8 +100,6 @@ class IoErrors(unittest.TestCase):
             return self.master_is_well(), early
 
         self.each("master", scale(6, 0), hurt)
-
-    # The chunk store
 
     def put_chunks(self, port):
         for _ in range(3):

@@ -1,7 +1,6 @@
 """Agents, nodes and the master killed at random moments under load: nothing acknowledged is lost."""
 import contextlib, os, random, signal, time, unittest
 
-import checker
 from agent_helpers import own_ports
 from grid import Grid, Process, processes_of
 from ledger import Ledger
@@ -65,13 +64,6 @@ class Kills(unittest.TestCase):
         if "master" in victims:
             self.restart_master()
 
-    def check(self, load, label):
-        """The last order is a new one: a version whose trials were all killed rightly counts as failed."""
-        with load.at_rest():
-            other = {self.ledger.value("channel", "stable")}
-            load.mover.move(next(v for v in VERSIONS if v not in other))
-            checker.check(self.grid, self.ledger, label)
-
     def test_nothing_acknowledged_is_lost(self):
         load = Load(self.grid, self.ledger, SEED)
         load.start()
@@ -79,7 +71,7 @@ class Kills(unittest.TestCase):
         for number in range(1, ROUNDS + 1):
             self.hurt()
             if number % ROUNDS_BETWEEN_CHECKS == 0:
-                self.check(load, "seed %d round %d" % (SEED, number))
+                load.check("seed %d round %d" % (SEED, number))
         load.stop()
         say("kills: seed %d, %d rounds in %.0f s, killed %s, %d acknowledged, %d in doubt" % (
             SEED, ROUNDS, time.monotonic() - begun, self.killed, self.ledger.acknowledged, self.ledger.doubtful))

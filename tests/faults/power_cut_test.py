@@ -4,7 +4,7 @@ What programs wrote and did not flush is lost here, unlike when they are killed.
 """
 import glob, os, random, signal, time, unittest
 
-import checker, machine
+import machine
 from agent_helpers import own_ports
 from grid import Grid, alive, processes_of, wait_for
 from ledger import Ledger
@@ -74,10 +74,7 @@ class PowerCut(unittest.TestCase):
         begun, cuts = time.monotonic(), []
         for number in range(1, ROUNDS + 1):
             cuts.append("+".join(self.hurt(load)))
-            with load.at_rest():
-                other = {self.ledger.value("channel", "stable")}
-                load.mover.move(next(v for v in VERSIONS if v not in other))
-                checker.check(self.grid, self.ledger, "seed %d round %d: %s" % (SEED, number, cuts[-1]))
+            load.check("seed %d round %d: %s" % (SEED, number, cuts[-1]))
         load.stop()
         say("power cuts: seed %d, %d rounds in %.0f s, %s, %d acknowledged, %d in doubt" % (
             SEED, ROUNDS, time.monotonic() - begun, {name: cuts.count(name) for name in cuts},

@@ -43,8 +43,6 @@ class ServerSteps(unittest.TestCase):
             what, count, died, SEED, time.monotonic() - begun, self.ledger.acknowledged, self.ledger.doubtful))
         self.assertGreater(died, 0)
 
-    # The master
-
     def start_master(self, wrapper):
         if self.grid.master is not None:
             self.grid.master.kill()
@@ -119,8 +117,6 @@ class ServerSteps(unittest.TestCase):
             return found + checker.database(self.grid, self.ledger) + checker.settled(checker.objects, self.grid)
 
         self.run_every_step("drop", self.start_master, act, recover, scale(5, 0))
-
-    # A node
 
     def start_node(self, wrapper=()):
         data, run = (os.path.join(self.grid.directory, name) for name in ("data", "node-run"))

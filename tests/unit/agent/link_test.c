@@ -139,8 +139,6 @@ static void a_master_that_is_away_may_be_tried_again(void **unused) {
     assert_true(tiny_listen(&master, port, &place.e));
 }
 
-/* --- the link --- */
-
 static atomic_int desired_news;
 
 static void count_news(void *unused) {

@@ -132,8 +132,6 @@ static inline void until_sessions(const struct post *p, size_t wanted) {
     until(count_sessions, p, wanted, "sessions");
 }
 
-/* --- machines --- */
-
 struct machine {
     char id[WIRE_AGENT_ID_SIZE];
     struct sign_secret *key;
@@ -308,8 +306,6 @@ static inline void says_hello(struct machine *m) {
     try_hello(m, &x, &message, &r);
     begin(m, &x, &message, &r);
 }
-
-/* --- heartbeats --- */
 
 /* One node; the caller changes what it likes and clears. */
 static inline void fill_report(const struct machine *m, struct wire_heartbeat *out) {

@@ -41,8 +41,6 @@ static int close_house(void **state) {
     return 0;
 }
 
-/* --- lists --- */
-
 struct listed {
     struct event *list;
     size_t count;
@@ -170,8 +168,6 @@ static void newest_hundred_thousand_are_kept(void **state) {
     assert_int_equal(l.first, 11);
     assert_int_equal(events_last_seq(h->f->events), 100010);
 }
-
-/* --- followers --- */
 
 static int try_follow(const struct house *h, const char *query, struct reply *reply) {
     char request[512];

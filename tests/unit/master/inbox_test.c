@@ -52,8 +52,6 @@ static void let_it_be_looked_at(const struct machine *m) {
     }
 }
 
-/* --- joining --- */
-
 static void machine_joins_with_a_token_and_its_own_key(void **state) {
     struct post *p = *state;
     OWN_MACHINE struct machine m;
@@ -389,8 +387,6 @@ static void machine_waits_for_approval_when_that_is_asked_for(void **state) {
     says_hello(&m);
 }
 
-/* --- hello --- */
-
 static void hello_of_a_stranger_or_under_a_wrong_key_is_refused(void **state) {
     struct post *p = *state;
     OWN_MACHINE struct machine m;
@@ -571,8 +567,6 @@ static void agent_that_has_seen_more_than_the_master_is_told_something_newer(voi
     json_clear(&wire_desired_schema, &desired);
 }
 
-/* --- heartbeats --- */
-
 static void heartbeat_is_parked_and_answered_when_the_interval_ends(void **state) {
     struct post *p = *state;
     OWN_MACHINE struct machine m;
@@ -710,8 +704,6 @@ static void log_is_asked_for_and_brought_by_heartbeats(void **state) {
     text_fini(&f.log);
     until_parked(p, 1); /* the heartbeat that brought it waits like any other */
 }
-
-/* --- whose word counts --- */
 
 static void replayed_heartbeat_is_taken_once(void **state) {
     struct post *p = *state;
@@ -958,8 +950,6 @@ static void what_is_no_frame_at_all_is_dropped(void **state) {
     beat(&m, 2);
     until_parked(p, 1);
 }
-
-/* --- many --- */
 
 #define MANY 1000
 
