@@ -308,23 +308,26 @@ void node_back_off(struct node *n, int64_t up_ms, int64_t now_ms) {
         now_ms + backoff_pause_ms(&backoff_node, facts->failures, random_number());
 }
 
-/* A start that lost its port between our look and its own is nobody's failure: the next takes
- * another one. */
-static bool lost_port(struct node *n) {
-    if (n->facts->proven || n->port_losses >= MOST_PORT_LOSSES || ports_free((int)n->record.port))
+/* A start that lost its port between our look and its own is nobody's failure: the next takes the
+ * port when it is free again, another one else. By now it may be free: then the node's own word
+ * counts. */
+static bool lost_port(struct node *n, const struct wire_exit *last) {
+    bool conflict = strcmp(last->kind, "exit") == 0 && last->value == err_exit_code(ERR_CONFLICT);
+    if (n->facts->proven || n->port_losses >= MOST_PORT_LOSSES ||
+        (!conflict && ports_free((int)n->record.port)))
         return false;
     n->port_losses++;
     return true;
 }
 
+static void end_without_port(struct node *n, int64_t now_ms) {
+    become_down(n);
+    n->facts->start_after_ms = now_ms;
+}
+
 static void end_unwanted(struct node *n, int64_t now_ms) {
-    bool port = lost_port(n);
     int64_t up_ms = now_ms - n->up_since_ms;
     become_down(n);
-    if (port) {
-        n->facts->start_after_ms = now_ms;
-        return;
-    }
     n->record.restarts++;
     node_back_off(n, up_ms, now_ms);
 }
@@ -337,6 +340,10 @@ bool node_reap(struct node *n, int64_t now_ms) {
     bool wanted = n->facts->phase == NODE_STOPPING && !n->facts->hung;
     log_line(wanted ? LOG_INFO : LOG_WARN, "node.ended", "node=%s pid=%d how=%s value=%" PRId64,
              n->id, (int)n->pid, last.kind, last.value);
+    if (!wanted && lost_port(n, &last)) { /* what ended the one before stays its last exit */
+        end_without_port(n, now_ms);
+        return true;
+    }
     keep_exit(n, &last);
     if (wanted) {
         become_down(n);

@@ -1,8 +1,9 @@
 /* The test program as a node: run as `PROGRAM --data DIR --host H --port P --id ID`, as the agent
  * starts storage-servers, it locks the directory, leaves its note and answers. FAKE_NODE in the
  * environment makes it misbehave: crash (exit 3 at once), mute (the same without a word), orphan
- * (the same, but a child lives on and DIR/child names it), silent (never listens), failing (says
- * so), veto (must not stop), stubborn (ignores SIGTERM). */
+ * (the same, but a child lives on and DIR/child names it), conflict (exit 5 at once, as one that
+ * finds its port taken), silent (never listens), failing (says so), veto (must not stop), stubborn
+ * (ignores SIGTERM). */
 #pragma once
 
 #include "agent/adopt.h"
@@ -97,6 +98,10 @@ static bool fake_node_main(int argc, char **argv, int *status) {
     if (argc < 9 || strcmp(argv[1], "--data") != 0) return false;
     setenv("ASAN_OPTIONS", "detect_leaks=0", 1);
     if (fake_behaves("orphan")) fake_leave_child(argv[2]);
+    if (fake_behaves("conflict")) {
+        *status = err_exit_code(ERR_CONFLICT);
+        return true;
+    }
     if (fake_behaves("mute")) {
         *status = 3;
         return true;

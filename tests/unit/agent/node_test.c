@@ -394,6 +394,39 @@ static void a_signal_is_noted(void **unused) {
     assert_int_equal(node.record.last_exit.value, SIGKILL);
 }
 
+static void a_start_that_found_its_port_taken_hides_no_cause(void **unused) {
+    (void)unused;
+    assert_ok(start());
+    wait_until(healthy());
+    int64_t port = node.record.port;
+    kill(node.pid, SIGKILL);
+    wait_until(ended());
+    unsigned failures = facts.failures;
+    setenv("FAKE_NODE", "conflict", 1);
+    assert_ok(start());
+    wait_until(ended());
+    assert_string_equal(node.record.last_exit.kind, "signal");
+    assert_int_equal(node.record.last_exit.value, SIGKILL);
+    assert_int_equal(node.record.restarts, 1);
+    assert_int_equal(facts.failures, failures);
+    unsetenv("FAKE_NODE");
+    assert_ok(start());
+    wait_until(healthy());
+    assert_int_equal(node.record.port, port);
+}
+
+static void a_conflict_that_does_not_end_counts_as_a_failure(void **unused) {
+    (void)unused;
+    setenv("FAKE_NODE", "conflict", 1);
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(facts.failures, 0);
+        assert_ok(start());
+        wait_until(ended());
+    }
+    assert_int_equal(facts.failures, 1);
+    assert_int_equal(node.record.last_exit.value, err_exit_code(ERR_CONFLICT));
+}
+
 static void the_end_of_an_adopted_node_is_seen_but_its_status_is_unknown(void **unused) {
     (void)unused;
     int ends[2];
@@ -618,6 +651,8 @@ int main(int argc, char **argv) {
         TEST(a_jump_of_the_clock_is_no_time_up),
         TEST(what_a_node_leaves_ends_with_it),
         TEST(a_signal_is_noted),
+        TEST(a_start_that_found_its_port_taken_hides_no_cause),
+        TEST(a_conflict_that_does_not_end_counts_as_a_failure),
         TEST(the_end_of_an_adopted_node_is_seen_but_its_status_is_unknown),
         TEST(an_ordered_stop_is_no_failure),
         TEST(a_stubborn_node_is_killed),
