@@ -8,9 +8,18 @@
 
 enum { ANSWER_MS = 5000, NONCE_BYTES = 32 };
 
-static bool plan_from_join(const char *token, struct enroll_plan *out, struct err *e) {
+/* Where --master says, even when the join string says something else. */
+static bool plan_address(const struct settings *s, struct enroll_plan *out, struct err *e) {
+    if (s->master[0] == '\0') return true;
+    if (!join_parse_address(s->master, 7000, out->host, &out->port, e))
+        return err_wrap(e, "--master");
+    if (out->host[0] == '\0') snprintf(out->host, sizeof out->host, "localhost");
+    return true;
+}
+
+static bool plan_from_join(const struct settings *s, struct enroll_plan *out, struct err *e) {
     struct join join;
-    if (!join_parse(token, &join, e)) return false;
+    if (!join_parse(s->token, &join, e)) return false;
     snprintf(out->host, sizeof out->host, "%s", join.host);
     snprintf(out->token, sizeof out->token, "%s", join.token);
     out->port = join.bus_port;
@@ -18,15 +27,14 @@ static bool plan_from_join(const char *token, struct enroll_plan *out, struct er
     out->release_key = join.release_key;
     out->pinned = true;
     secret_wipe(&join, sizeof join);
-    return true;
+    return plan_address(s, out, e);
 }
 
 static bool plan_from_secret(const struct settings *s, struct enroll_plan *out, struct err *e) {
     char id[SECRET_ID_SIZE];
-    const char *address = s->master[0] != '\0' ? s->master : "localhost:7000";
-    if (!join_parse_address(address, 7000, out->host, &out->port, e))
-        return err_wrap(e, "--master");
-    if (out->host[0] == '\0') snprintf(out->host, sizeof out->host, "localhost");
+    snprintf(out->host, sizeof out->host, "localhost");
+    out->port = 7000;
+    if (!plan_address(s, out, e)) return false;
     if (!join_is_loopback(out->host)) {
         err_set(e, ERR_USAGE,
                 "a bare secret works with a master on this machine only, not with %.80s",
@@ -52,7 +60,7 @@ bool enroll_plan(const struct settings *s, struct enroll_plan *out, struct err *
     else if (!settings_default_id(out->agent_id, e))
         return false;
     bool is_join = strncmp(s->token, "grid://", strlen("grid://")) == 0;
-    return is_join ? plan_from_join(s->token, out, e) : plan_from_secret(s, out, e);
+    return is_join ? plan_from_join(s, out, e) : plan_from_secret(s, out, e);
 }
 
 bool enroll_is_invited(const struct settings *s, const struct identity *who) {

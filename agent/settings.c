@@ -18,7 +18,7 @@ static const struct option_entry entries[] = {
      .help = "name of this machine in the grid; default: its host name"},
     {.flag = "master", .environment = {"GRID_MASTER"}, .key = "agent.master_host", .type = OPTION_STRING,
      OPTION(struct settings, master), .value_name = "HOST:PORT",
-     .help = "bus of the master; default: the one enrolled with, then localhost:7000"},
+     .help = "bus of the master; default: the join string's, the one enrolled with, localhost:7000"},
     {.environment = {"GRID_TOKEN"}, .key = "agent.join", .type = OPTION_STRING,
      OPTION(struct settings, token),
      .help = "join string grid://..., or a bare secret when the master is on this machine; used once"},

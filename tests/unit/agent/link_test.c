@@ -80,6 +80,21 @@ static void a_join_string_enrolls_and_pins_its_keys(void **unused) {
     identity_fini(&again);
 }
 
+static void a_named_master_wins_over_the_join_string(void **unused) {
+    (void)unused;
+    struct enroll_plan plan;
+    use_join_string(master.key, master.release);
+    snprintf(settings.master, sizeof settings.master, "other.example:7010");
+    assert_ok(enroll_plan(&settings, &plan, &place.e));
+    assert_string_equal(plan.host, "other.example");
+    assert_int_equal(plan.port, 7010);
+    assert_true(plan.pinned);
+    settings.master[0] = '\0';
+    assert_ok(enroll_plan(&settings, &plan, &place.e));
+    assert_string_equal(plan.host, "127.0.0.1");
+    assert_int_equal(plan.port, bus_server_port(master.bus));
+}
+
 static void a_bare_secret_enrolls_with_a_master_on_this_machine(void **unused) {
     (void)unused;
     assert_ok(try_to_enroll());
@@ -302,6 +317,7 @@ int main(void) {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(a_join_string_enrolls_and_pins_its_keys),
+        TEST(a_named_master_wins_over_the_join_string),
         TEST(a_bare_secret_enrolls_with_a_master_on_this_machine),
         TEST(a_bare_secret_is_not_sent_to_another_machine),
         TEST(without_a_token_the_way_to_one_is_named),
