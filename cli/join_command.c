@@ -71,11 +71,11 @@ static bool ask_master(struct invocation *call, char sha256[SHA256_HEX_SIZE],
 
 static void say_what_follows(const struct invocation *call, const char *join,
                              const struct text *platforms) {
-    invocation_note(call,
-                    "\nIt downloads install.sh, compares its SHA-256, and runs it: that installs "
-                    "grid-agent and starts it.\n"
-                    "Options go before the last quote's string: --id NAME, --label K=V, --dry-run, "
-                    "--help.");
+    invocation_note(
+        call,
+        "\nIt downloads install.sh, compares its SHA-256, and runs it: that installs "
+        "grid-agent and starts it.\n"
+        "Options of install.sh go behind sh \"$f\": --id NAME, --label K=V, --dry-run, --help.");
     if (platforms->length > 0)
         invocation_note(call, "This master can install on %s.", platforms->data);
     else

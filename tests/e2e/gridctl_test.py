@@ -427,6 +427,7 @@ class AgentVerbsTest(unittest.TestCase):
         self.assertTrue(join.startswith("grid://"), join)
         result = self.grid.gridctl("agent", "join-command")
         self.assertRegex(result.stdout, r"^\(.* sha256sum -c .* sh \"\$f\" 'grid://[^']+'\)\n$")
+        self.assertIn('Options of install.sh go behind sh "$f": --id NAME', result.stderr)
         self.assertIn("gridctl binary push\ngrid-agent-VERSION", result.stderr)  # there is none yet
         self.grid.agent("a-1", join=join)
         self.grid.wait_healthy("a-1", "1.0.0")
