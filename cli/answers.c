@@ -70,6 +70,7 @@ static const struct json_field facts_fields[] = {
     J(JSON_STRINGS, struct answer_facts, loose_files, 0),
     J(JSON_TEXT, struct answer_facts, database, 0),
     J(JSON_TEXT, struct answer_facts, last_backup_at, 0),
+    J(JSON_TEXT, struct answer_facts, behind_at, 0),
     J(JSON_TEXT, struct answer_facts, release_key_id, 0),
     J(JSON_INT, struct answer_facts, publishers, 0),
     J(JSON_TEXT, struct answer_facts, require_signature, 0),

@@ -58,6 +58,7 @@ struct answer_facts {
     char *loose_files; /* lines */
     char *database;    /* "ok", or what is wrong */
     char *last_backup_at;
+    char *behind_at; /* agents knew a newer state than the database */
     char *release_key_id;
     int64_t publishers;
     char *require_signature;

@@ -11,6 +11,7 @@
 #define LOW_SPACE_PERCENT 5
 #define LOW_SPACE_BYTES (INT64_C(1) << 30)
 #define OLD_BACKUP_MS (INT64_C(7) * 24 * 3600 * 1000)
+#define RECENTLY_BEHIND_MS (INT64_C(7) * 24 * 3600 * 1000)
 #define MOST_NAMED 5 /* of one kind; the rest is counted */
 
 void doctor_add(struct doctor *d, const char *state, const char *check, const char *next,
@@ -121,6 +122,16 @@ static void examine_keys(struct doctor *d, const struct answer_facts *f) {
                        "%.200s can be read by others", path);
 }
 
+static void examine_behind(struct doctor *d, const struct doctor_view *v) {
+    char age[FORMAT_SIZE];
+    int64_t behind = clock_parse_rfc3339(format_or(v->facts->behind_at, ""));
+    if (behind >= 0 && v->now_ms - behind <= RECENTLY_BEHIND_MS)
+        doctor_add(d, "warn", "database",
+                   "unless you restored a backup, its disk lost writes; do the last changes again",
+                   "it was behind what agents knew %s",
+                   format_age(v->facts->behind_at, v->now_ms, age));
+}
+
 static void examine_database(struct doctor *d, const struct doctor_view *v) {
     const struct answer_facts *f = v->facts;
     const char *database = format_or(f->database, "?");
@@ -130,6 +141,7 @@ static void examine_database(struct doctor *d, const struct doctor_view *v) {
     doctor_add(d, sound ? "ok" : "fail", "database",
                sound ? "" : "stop the master, gridctl backup restore FILE", "%.200s",
                sound ? "every page is sound" : database);
+    examine_behind(d, v);
     if (backup < 0)
         doctor_add(d, "warn", "backup", "gridctl backup create", "none in the last 30 days");
     else

@@ -45,6 +45,7 @@ struct agents {
     size_t event_count;
     struct desired_group *groups;
     int64_t next_log_request;
+    bool behind_told; /* the event that agents know a newer state; once per start is enough */
     bool stopping;
     int64_t refreshes; /* counted by the database's writer, which alone uses it */
 };

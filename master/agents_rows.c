@@ -289,19 +289,36 @@ static bool change_generation(struct db_connection *c, struct row_change *r, str
     return db_exec(c, Q_AGENT_RAISE_GENERATION, e, "si", r->id, strtoll(r->value, NULL, 10));
 }
 
+static void tell_behind(struct agents *a, const char *id, int64_t ours, int64_t seen) {
+    char words[320];
+    pthread_mutex_lock(&a->lock);
+    bool told = a->behind_told;
+    a->behind_told = true;
+    pthread_mutex_unlock(&a->lock);
+    if (told) return;
+    snprintf(words, sizeof words,
+             "agents know a newer state than the database (%s generation %" PRId64
+             ", here it is %" PRId64 "): was it restored from a backup?",
+             id, seen, ours);
+    events_record(a->options.events, "master.behind", "master", "", words);
+}
+
 bool agents_greet(struct agents *a, const char *id, int64_t seen_generation, struct err *e) {
+    int64_t generation = 0;
     pthread_mutex_lock(&a->lock);
     struct agent *agent = agents_get(a, id);
-    bool behind = agent != NULL && agent->view.generation < seen_generation;
+    if (agent != NULL) generation = agent->view.generation;
     if (agent != NULL) agent->log.told = 0;
     pthread_mutex_unlock(&a->lock);
     if (agent == NULL) return agents_unknown(e, id);
-    if (!behind) return true;
+    if (generation >= seen_generation) return true;
     char seen[24];
     snprintf(seen, sizeof seen, "%" PRId64, seen_generation);
     log_warn("agent.generation_raised", "id=%s seen=%s", id, seen);
     struct row_change r = {.id = id, .principal = "", .change = change_generation, .value = seen};
-    return change_row(a, &r, e);
+    if (!change_row(a, &r, e)) return false;
+    tell_behind(a, id, generation, seen_generation);
+    return true;
 }
 
 struct enrolling {

@@ -21,6 +21,7 @@ struct facts {
     char *loose_files; /* lines */
     char database[256];
     char last_backup_at[CLOCK_RFC3339_SIZE];
+    char behind_at[CLOCK_RFC3339_SIZE];
     char release_key_id[SIGN_KEY_ID_HEX_SIZE];
     int64_t publishers;
     char require_signature[8];
@@ -36,6 +37,7 @@ static const struct json_field facts_fields[] = {
     J(JSON_STRINGS, struct facts, loose_files, 0),
     J(JSON_STRING, struct facts, database, 0),
     J(JSON_STRING, struct facts, last_backup_at, JSON_OMIT_EMPTY),
+    J(JSON_STRING, struct facts, behind_at, JSON_OMIT_EMPTY),
     J(JSON_STRING, struct facts, release_key_id, 0),
     J(JSON_INT, struct facts, publishers, 0),
     J(JSON_STRING, struct facts, require_signature, 0),
@@ -88,16 +90,23 @@ static bool check_database(struct db_connection *c, void *argument, struct err *
     return db_one(c, Q_QUICK_CHECK, take_verdict, argument, e, "");
 }
 
-static void fill_database(const struct master *m, struct facts *f) {
+/* When the newest event of this kind happened; "" when none is kept. */
+static void fill_when(const struct master *m, const char *kind, char out[CLOCK_RFC3339_SIZE]) {
     struct event *list = NULL;
     size_t count = 0;
     int64_t first = 0;
     struct err e;
+    if (!events_list(m->events, -1, kind, NULL, 1, &list, &count, &first, &e)) return;
+    if (count > 0) snprintf(out, CLOCK_RFC3339_SIZE, "%s", list[0].at);
+    json_clear_list(&event_schema, list, count);
+}
+
+static void fill_database(const struct master *m, struct facts *f) {
+    struct err e;
     if (!db_read(m->db, check_database, f, &e))
         snprintf(f->database, sizeof f->database, "%s", e.text);
-    if (!events_list(m->events, -1, "backup.created", NULL, 1, &list, &count, &first, &e)) return;
-    if (count > 0) snprintf(f->last_backup_at, sizeof f->last_backup_at, "%s", list[0].at);
-    json_clear_list(&event_schema, list, count);
+    fill_when(m, "backup.created", f->last_backup_at);
+    fill_when(m, "master.behind", f->behind_at);
 }
 
 static void fill_keys(const struct master *m, struct facts *f) {

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """docs/openapi.yaml and the reference pages say what the programs do: compared with the sources both ways, and with
 real answers."""
-import os, re, sys, unittest
+import contextlib, os, re, sqlite3, sys, unittest
 
 import jsonschema, yaml
 
@@ -287,6 +287,14 @@ class Answers(unittest.TestCase):
         for method, path in (("get", ""), ("post", "/restart"), ("get", "/logs")):
             call(method, "/api/nodes/{id}" + path, 404, id="a-9~0")
 
+    def set_the_database_back(self):
+        self.grid.master.stop()
+        with contextlib.closing(sqlite3.connect(os.path.join(self.grid.master.state, "grid.db"))) as db, db:
+            db.execute("UPDATE agent SET generation=0")
+        self.grid.start_master()
+        wait_for("the agent to know better", lambda: self.grid.events(kind="master.behind"))
+        self.grid.wait_healthy("a-1")
+
     def walk_agents(self):
         call, one, me = self.call, "/api/agents/{id}", dict(id="a-1")
         self.grid.publish("1.0.0")
@@ -314,6 +322,8 @@ class Answers(unittest.TestCase):
         wait_for("another process", lambda: self.grid.nodes("a-1")[0]["pid"] not in (0, before["pid"]) and
                  self.grid.nodes("a-1")[0]["state"] == "healthy")
         call("get", "/api/nodes/{id}", 200, **node)  # with last_exit
+        self.set_the_database_back()
+        call("get", "/api/doctor", 200)  # with behind_at
         call("delete", one, 409, **me)
         call("post", one + "/revoke", 200, **me)
         call("get", one + "/logs", 409, **me)

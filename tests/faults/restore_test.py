@@ -117,6 +117,8 @@ class Restore(unittest.TestCase):
             late.saw("generation", name, self.ledger.mark("generation", name))
         checker.check(self.grid, late, "cut log")
         self.assertIn("agent.generation_raised", self.grid.master.err())
+        self.assertEqual(len(self.grid.events(kind="master.behind")), 1)
+        self.assertIn("it was behind what agents knew", self.grid.gridctl("doctor").stdout)
 
 
 if __name__ == "__main__":

@@ -220,6 +220,17 @@ static void judges_database_and_backup(void **state) {
     assert_found(&d, "backup", "warn", "none", "gridctl backup create");
 }
 
+static void names_a_database_that_was_behind_its_agents_for_a_week(void **state) {
+    (void)state;
+    facts.behind_at = "2026-01-30T12:00:00Z";
+    struct doctor d = examined();
+    assert_found(&d, "database", "warn", "behind what agents knew 1 d ago", "restored a backup");
+    assert_false(doctor_failed(&d));
+    facts.behind_at = "2026-01-20T12:00:00Z";
+    d = examined();
+    assert_int_equal(count_of(&d, "database", "warn"), 0);
+}
+
 static void looks_on_without_the_facts(void **state) {
     (void)state;
     view.facts = NULL;
@@ -244,6 +255,7 @@ int main(void) {
         TEST(judges_space),
         TEST(judges_keys),
         TEST(judges_database_and_backup),
+        TEST(names_a_database_that_was_behind_its_agents_for_a_week),
         TEST(looks_on_without_the_facts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -178,6 +178,21 @@ static void master_behind_its_agent_raises_the_generation_above_it(void **state)
     assert_int_equal(view(f, "a-1").generation, 1001);
 }
 
+static void master_behind_its_agents_tells_it_once_per_start(void **state) {
+    struct fixture *f = *state;
+    struct err error;
+    fixture_agent(f, "a-1");
+    fixture_agent(f, "a-2");
+    assert_ok(agents_greet(f->agents, "a-1", view(f, "a-1").generation, &error));
+    assert_int_equal(count_events(f, "master.behind"), 0);
+    assert_ok(agents_greet(f->agents, "a-1", 1000, &error));
+    assert_ok(agents_greet(f->agents, "a-2", 1000, &error));
+    assert_int_equal(count_events(f, "master.behind"), 1);
+    reopen(f);
+    assert_ok(agents_greet(f->agents, "a-1", 2000, &error));
+    assert_int_equal(count_events(f, "master.behind"), 2);
+}
+
 static void label_of_the_agents_configuration_cannot_be_removed(void **state) {
     struct fixture *f = *state;
     struct err error;
@@ -278,6 +293,7 @@ int main(void) {
         TEST(silence_makes_suspect_then_lost_and_a_heartbeat_brings_back),
         TEST(restart_keeps_report_labels_mode_and_generation),
         TEST(master_behind_its_agent_raises_the_generation_above_it),
+        TEST(master_behind_its_agents_tells_it_once_per_start),
         TEST(label_of_the_agents_configuration_cannot_be_removed),
         TEST(clocks_that_are_off_are_seen),
         TEST(revoked_and_unknown_agents_are_not_observed),
