@@ -1,5 +1,6 @@
 #include "agent/link.h"
 
+#include "agent/hello.h"
 #include "agent/link_state.h"
 #include "agent/message.h"
 #include "lib/clock.h"
@@ -22,8 +23,7 @@ struct link {
     struct link_options options;
     struct link_state state;
     struct session session;
-    struct session_exchange mine;
-    char nonce[WIRE_NONCE_HEX_SIZE]; /* of the hello under way */
+    struct hello hello; /* under way, or answered */
     int64_t interval_ms;
     int64_t generation;
     int64_t log_requests[LOG_REQUESTS]; /* in heartbeats under way, by sequence */
@@ -64,16 +64,8 @@ static uint32_t random_number(void) {
 }
 
 static void send_hello(struct link *l) {
-    const struct identity *who = l->options.identity;
-    struct wire_hello m = {.type = "hello", .generation = l->generation};
     OWN_TEXT struct text frame = TEXT_EMPTY;
-    random_hex(SESSION_NONCE_SIZE, l->nonce);
-    session_exchange_new(&l->mine);
-    memcpy(m.nonce, l->nonce, sizeof m.nonce);
-    memcpy(m.agent_id, who->agent_id, sizeof m.agent_id);
-    sign_public_text(&who->master_key, m.master_key);
-    encode_hex(l->mine.public_key, sizeof l->mine.public_key, m.exchange_key);
-    message_sign(who->key, &wire_hello_schema, &m, &frame);
+    hello_write(l->options.identity, l->generation, &l->hello, &frame);
     bus_client_send(l->options.bus, HELLO_TICKET, frame.data, frame.length, HELLO_MS);
 }
 
@@ -126,12 +118,12 @@ static bool begin_session(struct link *l, const struct wire_hello_answer *m, str
     unsigned char id[SESSION_ID_SIZE];
     unsigned char nonce[SESSION_NONCE_SIZE];
     unsigned char peer[SESSION_KEY_SIZE];
-    if (strcmp(m->agent_id, l->options.identity->agent_id) != 0)
-        return err_set(e, ERR_UNTRUSTED, "the master greets another agent");
-    if (!decode_hex(m->session, id, sizeof id) || !decode_hex(l->nonce, nonce, sizeof nonce) ||
+    if (!decode_hex(m->session, id, sizeof id) ||
+        !decode_hex(l->hello.nonce, nonce, sizeof nonce) ||
         !decode_hex(m->exchange_key, peer, sizeof peer))
         return err_set(e, ERR_UNTRUSTED, "the master's hello is malformed");
-    if (!session_begin(&l->session, SESSION_AGENT, id, nonce, &l->mine, peer, e)) return false;
+    if (!session_begin(&l->session, SESSION_AGENT, id, nonce, &l->hello.mine, peer, e))
+        return false;
     bool sane = m->interval_ms >= 100 && m->interval_ms <= 600000;
     l->interval_ms = sane ? m->interval_ms : WIRE_INTERVAL_MS;
     return true;
@@ -140,9 +132,8 @@ static bool begin_session(struct link *l, const struct wire_hello_answer *m, str
 static enum link_event take_hello_answer(struct link *l, const struct bus_arrival *a,
                                          struct err *e) {
     struct wire_hello_answer m;
-    struct message_expected expected = {&l->options.identity->master_key, "hello", l->nonce,
-                                        &wire_hello_answer_schema};
-    if (!message_open(&expected, a->bytes, a->length, &m, e) || !begin_session(l, &m, e))
+    if (!hello_read(l->options.identity, &l->hello, a->bytes, a->length, &m, e) ||
+        !begin_session(l, &m, e))
         return LINK_LOST;
     bool port_valid = m.http_port > 0 && m.http_port <= 65535;
     exchange_connected(l->options.exchange, true, port_valid ? (int)m.http_port : 0);

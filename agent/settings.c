@@ -57,7 +57,7 @@ static const struct option_entry entries[] = {
      .help = "stop the nodes when the agent is told to end; otherwise they live on"},
     {.flag = "enroll-within", .environment = {NULL}, .type = OPTION_DURATION, OPTION(struct settings, enroll_within_ms),
      .value_name = "TIME",
-     .help = "become a member of the grid and end, giving up after this time; a member already ends at once"},
+     .help = "become a member of the grid and end, giving up after this time; a member stays one, unless it was removed"},
     {.flag = "log-format", .environment = {"GRID_LOG_FORMAT"}, .key = "agent.log_format", .type = OPTION_STRING,
      OPTION(struct settings, log_format), .initial = "text", .value_name = "text|json",
      .help = "form of the log lines"},

@@ -70,6 +70,11 @@ static bool lock_patiently(struct state *s, struct err *e) {
     }
 }
 
+bool state_find(struct state *s, const char *directory, struct err *e) {
+    s->lock_fd = -1;
+    return resolve(s, directory, e);
+}
+
 bool state_open(struct state *s, const char *directory, struct err *e) {
     s->lock_fd = -1;
     if (!file_make_directory(directory, 0700, e) || !resolve(s, directory, e)) return false;

@@ -21,6 +21,9 @@ struct state {
     int lock_fd;
 };
 
+/* Only finds the directory, for a look that changes nothing: it is not held. */
+MUST_CHECK bool state_find(struct state *s, const char *directory, struct err *e);
+
 /* Makes the directory (0700) and its parts, takes the lock. ERR_CONFLICT names the agent that holds
  * it. */
 MUST_CHECK bool state_open(struct state *s, const char *directory, struct err *e);

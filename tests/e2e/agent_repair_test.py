@@ -2,7 +2,7 @@
 import os, shutil, signal, unittest
 
 from agent_helpers import wait_reason
-from grid import Grid, alive, here, processes_of, storage_server, wait_for
+from grid import Grid, Process, alive, here, processes_of, storage_server, wait_for
 
 
 class HungNode(unittest.TestCase):
@@ -87,6 +87,63 @@ class Removed(unittest.TestCase):
         self.assertEqual([n for n in os.listdir(agent.state) if n.startswith("identity")], ["identity"])
         self.assertTrue(os.path.exists(os.path.join(agent.state, "identity/id")))
         self.assertTrue(agent.running() and alive(pid))
+
+
+    def settle(self, agent, join):
+        """grid-agent --enroll-within as install.sh calls it: exit code and words."""
+        once = Process("grid-agent", ["--state", agent.state, "--enroll-within", "20s"],
+                       os.path.join(agent.grid.directory, "once"), {"GRID_TOKEN": join})
+        return once.wait(), once.err()
+
+    def test_enrolling_asks_the_master_whether_it_still_knows_the_machine(self):
+        grid = Grid(self)
+        grid.publish("1.0.0")
+        agent = grid.agent("a-1")
+        node = grid.wait_healthy("a-1", "1.0.0")["nodes"][0]
+        spare, address = grid.join(), os.path.join(agent.state, "identity/token")
+        with open(address) as f:
+            before = f.read()
+        self.assertEqual(self.settle(agent, spare)[0], 0)
+        with open(address) as f:
+            self.assertEqual(f.read(), before, "the join string was used")
+        self.assertEqual(agent.err().count("link.up"), 1, "the running agent was disturbed")
+
+        self.assertEqual(grid.request("DELETE", "/api/agents/a-1?force=true").status, 204)
+        code, words = self.settle(agent, spare)
+        self.assertEqual(code, 5, words)
+        self.assertIn("pid %d" % agent.pid, words)
+        agent.stop()
+        code, words = self.settle(agent, "")
+        self.assertEqual(code, 3, words)
+        self.assertIn("join-command", words)
+        code, words = self.settle(agent, spare)
+        self.assertEqual(code, 0, words)
+        self.assertEqual(self.settle(agent, spare)[0], 0)
+        self.assertEqual(len([n for n in os.listdir(agent.state) if n.startswith("identity.removed")]), 1)
+        grid.agent("a-1")
+        self.assertEqual(grid.wait_healthy("a-1", "1.0.0")["nodes"][0]["pid"], node["pid"])
+
+    def test_member_keeps_its_identity_while_the_master_is_away(self):
+        grid = Grid(self)
+        agent = grid.agent("a-1")
+        wait_for("the enrollment", lambda: "link.up" in agent.err())
+        spare = grid.join()
+        agent.stop()
+        grid.master.stop()
+        self.assertEqual(self.settle(agent, spare)[0], 0)
+        self.assertEqual([n for n in os.listdir(agent.state) if n.startswith("identity")], ["identity"])
+
+
+class Signals(unittest.TestCase):
+    def test_signals_that_mean_nothing_change_nothing(self):
+        grid = Grid(self)
+        agent = grid.agent("a-1", join=grid.join(uses=2))
+        wait_for("the enrollment", lambda: "link.up" in agent.err())
+        for number in (signal.SIGUSR1, signal.SIGUSR2):
+            agent.popen.send_signal(number)
+        self.assertEqual(agent.stop(), 0)
+        self.assertEqual(agent.err().count("agent.stopping"), 1)
+        self.assertIn("agent.stopping signal=15", agent.err())
 
 
 class DeletedState(unittest.TestCase):
