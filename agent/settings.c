@@ -1,5 +1,6 @@
 #include "agent/settings.h"
 
+#include "agent/state.h"
 #include "lib/file.h"
 #include "lib/join.h"
 #include "lib/labels.h"
@@ -179,20 +180,10 @@ static void hide_token(void) {
     unsetenv("GRID_TOKEN");
 }
 
-/* gridctl and the master read GRID_STATE too; where it names a master's directory, it is not meant
- * for the agent. */
-static void pass_over_master_state(void) {
-    const char *state = getenv("GRID_STATE");
-    char path[PATH_MAX];
-    if (state != NULL && file_join(path, sizeof path, state, "grid.db", NULL) &&
-        access(path, F_OK) == 0)
-        unsetenv("GRID_STATE");
-}
-
 bool settings_load(struct settings *s, int argc, char **argv, struct err *e) {
     int rest = 0;
     *s = (struct settings){0};
-    pass_over_master_state();
+    state_pass_over_master();
     bool parsed = options_parse(&agent_options, argc, argv, s, &rest, e);
     if (parsed && (s->help || s->version)) return true;
     hide_token();

@@ -6,8 +6,10 @@
 #include <assert.h>
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -68,6 +70,14 @@ static bool lock_patiently(struct state *s, struct err *e) {
         if (!again) return false;
         nanosleep(&(struct timespec){.tv_nsec = LOCK_PAUSE_MS * 1000000L}, NULL);
     }
+}
+
+void state_pass_over_master(void) {
+    const char *state = getenv("GRID_STATE");
+    char path[PATH_MAX];
+    if (state != NULL && file_join(path, sizeof path, state, "grid.db", NULL) &&
+        access(path, F_OK) == 0)
+        unsetenv("GRID_STATE");
 }
 
 bool state_find(struct state *s, const char *directory, struct err *e) {

@@ -21,6 +21,10 @@ struct state {
     int lock_fd;
 };
 
+/* gridctl and the master read GRID_STATE too; where it names a master's directory, it is not meant
+ * for the agent and is taken out of the environment. Before options are read. */
+void state_pass_over_master(void);
+
 /* Only finds the directory, for a look that changes nothing: it is not held. */
 MUST_CHECK bool state_find(struct state *s, const char *directory, struct err *e);
 

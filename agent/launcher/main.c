@@ -4,9 +4,11 @@
 #include "agent/backoff.h"
 #include "agent/launcher/builds.h"
 #include "agent/launcher/child.h"
+#include "agent/launcher/choose.h"
 #include "agent/launcher/manual.h"
 #include "agent/launcher/settings.h"
-#include "agent/launcher/starts.h"
+#include "agent/node_log.h"
+#include "agent/state.h"
 #include "lib/clock.h"
 #include "lib/file.h"
 #include "lib/log.h"
@@ -16,102 +18,60 @@
 #include <string.h>
 #include <sys/random.h>
 
+enum { LOG_LOOK_MS = 60000 };
+
 struct launcher {
     struct settings settings;
     char **arguments; /* of the agent, NULL behind the last */
     int argument_count;
-    char directory[PATH_MAX]; /* STATE/agent */
-    char program[PATH_MAX];   /* of the build that starts.build names */
+    struct choice choice;
     int lock_fd;
     sigset_t signals;
-    struct starts starts;
     unsigned failures; /* in a row, for the pause */
 };
 
-/* A full disk must not keep the agent from starting: counting then goes on in memory. */
-static void save_starts(const struct launcher *l) {
-    struct err e;
-    if (!starts_save(l->directory, &l->starts, &e))
-        log_warn("launcher.not_saved", "error=%s", e.text);
-}
-
-/* --- which build --- */
-
-/* The reason is kept for whoever asks later: the agent that runs then, or a person. */
-static void keep_reason(const struct launcher *l, const char *build, const char *reason) {
-    OWN_TEXT struct text words = TEXT_EMPTY;
-    char path[PATH_MAX], at[CLOCK_RFC3339_SIZE];
-    struct err e;
-    clock_rfc3339(clock_wall_ms(), at);
-    text_add_format(&words, "build %s\nat %s\nreason %s\n", build, at, reason);
-    if (!file_join(path, sizeof path, l->directory, "failed", &e) ||
-        !file_write_durable(path, words.data, words.length, 0600, &e))
-        log_warn("launcher.not_saved", "error=%s", e.text);
-}
-
-/* False when there is nothing to go back to: no previous build, the same one, or a damaged one. */
-static bool go_back(struct launcher *l, const char *failed, const char *reason) {
-    char previous[BUILDS_NAME_SIZE], program[PATH_MAX];
-    struct err e;
-    if (!builds_linked(l->directory, "previous", previous, &e) || strcmp(previous, failed) == 0)
-        return false;
-    if (!builds_prove(l->directory, previous, program, &e)) {
-        log_error("agent.no_way_back", "build=%s error=%s", previous, e.text);
-        return false;
-    }
-    log_error("agent.fallback", "from=%s to=%s reason=%s", failed, previous, reason);
-    keep_reason(l, failed, reason);
-    if (!builds_go_back(l->directory, previous, &e))
-        log_warn("launcher.not_saved", "error=%s", e.text);
-    starts_of(&l->starts, previous);
-    memcpy(l->program, program, sizeof program);
-    l->failures = 0;
-    return true;
-}
-
-/* Settles on the build to start next: current, or the one before when current cannot be executed
- * or was started in vain too often. */
-static bool choose(struct launcher *l, struct err *e) {
-    char current[BUILDS_NAME_SIZE] = "";
-    bool proved = builds_linked(l->directory, "current", current, e) &&
-                  builds_prove(l->directory, current, l->program, e);
-    if (!proved && go_back(l, current, e->text)) return true;
-    if (!proved) {
-        err_wrap(e, "no agent to start");
-        return err_hint(e, "install it again: gridctl agent join-command");
-    }
-    starts_of(&l->starts, current);
-    char reason[64];
-    snprintf(reason, sizeof reason, "%d starts in vain", l->starts.tries);
-    if (starts_exhausted(&l->starts) && !go_back(l, current, reason))
-        log_warn("agent.no_way_back", "build=%s tries=%d", current, l->starts.tries);
-    return true;
-}
-
-/* --- one run --- */
-
 static bool start(struct launcher *l, struct child *c, struct err *e) {
+    struct starts *starts = &l->choice.starts;
     OWN_MEMORY char **argv = memory_zeroed((size_t)l->argument_count + 4, sizeof *argv);
-    argv[0] = l->program;
+    argv[0] = l->choice.program;
     argv[1] = "--state";
     argv[2] = l->settings.state;
     for (int i = 0; i < l->argument_count; i++) argv[3 + i] = l->arguments[i];
-    if (starts_begin(&l->starts)) save_starts(l);
-    if (!child_start(c, l->program, argv, e)) return false;
-    log_info("agent.start", "pid=%d build=%s tries=%d proven=%s", (int)c->pid, l->starts.build,
-             l->starts.tries, l->starts.proven ? "yes" : "no");
+    if (starts_begin(starts)) choose_save(&l->choice);
+    if (!child_start(c, l->choice.program, argv, e)) return false;
+    log_info("agent.start", "pid=%d build=%s tries=%d proven=%s", (int)c->pid, starts->build,
+             starts->tries, starts->proven ? "yes" : "no");
     return true;
+}
+
+/* The log of a plain start, which nobody else looks after; we and the agent append to it. */
+static void rotate_log(const struct launcher *l) {
+    struct err e;
+    int64_t cut_bytes;
+    if (!node_log_rotate(l->choice.directory, NODE_LOG_MAX_BYTES, &cut_bytes, &e))
+        log_warn("launcher.log_not_rotated", "error=%s", e.text);
+}
+
+/* As child_watch, with a look at the log now and then. */
+static enum child_event watch_until(struct launcher *l, struct child *c, int64_t until_ms) {
+    for (;;) {
+        rotate_log(l);
+        int64_t look_ms = clock_monotonic_ms() + LOG_LOOK_MS;
+        bool last = until_ms >= 0 && until_ms <= look_ms;
+        enum child_event event = child_watch(c, &l->signals, last ? until_ms : look_ms);
+        if (event == CHILD_ENDED || last) return event;
+    }
 }
 
 /* Until it ended; tells whether it had run long enough by then. */
 static bool watch(struct launcher *l, struct child *c) {
     int64_t until_ms = c->began_ms + l->settings.proven_after_ms;
-    if (child_watch(c, &l->signals, until_ms) == CHILD_ENDED) return false;
-    if (starts_proved(&l->starts)) {
-        save_starts(l);
-        log_info("agent.proven", "build=%s", l->starts.build);
+    if (watch_until(l, c, until_ms) == CHILD_ENDED) return false;
+    if (starts_proved(&l->choice.starts)) {
+        choose_save(&l->choice);
+        log_info("agent.proven", "build=%s", l->choice.starts.build);
     }
-    while (child_watch(c, &l->signals, -1) != CHILD_ENDED) continue;
+    (void)watch_until(l, c, -1);
     return true;
 }
 
@@ -121,9 +81,9 @@ static void settle(struct launcher *l, const struct child *c, bool ran_long) {
     if (c->told) end = STARTS_TOLD;
     child_describe(c, how);
     log_line(c->told ? LOG_INFO : LOG_WARN, "agent.ended",
-             "pid=%d build=%s reason=%s after_ms=%" PRId64, (int)c->pid, l->starts.build, how,
-             clock_monotonic_ms() - c->began_ms);
-    if (!ran_long && starts_ended(&l->starts, end)) save_starts(l);
+             "pid=%d build=%s reason=%s after_ms=%" PRId64, (int)c->pid, l->choice.starts.build,
+             how, clock_monotonic_ms() - c->began_ms);
+    if (!ran_long && starts_ended(&l->choice.starts, end)) choose_save(&l->choice);
     l->failures = ran_long ? 0 : l->failures + 1;
 }
 
@@ -136,8 +96,11 @@ static int64_t pause_ms(const struct launcher *l) {
 
 static bool keep_running(struct launcher *l, int *exit_code, struct err *e) {
     struct child c;
+    bool went_back = false;
     do {
-        if (!choose(l, e) || !start(l, &c, e)) return false;
+        if (!choose(&l->choice, &went_back, e)) return false;
+        if (went_back) l->failures = 0;
+        if (!start(l, &c, e)) return false;
         bool ran_long = watch(l, &c);
         settle(l, &c, ran_long);
         *exit_code = child_exit_code(&c);
@@ -148,8 +111,9 @@ static bool keep_running(struct launcher *l, int *exit_code, struct err *e) {
 }
 
 static bool find_directory(struct launcher *l, struct err *e) {
-    if (!file_join(l->directory, sizeof l->directory, l->settings.state, "agent", e)) return false;
-    if (access(l->directory, F_OK) == 0) return true;
+    char *directory = l->choice.directory;
+    if (!file_join(directory, PATH_MAX, l->settings.state, "agent", e)) return false;
+    if (access(directory, F_OK) == 0) return true;
     err_set(e, ERR_NOT_FOUND, "%s: no agent is installed there", l->settings.state);
     return err_hint(e,
                     "install one with what gridctl agent join-command prints, or give its --state");
@@ -157,7 +121,7 @@ static bool find_directory(struct launcher *l, struct err *e) {
 
 static bool lock_directory(struct launcher *l, struct err *e) {
     char lock[PATH_MAX];
-    if (!file_join(lock, sizeof lock, l->directory, "lock", e)) return false;
+    if (!file_join(lock, sizeof lock, l->choice.directory, "lock", e)) return false;
     if (file_lock(lock, "grid-launcher", &l->lock_fd, e)) return true;
     return err_hint(e, "stop that launcher first");
 }
@@ -167,9 +131,9 @@ static bool run(struct launcher *l, int *exit_code, struct err *e) {
     if (!log_configure("grid-launcher", l->settings.log_level, l->settings.log_format, e) ||
         !find_directory(l, e))
         return false;
-    if (l->settings.use[0] != '\0') return builds_use(l->directory, l->settings.use, e);
+    if (l->settings.use[0] != '\0') return builds_use(l->choice.directory, l->settings.use, e);
     if (!lock_directory(l, e)) return false;
-    if (!starts_read(l->directory, &l->starts, &why))
+    if (!starts_read(l->choice.directory, &l->choice.starts, &why))
         log_warn("launcher.no_record", "error=%s", why.text);
     child_block_signals(&l->signals);
     return keep_running(l, exit_code, e);
@@ -180,6 +144,7 @@ int main(int argc, char **argv) {
     struct settings *s = &launcher.settings;
     struct err e = {0};
     int rest = 0, exit_code = 0;
+    state_pass_over_master();
     if (!options_parse(&launcher_options, argc, argv, s, &rest, &e))
         return err_report("grid-launcher", &e);
     if (s->help) return manual_print(&launcher_manual, s);

@@ -9,6 +9,7 @@ static const struct manual_row files[] = {
     {"STATE/agent/current", "link to the build to start"},
     {"STATE/agent/previous", "link to the one to go back to"},
     {"STATE/agent/starts", "how often the current build was started in vain, and whether it is proven"},
+    {"STATE/agent/log", "where install.sh sends what both say, if there is no systemd; log.1 is the part before"},
     {"STATE/agent/failed", "the build given up last, when and why"},
 };
 static const struct manual_row examples[] = {

@@ -2,8 +2,8 @@
 
 /* clang-format off */
 static const struct option_entry entries[] = {
-    {.flag = "state", .environment = {"GRID_AGENT_STATE"}, .type = OPTION_STRING, OPTION(struct settings, state),
-     .initial = "./grid-agent-state", .value_name = "DIR",
+    {.flag = "state", .environment = {"GRID_AGENT_STATE", "GRID_STATE"}, .type = OPTION_STRING,
+     OPTION(struct settings, state), .initial = "./grid-agent-state", .value_name = "DIR",
      .help = "state directory of the agent; its builds are in agent/ there"},
     {.flag = "proven-after", .environment = {"GRID_PROVEN_AFTER"}, .type = OPTION_DURATION,
      OPTION(struct settings, proven_after_ms), .initial = "60s", .value_name = "TIME",

@@ -222,6 +222,39 @@ class LauncherTest(unittest.TestCase):
         self.assertIn("launcher.not_saved", launcher.err())
         self.assertEqual(launcher.stop(), 7)
 
+    def test_its_log_does_not_grow_without_bound(self):
+        log, words = os.path.join(self.builds, "log"), b"words\n" * 800000
+        with open(log, "wb") as f:
+            f.write(words)
+        self.link(current=self.steady())
+        launcher = self.launch("--proven-after", "1s")
+        wait_for("the log to be cut at the start", lambda: os.path.getsize(log) == 0)
+        self.assertEqual(os.path.getsize(log + ".1"), len(words))
+        with open(log, "ab") as f:
+            f.write(words + b"and more\n")
+        wait_for("the log to be cut while the agent runs", lambda: os.path.getsize(log) == 0)
+        with open(log + ".1", "rb") as f:
+            self.assertTrue(f.read().endswith(b"and more\n"))
+        self.assertEqual(launcher.stop(), 7)
+
+    def test_the_state_directory_comes_from_the_environment_but_not_a_masters(self):
+        self.link(current=self.steady())
+        masters = os.path.join(self.directory, "master")
+        os.mkdir(masters)
+        open(os.path.join(masters, "grid.db"), "w").close()
+
+        def run(**environment):
+            return Process("grid-launcher", [], os.path.join(self.directory, "run"), environment)
+        for environment in ({"GRID_AGENT_STATE": self.state, "GRID_STATE": "/elsewhere"}, {"GRID_STATE": self.state}):
+            launcher = run(**environment)
+            self.addCleanup(lambda l=launcher: l.running() and l.kill())
+            wait_for("the agent to run", self.noted)
+            self.assertEqual(launcher.stop(), 7)
+            os.remove(self.notes)
+        launcher = run(GRID_STATE=masters)
+        self.assertEqual(launcher.wait(), 3)
+        self.assertIn("./grid-agent-state: no agent is installed there", launcher.err())
+
     def test_nothing_installed_and_a_second_launcher_are_told_in_words(self):
         launcher = self.launch()
         self.assertEqual(launcher.wait(), 3)
