@@ -10,7 +10,8 @@ Usage: sh install.sh [options] ['grid://...']
 
 Makes this machine a member of a grid. The join string is what `gridctl agent join-command` prints; it may also come
 from GRID_TOKEN or --token-file. On a machine that is a member already this upgrades the agent and keeps everything
-else; the join string then only says where the master is, and stays unused.
+else; the join string then only says where the master is, and stays unused, unless the master has removed this machine:
+then it joins again, with the data of its nodes.
 
   --token-file FILE    file that holds the join string
   --id ID              name of this machine in the grid (default: its host name)
@@ -51,8 +52,6 @@ fail() {
 
 have() { command -v "$1" >/dev/null 2>&1; }
 
-# --- the line ---
-
 # One word without anything that a file, a unit or a shell would take for more.
 check_word() {
     case $2 in
@@ -72,13 +71,8 @@ check_directory() {
 defaults() {
     join=${GRID_TOKEN-} token_file='' id='' labels='' nodes='' node_ports='' version='' url='' from='' prefix=/usr/local
     state=/var/lib/grid-agent config='' config_given='' require_signature='' start=1 dry_run='' uninstall='' purge=''
-    work='' stage='' release_key='' done='' made='' new_launcher='' own_script='' before='' target='' credential=''
+    work='' stage='' release_key='' done='' made='' new_launcher='' own_script='' before='' target='' credential='' stopped=''
     unset GRID_TOKEN # whatever we start need not know it
-}
-
-# value_of OPTION COUNT VALUE
-need_value() {
-    [ "$2" -ge 2 ] || fail 2 "$1 needs a value" "see sh install.sh --help"
 }
 
 parse() {
@@ -86,7 +80,7 @@ parse() {
         case $1 in
             --token-file | --id | --label | --nodes | --node-ports | --agent-version | --url | --from | --prefix | --state | \
                 --config)
-                need_value "$1" $#
+                [ $# -ge 2 ] || fail 2 "$1 needs a value" "see sh install.sh --help"
                 take_value "$1" "$2"
                 shift
                 ;;
@@ -138,8 +132,6 @@ options_again() {
     [ -z "$config_given" ] || printf ' --config %s' "$config"
 }
 
-# --- the machine ---
-
 check_tools() {
     for tool in uname id mkdir mv rm rmdir cp cat chmod ln ls sed tr grep wc mktemp readlink sleep tail; do
         have "$tool" || fail 1 "the tool $tool is missing here" "install coreutils, sed and grep, or busybox"
@@ -171,8 +163,6 @@ check_rights() {
 
 # As root where systemd is the first process.
 has_systemd() { [ -d /run/systemd/system ] && have systemctl && [ "$(id -u)" = 0 ]; }
-
-# --- the join string ---
 
 read_join() {
     if [ -n "$token_file" ]; then
@@ -222,8 +212,6 @@ check_origin() {
             "install one, or copy the programs here and use --from DIR"
 }
 
-# --- getting files ---
-
 # Temporary things, and what was half done, go whenever this script ends.
 clean_up() {
     status=$?
@@ -233,6 +221,7 @@ clean_up() {
         [ -z "$new_launcher" ] || rm -f "$new_launcher"
         undo_directories
     fi
+    [ -z "$stopped" ] || launch # the agent that ran before
     [ -z "$work" ] || rm -rf "$work"
     exit "$status"
 }
@@ -434,8 +423,6 @@ check_signature() {
         fail 1 "refused: the signature of $file was made for another file" "run this again"
 }
 
-# --- installing ---
-
 # The build goes to a directory named by what is in it, which nothing uses until the links say so.
 place_build() {
     look_up grid-agent
@@ -481,22 +468,34 @@ write_settings() {
 }
 
 # The join string goes through a file that only we can read, and that is gone when we end.
-enroll() {
-    if is_member; then
-        say "This machine is a member already, as $(cat "$state/identity/id"); its identity is kept."
-        return
-    fi
+ask_to_join() {
     status=0
     "$stage/build/grid-agent" --state "$state" --config "$settings" --token-file "$work/join" --enroll-within 20s \
         >"$work/enroll" 2>&1 || status=$?
-    rm -f "$work/join"
-    if [ "$status" -eq 0 ] && is_member; then
-        say "Enrolled as $(cat "$state/identity/id")."
-        return
+}
+
+# A member stays what it is, unless the master says that it was removed. Its agent still runs then, and holds its state.
+enroll() {
+    if [ -s "$work/join" ]; then
+        ask_to_join
+        if [ "$status" -eq 5 ] && launcher_pid >/dev/null; then
+            stopped=1
+            stop_agent
+            ask_to_join
+        fi
+        rm -f "$work/join"
+        if [ "$status" -ne 0 ] || ! is_member; then
+            grep -v '^20[0-9][0-9]-' "$work/enroll" >&2 || :
+            [ "$status" -ne 0 ] || status=1
+            fail "$status" "this machine could not join the grid" "do what is said above, and run the same command again"
+        fi
     fi
-    grep -v '^20[0-9][0-9]-' "$work/enroll" >&2 || :
-    [ "$status" -ne 0 ] || status=1
-    fail "$status" "this machine could not join the grid" "do what is said above, and run the same command again"
+    member=$(cat "$state/identity/id")
+    if grep -q 'enroll\.done' "$work/enroll" 2>/dev/null; then
+        say "Enrolled as $member."
+    else
+        say "This machine is a member already, as $member; its identity is kept."
+    fi
 }
 
 # From here on only names change: first of all that of the current build.
@@ -544,71 +543,83 @@ write_unit() {
     mv -f "$unit.new" "$unit"
 }
 
-# The launcher's pid, if one runs on our state directory.
-launcher_pid() {
-    pid=$(sed -n 's/^pid \([0-9][0-9]*\)$/\1/p' "$builds/lock" 2>/dev/null) || return 1
-    [ -n "$pid" ] && runs "$pid" "$state" && say "$pid"
-}
-
 # runs PID WORD: whether a process of this number lives and was started with this word.
 runs() {
     [ -r "/proc/$1/cmdline" ] && tr '\0' '\n' <"/proc/$1/cmdline" 2>/dev/null | grep -qxF -- "$2"
 }
 
-# nap: a tenth of a second, a whole one where sleep knows no fractions.
-nap() { sleep 0.1 2>/dev/null || sleep 1; }
+has_ended() { ! runs "$@"; }
+
+# The pid that a lock names, if it is of a process on our state directory.
+holder_of() {
+    pid=$(sed -n 's/^pid \([0-9][0-9]*\)$/\1/p' "$1" 2>/dev/null) && [ -n "$pid" ] && runs "$pid" "$state" && say "$pid"
+}
+
+launcher_pid() { holder_of "$builds/lock"; }
+
+both_run() { holder_of "$state/lock" >/dev/null && launcher_pid >/dev/null; }
+
+# wait_until COMMAND...: for 20 s, looking ten times a second, or once where sleep knows no fractions.
+wait_until() {
+    naps=0
+    until "$@"; do
+        [ "$naps" -lt 200 ] || return 1
+        sleep 0.1 2>/dev/null || sleep 1
+        naps=$((naps + 1))
+    done
+}
 
 stop_process() {
     kill "$1" 2>/dev/null || return 0
-    naps=0
-    while runs "$1" "$2" && [ "$naps" -lt 200 ]; do
-        nap
-        naps=$((naps + 1))
-    done
-    ! runs "$1" "$2" || kill -9 "$1" 2>/dev/null || :
+    wait_until has_ended "$1" "$2" || kill -9 "$1" 2>/dev/null || :
 }
 
-stop_launcher() {
-    pid=$(launcher_pid) || return 0
-    stop_process "$pid" "$state"
+# The nodes live on.
+stop_agent() {
+    if has_systemd && [ -f "$unit" ]; then systemctl stop grid-agent || :; fi
+    if pid=$(launcher_pid); then stop_process "$pid" "$state"; fi
+}
+
+# Starts what is installed: in a clean environment, as after a reboot, without a terminal that could hang up.
+launch() {
+    if has_systemd && [ -f "$unit" ]; then
+        systemctl restart grid-agent
+        return
+    fi
+    in_background='nohup'
+    if have setsid; then in_background='setsid'; fi
+    env -i PATH="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" "$in_background" "$launcher" \
+        --state "$state" -- --config "$config" </dev/null >>"$builds/log" 2>&1 &
 }
 
 start_agent() {
+    log=$builds/log
     if has_systemd; then
+        log="journalctl -u grid-agent"
         write_unit
-        stop_launcher
         systemctl daemon-reload
         systemctl enable --quiet grid-agent
-        systemctl restart grid-agent
-        log="journalctl -u grid-agent"
-    else
-        stop_launcher
-        log=$state/agent.log
-        # A clean environment, as after a reboot; no terminal that could hang up.
-        in_background='nohup'
-        if have setsid; then in_background='setsid'; fi
-        env -i PATH="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" "$in_background" "$launcher" \
-            --state "$state" -- --config "$config" </dev/null >>"$log" 2>&1 &
     fi
-    wait_for_agent
-}
-
-both_run() {
-    pid=$(sed -n 's/^pid \([0-9][0-9]*\)$/\1/p' "$state/lock" 2>/dev/null) || return 1
-    [ -n "$pid" ] && runs "$pid" "$state" && launcher_pid >/dev/null
-}
-
-# Until launcher and agent run.
-wait_for_agent() {
-    naps=0
-    until both_run; do
-        [ "$naps" -lt 200 ] || break
-        nap
-        naps=$((naps + 1))
-    done
-    if both_run; then return; fi
-    [ ! -f "$state/agent.log" ] || tail -n 5 "$state/agent.log" >&2
+    stop_agent
+    stopped=''
+    launch
+    if wait_until both_run; then return; fi
+    [ ! -f "$builds/log" ] || tail -n 5 "$builds/log" >&2
     fail 1 "the agent is installed, but does not come up" "look at its log: $log"
+}
+
+# What starts the agent after a reboot where systemd does not.
+say_how_to_boot() {
+    command="$launcher --state $state -- --config $config </dev/null >>$log 2>&1"
+    say "There is no systemd here, so nothing starts the agent after a reboot yet. This does:"
+    if have rc-update && [ "$(id -u)" = 0 ]; then
+        say "  echo '$command &' >/etc/local.d/grid-agent.start; chmod +x /etc/local.d/grid-agent.start; rc-update add local"
+    elif have crontab; then
+        say "  (crontab -l; echo '@reboot $command') | crontab -"
+    else
+        say "  $command &"
+        say "run by what starts things here, /etc/rc.local for one."
+    fi
 }
 
 report() {
@@ -619,10 +630,7 @@ report() {
     say "  Data       $state"
     [ -z "$start" ] || say "  Log        $log"
     if [ -n "$own_script" ]; then say "  Undo       sh $library/install.sh --uninstall$(options_again)"; fi
-    if [ -n "$start" ] && ! has_systemd; then
-        say "There is no systemd here, so nothing starts the agent after a reboot. Have this run then:"
-        say "  $launcher --state $state -- --config $config </dev/null >>$log 2>&1 &"
-    fi
+    if [ -n "$start" ] && ! has_systemd; then say_how_to_boot; fi
     say "See it where the master is: gridctl agent show $(cat "$state/identity/id")"
 }
 
@@ -633,7 +641,7 @@ say_plan() {
     look_up grid-launcher
     say "Would install grid-launcher $found to $launcher, with links in $prefix/bin"
     if is_member; then
-        say "Would keep the identity of $(cat "$state/identity/id")"
+        say "Would keep the identity of $(cat "$state/identity/id"), unless the master has removed it"
     else
         say "Would enroll this machine as ${id:-its host name}"
     fi
@@ -643,7 +651,7 @@ say_plan() {
     elif has_systemd; then
         say "Would write $unit, and start it now and at every boot"
     else
-        say "Would start $launcher in the background, its log in $state/agent.log (there is no systemd here)"
+        say "Would start $launcher in the background, its log in $builds/log (there is no systemd here)"
     fi
     say "Nothing was changed."
 }
@@ -666,8 +674,6 @@ install_agent() {
     [ -z "$start" ] || start_agent
     report
 }
-
-# --- removing ---
 
 # Nodes outlive their agent; each wrote its pid into the lock of its data directory.
 node_pids() {
@@ -709,7 +715,7 @@ remove_link() {
 
 # What the agent and this script make there, and nothing else, in case the directory has other uses.
 remove_state() {
-    for path in "$state"/agent "$state"/agent.log "$state"/current "$state"/desired.json "$state"/failed.json \
+    for path in "$state"/agent "$state"/current "$state"/desired.json "$state"/failed.json \
         "$state"/identity "$state"/identity.* "$state"/lock "$state"/previous "$state"/store "$state"/tmp \
         ${purge:+"$state"/nodes}; do
         if [ -e "$path" ] || [ -L "$path" ]; then do_or_say "remove $path" rm -rf "$path"; fi

@@ -273,7 +273,7 @@ class InstallTest(unittest.TestCase):
         before = machine.listing()
         self.assertIn("Would install grid-agent 1.1.0", self.run_ok(machine, script + " --dry-run"))
         after = machine.listing()
-        log = "/var/lib/grid-agent/agent.log"  # it may grow meanwhile
+        log = "/var/lib/grid-agent/agent/log"  # it may grow meanwhile
         self.assertEqual({**after, log: 0}, {**before, log: 0})
         self.run_ok(machine, script)
         links = {l: os.readlink(machine.path("/var/lib/grid-agent/agent/" + l)) for l in ("current", "previous")}
@@ -298,6 +298,25 @@ class InstallTest(unittest.TestCase):
         self.run_ok(machine, script + " --uninstall --purge")
         self.assertFalse(os.path.exists(machine.path("/var/lib/grid-agent")))
         self.assertIn("Nothing is installed", self.run_ok(machine, script + " --uninstall"))
+
+    def test_a_machine_that_was_removed_joins_again_by_the_same_kind_of_line(self):
+        machine = self.machine()
+        words = self.run_ok(machine, machine.join_command())
+        self.assertIn("There is no systemd here", words)
+        self.assertIn("crontab -", words)
+        node = self.node_of(machine)
+        answer = self.grid.request("DELETE", "/api/agents/%s?force=true" % machine.name)
+        self.assertEqual(answer.status, 204, answer.body)
+        used = self.join_on(machine)
+        self.grid.api("DELETE", "/api/tokens/" + re.search(r"t=gj_(\w+)\.", used).group(1))
+        code, words = machine.sh("%s %s" % (self.script_on(machine), used))
+        self.assertEqual(code, 4, words)
+        wait_for("the agent that ran before", lambda: [p for p in machine.processes() if "grid-launcher" in p])
+        words = self.run_ok(machine, machine.join_command())
+        self.assertIn("Enrolled as " + machine.name, words)
+        self.assertEqual(self.node_of(machine)["pid"], node["pid"])
+        self.assertEqual(len([p for p in machine.processes() if "grid-launcher" in p]), 1)
+        self.assertEqual(len(glob.glob(machine.path("/var/lib/grid-agent/identity.removed-*"))), 1)
 
     def test_curl_does_as_well_as_wget_and_minisign_is_used_where_it_is(self):
         machine = self.machine(tools=["curl", "minisign"], without=["wget"])
