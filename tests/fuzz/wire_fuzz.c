@@ -9,6 +9,7 @@ static const struct json_schema *const schemas[] = {
     &wire_enrolled_schema,     &wire_hello_schema,
     &wire_hello_answer_schema, &wire_error_schema,
     &wire_heartbeat_schema,    &wire_desired_schema,
+    &wire_goodbye_schema,
 };
 
 union message {
@@ -22,6 +23,7 @@ union message {
     struct wire_error error;
     struct wire_heartbeat heartbeat;
     struct wire_desired desired;
+    struct wire_goodbye goodbye;
 };
 
 static void check_id(const char *id) {
