@@ -15,8 +15,7 @@ def program(name):
     for path in (os.path.join(BUILD, "bin", name), os.path.join(BUILD, "bench", name)):
         if os.access(path, os.X_OK):
             return path
-    sys.exit("%s is not built in %s; next: cmake --preset release && cmake --build build/release --target grid-master grid-agent storage-server gridctl bench"
-             % (name, BUILD))
+    sys.exit("%s is not built in %s; next: cmake --preset release && cmake --build build/release --target bench" % (name, BUILD))
 
 
 def tool(name, package):
