@@ -17,6 +17,7 @@
 #define HEADER_TIMEOUT_MS 5000
 #define KEEP_ALIVE_MS 5000
 #define STOP_TIMEOUT_MS 10000
+#define WORKERS_IDLE 16 /* that begin before they are needed */
 
 static int begin_request(struct mg_connection *connection) {
     struct http_request r;
@@ -115,6 +116,28 @@ static int add_connection(struct http_worker *worker, int socket, const char *ad
     return count;
 }
 
+static bool needs_workers(const struct http_server *s) {
+    return s->workers_begun < s->worker_count &&
+           s->workers_begun < s->connected_count + WORKERS_IDLE;
+}
+
+/* One thread does so at a time, whoever comes meanwhile leaves it to that one. */
+static void grow(struct http_server *s, const struct mg_connection *connection) {
+    pthread_mutex_lock(&s->lock);
+    bool mine = !s->growing;
+    while (mine && needs_workers(s)) {
+        size_t index = s->workers_begun;
+        s->growing = true;
+        pthread_mutex_unlock(&s->lock);
+        bool begun = civetweb_start_worker(connection, index);
+        pthread_mutex_lock(&s->lock);
+        if (!begun) break; /* the next connection tries again */
+        s->workers_begun++;
+    }
+    if (mine) s->growing = false;
+    pthread_mutex_unlock(&s->lock);
+}
+
 /* Answers without waiting for the request, which might never come, and ends the connection. */
 static void refuse_connection(int socket) {
     static const char body[] =
@@ -143,6 +166,7 @@ static int init_connection(const struct mg_connection *connection, void **data) 
     (void)data;
     worker->requests = 0;
     int count = add_connection(worker, socket, civetweb_address(connection));
+    grow(s, connection);
     if (atomic_load(&s->stopping))
         shutdown(socket, SHUT_RDWR);
     else if (most > 0 && count > most)
@@ -238,7 +262,7 @@ static bool start_civetweb(struct http_server *s, struct err *e) {
     struct mg_init_data init = {
         .callbacks = &callbacks, .user_data = s, .configuration_options = settings};
     struct mg_error_data error = {.text = trouble, .text_buffer_size = sizeof trouble};
-    struct mg_context *context = mg_start2(&init, &error);
+    struct mg_context *context = civetweb_start(&init, &error, s->workers_begun);
     if (context == NULL)
         return err_set(e, ERR_IO, "start the HTTP server: %s%s%s", trouble,
                        s->startup_trouble[0] != '\0' ? ": " : "", s->startup_trouble);
@@ -270,6 +294,7 @@ static struct http_server *server_new(const struct http_server_options *options)
     set_defaults(&s->options);
     s->worker_count = (size_t)s->options.workers;
     s->workers = memory_zeroed(s->worker_count, sizeof *s->workers);
+    s->workers_begun = s->worker_count < WORKERS_IDLE ? s->worker_count : WORKERS_IDLE;
     for (size_t i = 0; i < s->worker_count; i++) {
         s->workers[i].server = s;
         s->workers[i].socket = -1;

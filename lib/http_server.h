@@ -32,7 +32,7 @@ struct http_route {
 struct http_server_options {
     const char *address;             /* "127.0.0.1" */
     int port;                        /* 0: the kernel picks one, see http_server_port */
-    int workers;                     /* one per open connection, idle ones too */
+    int workers;                     /* one per open connection, idle ones too; at most so many */
     int max_connections_per_address; /* 0: no cap. More are answered with 429 and closed; loopback
                                         counts like any address */
     int64_t keep_alive_ms;           /* how long an idle connection stays; 0: 5 s */

@@ -24,14 +24,49 @@
  * sanitizers is needed. */
 #define USE_STACK_SIZE (512 * 1024)
 
+#include <assert.h>
+#include <stdbool.h>
 #include <stddef.h>
 typedef ptrdiff_t volatile stop_flag_t;
 __attribute__((no_sanitize_thread)) static void STOP_FLAG_ASSIGN(stop_flag_t *flag,
                                                                  stop_flag_t value);
 
+/* CivetWeb would start every worker at once, and a thread that never serves anybody costs 16 kB.
+ * What is held back here has no thread id, so that mg_stop does not wait for it. */
+#include <pthread.h>
+static void *worker_thread(void *argument);
+static _Thread_local size_t workers_at_once;
+
+static int create_thread(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *),
+                         void *argument) {
+    bool is_worker = run == worker_thread;
+    if (is_worker && workers_at_once == 0) {
+        *thread = 0;
+        return 0;
+    }
+    if (is_worker) workers_at_once--;
+    return pthread_create(thread, attributes, run, argument);
+}
+#define pthread_create create_thread
+
 #include <../src/civetweb.c>
 
 #include "lib/http_server_civetweb.h"
+
+struct mg_context *civetweb_start(struct mg_init_data *init, struct mg_error_data *error,
+                                  size_t workers) {
+    workers_at_once = workers;
+    return mg_start2(init, error);
+}
+
+/* mg_stop waits for the workers in their order, so that it sees the one that another started. */
+bool civetweb_start_worker(const struct mg_connection *by, size_t index) {
+    struct mg_context *context = by->phys_ctx;
+    assert(index < context->cfg_worker_threads && context->worker_threadids[index] == 0);
+    workers_at_once = 1;
+    return mg_start_thread_with_id(worker_thread, &context->worker_connections[index],
+                                   &context->worker_threadids[index]) == 0;
+}
 
 int civetweb_socket(const struct mg_connection *c) {
     return c->client.sock;

@@ -6,6 +6,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* mg_start2, but of num_threads workers only so many begin. */
+struct mg_context *civetweb_start(struct mg_init_data *init, struct mg_error_data *error,
+                                  size_t workers);
+
+/* Starts one of the others; each once, by a worker that runs. */
+bool civetweb_start_worker(const struct mg_connection *by, size_t index);
+
 /* The connected, non-blocking socket. */
 int civetweb_socket(const struct mg_connection *c);
 

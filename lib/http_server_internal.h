@@ -52,6 +52,8 @@ struct http_server {
     pthread_cond_t quiet; /* busy_count became 0 */
     size_t busy_count;
     size_t connected_count;
+    size_t workers_begun; /* of worker_count; more begin before all of them are taken */
+    bool growing;         /* a worker is beginning some */
     size_t leaving_count;
     struct rate_bucket words; /* of CivetWeb for the log */
     unsigned words_unsaid;

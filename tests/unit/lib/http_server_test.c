@@ -4,6 +4,7 @@
 #include "lib/http_client.h"
 #include "lib/json.h"
 
+#include <dirent.h>
 #include <sys/resource.h>
 
 /* What handlers saw; a test reads it after it has the answer. */
@@ -726,6 +727,36 @@ static void every_answer_is_reported(void **state) {
     assert_int_equal(seen.status, 400);
 }
 
+static size_t count_threads(void) {
+    size_t count = 0;
+    DIR *tasks = opendir("/proc/self/task");
+    assert_non_null(tasks);
+    for (const struct dirent *entry; (entry = readdir(tasks)) != NULL;)
+        count += entry->d_name[0] != '.';
+    closedir(tasks);
+    return count;
+}
+
+static void workers_begin_as_connections_come(void **state) {
+    (void)state;
+    enum { CLIENTS = 100 };
+    int fds[CLIENTS];
+    size_t before = count_threads();
+    struct served s = serve_with((struct http_server_options){ROUTES, .workers = 1000});
+    assert_true(count_threads() < before + 50);
+    for (int i = 0; i < CLIENTS; i++) fds[i] = dial(s.port);
+    for (int i = 0; i < CLIENTS; i++) {
+        OWN_REPLY struct reply r;
+        send_words(fds[i], "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
+        receive_reply(fds[i], true, &r);
+        assert_int_equal(r.status, 200);
+    }
+    assert_in_range(count_threads(), before + CLIENTS, before + CLIENTS + 50);
+    for (int i = 0; i < CLIENTS; i++) close(fds[i]);
+    http_server_stop(s.server);
+    assert_int_equal(count_threads(), before);
+}
+
 static void an_address_has_so_many_connections(void **state) {
     (void)state;
     struct served s =
@@ -965,6 +996,7 @@ int main(void) {
         cmocka_unit_test(streams_are_framed),
         cmocka_unit_test(a_stream_not_ended_is_seen_as_cut),
         cmocka_unit_test(every_answer_is_reported),
+        cmocka_unit_test(workers_begin_as_connections_come),
         cmocka_unit_test(an_address_has_so_many_connections),
         cmocka_unit_test(slow_heads_are_given_up),
         cmocka_unit_test(idle_connections_end),
