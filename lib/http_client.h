@@ -65,8 +65,8 @@ struct http_download {
     int64_t size_bytes; /* exact expected size: more is ERR_UNTRUSTED, a shorter body
                            ERR_UNREACHABLE (resume it) */
     int64_t timeout_ms;
-    int64_t stall_timeout_ms;
-    int64_t max_rate_bps; /* bytes per second; 0 = unlimited */
+    int64_t stall_timeout_ms; /* less than 64 bytes per second for this long ends it; 0: 15 s */
+    int64_t max_rate_bps;     /* bytes per second; 0 = unlimited */
     bool (*progress)(void *argument, int64_t done_bytes, int64_t total_bytes);
     void *progress_argument;
 };

@@ -98,6 +98,12 @@ static int64_t patience_ms(const struct http_download *d) {
     return d->max_rate_bps > 0 ? stall_ms + READ_AHEAD_BYTES * 1000 / d->max_rate_bps : stall_ms;
 }
 
+/* A server that drips must not keep its client waiting for weeks. */
+static int64_t least_bps(const struct http_download *d) {
+    bool limited = d->max_rate_bps > 0 && d->max_rate_bps / 2 < HTTP_CLIENT_DOWNLOAD_LEAST_BPS;
+    return limited ? d->max_rate_bps / 2 : HTTP_CLIENT_DOWNLOAD_LEAST_BPS;
+}
+
 static bool check_end(struct http_transfer *t, struct download *state) {
     const struct http_download *d = state->wanted;
     int status = t->answer->status;
@@ -122,6 +128,7 @@ bool http_download(const struct http_download *d, int64_t *received, struct err 
                                            .token = d->token,
                                            .timeout_ms = d->timeout_ms,
                                            .stall_timeout_ms = patience_ms(d),
+                                           .least_bps = least_bps(d),
                                            .progress = d->progress,
                                            .progress_argument = d->progress_argument,
                                            .progress_begin = d->offset,

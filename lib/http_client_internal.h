@@ -7,6 +7,7 @@
 
 #define HTTP_CLIENT_TIMEOUT_MS 30000
 #define HTTP_CLIENT_STALL_MS 15000
+#define HTTP_CLIENT_DOWNLOAD_LEAST_BPS 64 /* bytes per second; a day for 5 MB */
 #define HTTP_CLIENT_ANSWER_MAX (64 * 1024 * 1024)
 #define HTTP_CLIENT_PROBLEM_MAX (64 * 1024) /* of an error's body where no other is kept */
 
@@ -15,6 +16,7 @@ struct http_transfer {
     const char *token;
     int64_t timeout_ms; /* 0: none */
     int64_t stall_timeout_ms;
+    int64_t least_bps; /* slower than this for stall_timeout_ms is a stall; 0: any byte will do */
     bool (*progress)(void *argument, int64_t done_bytes, int64_t total_bytes);
     void *progress_argument;
     int64_t progress_begin; /* bytes there before, counted as done */
@@ -35,7 +37,8 @@ struct http_transfer {
 
     bool failed; /* a callback ended it and *e says why */
     int64_t moved_bytes;
-    int64_t moved_at_ms;
+    int64_t marked_bytes; /* moved when as much had moved as must within stall_timeout_ms */
+    int64_t marked_at_ms;
     char curl_error[CURL_ERROR_SIZE];
 };
 

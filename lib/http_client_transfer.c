@@ -84,13 +84,22 @@ static size_t on_body(char *bytes, size_t one, size_t length, void *argument) {
     return CURL_WRITEFUNC_ERROR;
 }
 
+static int64_t least_bytes(const struct http_transfer *t) {
+    int64_t bytes = t->least_bps * t->stall_timeout_ms / 1000;
+    return bytes > 0 ? bytes : 1;
+}
+
+static void note_moved(struct http_transfer *t, int64_t bytes) {
+    t->moved_bytes = bytes;
+    if (bytes - t->marked_bytes < least_bytes(t)) return;
+    t->marked_bytes = bytes;
+    t->marked_at_ms = clock_monotonic_ms();
+}
+
 static int on_progress(void *argument, curl_off_t download_total, curl_off_t downloaded,
                        curl_off_t upload_total, curl_off_t uploaded) {
     struct http_transfer *t = argument;
-    if (downloaded + uploaded != t->moved_bytes) {
-        t->moved_bytes = downloaded + uploaded;
-        t->moved_at_ms = clock_monotonic_ms();
-    }
+    note_moved(t, downloaded + uploaded);
     if (t->progress == NULL) return 0;
     int64_t done = t->progress_begin + (t->uploads ? uploaded : downloaded);
     int64_t total =
@@ -164,12 +173,16 @@ static bool explain(struct http_transfer *t, CURLcode code) {
 /* How long may be waited for something to happen; 0 with *e set when a deadline has passed. */
 static int time_left(struct http_transfer *t, int64_t started_ms) {
     int64_t now = clock_monotonic_ms();
-    int64_t stall_left = t->stall_timeout_ms - (now - t->moved_at_ms);
+    int64_t stall_left = t->stall_timeout_ms - (now - t->marked_at_ms);
     int64_t left = stall_left;
     if (t->timeout_ms > 0 && t->timeout_ms - (now - started_ms) < left)
         left = t->timeout_ms - (now - started_ms);
     if (left > 0) return left < LOOK_MS ? (int)left : LOOK_MS;
-    if (stall_left <= 0)
+    if (stall_left <= 0 && t->moved_bytes > t->marked_bytes)
+        err_set(t->e, ERR_TIMEOUT,
+                "%.120s: no more than %" PRId64 " bytes moved within %" PRId64 " ms", t->url,
+                t->moved_bytes - t->marked_bytes, t->stall_timeout_ms);
+    else if (stall_left <= 0)
         err_set(t->e, ERR_TIMEOUT,
                 "%.120s: no byte moved for %" PRId64 " ms, %" PRId64 " did before", t->url,
                 t->stall_timeout_ms, t->moved_bytes);
@@ -190,7 +203,7 @@ static bool finished(CURLM *multi, CURLcode *code) {
 
 static bool run(struct http_transfer *t, CURLM *multi) {
     int64_t started_ms = clock_monotonic_ms();
-    t->moved_at_ms = started_ms;
+    t->marked_at_ms = started_ms;
     for (;;) {
         int running = 0;
         CURLcode code = CURLE_OK;

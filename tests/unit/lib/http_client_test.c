@@ -138,7 +138,7 @@ struct script {
     size_t length;
     bool hangs;  /* keeps the connection open after them, until the client closes it */
     bool resets; /* ends it with a reset */
-    bool drips;  /* repeats the last byte slowly until the client has gone */
+    bool drips;  /* repeats the last byte 50 times a second until the client has gone */
     int listener;
     int port;
     pthread_t thread;
@@ -149,7 +149,7 @@ static void play(const struct script *s, int fd) {
     send_bytes(fd, s->bytes, s->length);
     struct pollfd gone = {.fd = fd, .events = POLLIN | POLLRDHUP};
     if (s->hangs) poll(&gone, 1, PATIENCE_S * 1000);
-    while (s->drips && poll(&gone, 1, 10) == 0) send_bytes(fd, s->bytes + s->length - 1, 1);
+    while (s->drips && poll(&gone, 1, 20) == 0) send_bytes(fd, s->bytes + s->length - 1, 1);
     struct linger reset = {.l_onoff = 1};
     if (s->resets) setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
 }
@@ -681,6 +681,26 @@ static void a_download_that_stalls_keeps_what_it_has(void **state) {
     assert_int_equal(received, 3);
 }
 
+/* Byte after byte for ever is no download. */
+static void a_download_that_drips_keeps_what_it_has(void **state) {
+    (void)state;
+    OWN_FD int fd = open_target();
+    struct script s = {.bytes = OK "Content-Length: 1000000\r\n\r\nx", .drips = true};
+    script_begin(&s);
+    struct http_download d = {.url = url_at(s.port, "/"),
+                              .fd = fd,
+                              .size_bytes = 1000000,
+                              .timeout_ms = PATIENCE_S * 1000,
+                              .stall_timeout_ms = 1000};
+    int64_t received = -1;
+    struct err e;
+    assert_false(http_download(&d, &received, &e));
+    script_end(&s);
+    assert_int_equal(e.code, ERR_TIMEOUT);
+    assert_non_null(strstr(e.text, "bytes moved within 1000 ms"));
+    assert_in_range(received, 1, 999);
+}
+
 static void downloads_can_be_cancelled(void **state) {
     (void)state;
     OWN_FD int fd = open_target();
@@ -789,6 +809,7 @@ int main(void) {
         cmocka_unit_test(a_changed_file_is_begun_again),
         cmocka_unit_test(bad_downloads_fail_with_what_was_received),
         cmocka_unit_test(a_download_that_stalls_keeps_what_it_has),
+        cmocka_unit_test(a_download_that_drips_keeps_what_it_has),
         cmocka_unit_test(downloads_can_be_cancelled),
         cmocka_unit_test(a_target_that_cannot_be_written_is_told),
         cmocka_unit_test(a_slow_download_is_no_stall),
