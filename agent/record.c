@@ -5,6 +5,7 @@
 #include "lib/log.h"
 
 #include <errno.h>
+#include <string.h>
 
 enum { PATH_SIZE = 4096, RECORD_MAX = 32 * 1024, NOTE_MAX = 4096 };
 
@@ -57,6 +58,8 @@ bool record_read_note(int lock_fd, struct node_note *out, struct err *e) {
     char line[NOTE_MAX];
     ssize_t length = pread(lock_fd, line, sizeof line, 0);
     if (length < 0) return err_errno(e, errno, "read the node's note");
-    while (length > 0 && line[length - 1] == '\n') length--;
+    /* A node writes over the note before and cuts off what is left of that afterwards. */
+    const char *end = memchr(line, '\n', (size_t)length);
+    if (end != NULL) length = end - line;
     return json_decode(&note_schema, line, (size_t)length, JSON_IGNORE_UNKNOWN, out, e);
 }

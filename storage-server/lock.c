@@ -80,7 +80,8 @@ static bool held_by_other(const char *directory, int fd, struct err *e) {
     char line[NOTE_MAX_BYTES];
     struct lock_note other;
     ssize_t length = pread(fd, line, sizeof line, 0);
-    while (length > 0 && line[length - 1] == '\n') length--;
+    const char *end = length > 0 ? memchr(line, '\n', (size_t)length) : NULL;
+    if (end != NULL) length = end - line; /* behind it may be the rest of a longer note */
     if (length <= 0 ||
         !json_decode(&note_schema, line, (size_t)length, JSON_IGNORE_UNKNOWN, &other, NULL))
         err_set(e, ERR_CONFLICT, "%s is in use by another process, which left no note", directory);
