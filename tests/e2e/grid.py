@@ -138,8 +138,8 @@ class Process:
 
 
 class Master(Process):
-    def __init__(self, grid, arguments=(), http="0", bus="0", **options):
-        self.grid = grid
+    def __init__(self, grid, arguments=(), http="0", bus="0", answers="/readyz", **options):
+        self.grid, self.answers = grid, answers
         self.state = os.path.join(grid.directory, "master")
         super().__init__("grid-master", ["--state", self.state, "--binaries", grid.binaries, "--http", http, "--bus", bus,
                                          "--scan-interval", "1s", *arguments], os.path.join(grid.directory, "master-run"), **options)
@@ -154,7 +154,7 @@ class Master(Process):
         if not http or not bus:
             return False
         self.url, self.bus = self.reached_at(http[-1]), bus[-1]
-        return self.grid.request("GET", "/readyz", token=None, url=self.url).status == 200
+        return self.grid.request("GET", self.answers, token=None, url=self.url).status == 200
 
     def reached_at(self, url):
         """How the test itself gets to what the master printed."""

@@ -215,10 +215,11 @@ def leftovers(root, temporary):
 
 
 def read_json(path):
-    """None when it is not there or holds nothing: a power cut may leave zeros in place of a lock's words."""
+    """None when it is not there or holds nothing. The first line counts: of a longer note before it, a node that
+    writes into its lock may not have cut off the rest yet. A power cut may leave zeros in place of its words."""
     try:
         with open(path) as file:
-            words = file.read().strip("\0")
+            words = file.readline().strip("\0\n")
     except FileNotFoundError:
         return None
     return json.loads(words) if words else None

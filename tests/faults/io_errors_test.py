@@ -89,7 +89,7 @@ class IoErrors(unittest.TestCase):
             self.grid.master.kill()
             early = False
             try:
-                master = self.grid.start_master(wrapper=failing(call, when))
+                master = self.grid.start_master(wrapper=failing(call, when), answers="/healthz")  # ready it need not be
                 list(self.use_master())
                 end_tracee(master)
             except AssertionError as error:

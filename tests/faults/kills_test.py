@@ -8,6 +8,7 @@ from load import VERSIONS, Load
 from scale import SEED, say, scale
 
 ROUNDS, ROUNDS_BETWEEN_CHECKS = scale(60, 300), 20
+RESTARTS = 20
 AGENTS = ("a-1", "a-2", "a-3")
 VICTIMS = ("agent", "node", "master")
 
@@ -75,6 +76,19 @@ class Kills(unittest.TestCase):
         load.stop()
         say("kills: seed %d, %d rounds in %.0f s, killed %s, %d acknowledged, %d in doubt" % (
             SEED, ROUNDS, time.monotonic() - begun, self.killed, self.ledger.acknowledged, self.ledger.doubtful))
+
+    def test_master_follows_at_once_on_one_that_is_still_dying(self):
+        """Nobody waits for the end of the one before: a supervisor does not, either."""
+        load = Load(self.grid, self.ledger, SEED)
+        load.start()
+        for _ in range(RESTARTS):
+            dying = self.grid.master
+            dying.popen.send_signal(signal.SIGKILL)
+            self.grid.start_master()
+            self.assertEqual(dying.wait(), -signal.SIGKILL)
+        with load.at_rest():
+            checker.check(self.grid, self.ledger, "seed %d, %d masters killed" % (SEED, RESTARTS))
+        load.stop()
 
 
 if __name__ == "__main__":
