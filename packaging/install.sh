@@ -133,11 +133,9 @@ options_again() {
 }
 
 check_tools() {
-    for tool in uname id mkdir mv rm rmdir cp cat chmod ln ls sed tr grep wc mktemp readlink sleep tail; do
+    for tool in uname id mkdir mv rm rmdir cp cat chmod ln ls sed tr grep wc mktemp readlink sha256sum sleep tail; do
         have "$tool" || fail 1 "the tool $tool is missing here" "install coreutils, sed and grep, or busybox"
     done
-    have sha256sum || have shasum || have openssl ||
-        fail 1 "there is no sha256sum, shasum or openssl to check downloads with" "install one of them"
     [ -r /proc/self/cmdline ] || fail 1 "/proc is not mounted, and the agent needs it" "mount -t proc proc /proc"
 }
 
@@ -315,12 +313,10 @@ fail_download() {
 # When the file system that we download to takes no more.
 fail_if_full() {
     [ -n "$target" ] || return 0
-    if (printf '%4096s' '' >"${target%/*}/.room") 2>/dev/null; then
-        rm -f "${target%/*}/.room"
-        return 0
-    fi
+    full=''
+    (printf '%4096s' '' >"${target%/*}/.room") 2>/dev/null || full=1
     rm -f "${target%/*}/.room"
-    fail 1 "no room left in ${target%/*}" "make room there, or choose another --state and --prefix"
+    [ -z "$full" ] || fail 1 "no room left in ${target%/*}" "make room there, or choose another --state and --prefix"
 }
 
 # field NAME FILE: a member of one flat JSON object.
@@ -329,15 +325,7 @@ field() {
     tr '{},' '\n\n\n' <"$2" | sed -n -e 's/^ *"'"$1"'" *: *"\{0,1\}\([^"]*\)"\{0,1\} *$/\1/p' | sed 1q
 }
 
-sha256_of() {
-    if have sha256sum; then
-        sha256sum <"$1"
-    elif have shasum; then
-        shasum -a 256 <"$1"
-    else
-        openssl dgst -sha256 -r <"$1"
-    fi | sed 's/ .*//'
-}
+sha256_of() { sha256sum <"$1" | sed 's/ .*//'; }
 
 # What the master (or --from) offers of a program: sets file, sha256, size and its version.
 look_up() {
@@ -350,19 +338,19 @@ look_up() {
             "where the master is: gridctl binary push $1-VERSION-linux-$arch, then run this again"
     found=$(field version "$work/$1.json") sha256=$(field checksum "$work/$1.json")
     size=$(field size_bytes "$work/$1.json") file=$(field path "$work/$1.json")
-    case "$found|$size" in
-        *[!0-9A-Za-z.+\|-]* | '|'* | *'|' | *'|'*[!0-9]*) not_a_master ;;
-    esac
-    case $sha256 in *[!0-9a-f]*) not_a_master ;; esac
-    [ ${#sha256} -eq 64 ] || not_a_master
-    case $file in
-        "$1-$found-linux-$arch" | "$1-$found-linux-any" | "$1-$found-any-any" | "$1-$found-any-$arch") ;;
-        *) not_a_master ;;
-    esac
+    is_offer "$1" || fail 1 "what answers at $url does not describe a binary as a master does" "check the address and its port"
 }
 
-not_a_master() {
-    fail 1 "what answers at $url does not describe a binary as a master does" "check the address and its port"
+is_offer() {
+    case "$found|$size" in
+        *[!0-9A-Za-z.+\|-]* | '|'* | *'|' | *'|'*[!0-9]*) return 1 ;;
+    esac
+    case $sha256 in *[!0-9a-f]*) return 1 ;; esac
+    case $file in
+        "$1-$found-linux-$arch" | "$1-$found-linux-any" | "$1-$found-any-any" | "$1-$found-any-$arch") ;;
+        *) return 1 ;;
+    esac
+    [ ${#sha256} -eq 64 ]
 }
 
 # The last by name, unless --agent-version says which; SHA256SUMS beside it is believed as the master would be.
