@@ -278,7 +278,9 @@ static void a_silent_node_of_ours_is_adopted_as_unhealthy(void **unused) {
     assert_ok(start());
     wait_until(healthy());
     pid_t pid = node.pid;
+    siginfo_t stopped;
     kill(pid, SIGSTOP);
+    assert_int_equal(waitid(P_PID, (id_t)pid, &stopped, WSTOPPED | WNOWAIT), 0);
     forget_everything();
     ask();
     assert_int_equal(facts.phase, NODE_UNKNOWN); /* once may be chance */
