@@ -4,8 +4,10 @@ import contextlib, json, os, subprocess, sys, threading, time
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 os.environ.setdefault("GRID_BUILD_DIR", os.path.join(ROOT, "build/release"))
 sys.path.insert(0, os.path.join(ROOT, "tests/e2e"))
-from grid import Grid, program, wait_for  # noqa: E402 (the path comes first)
+from grid import Grid, wait_for  # noqa: E402 (the path comes first)
 
+# The portable build has none, so that it may come from another.
+HERD = os.path.join(os.path.abspath(os.environ.get("HERD_BUILD_DIR", os.environ["GRID_BUILD_DIR"])), "bin/grid-herd")
 # What a master needs that so many agents of one address are not kept out.
 ROOM = ["--max-agents", "20000", "--bus-connections", "0", "--bus-connections-per-address", "0"]
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
@@ -23,12 +25,12 @@ class Herd:
         self.grid, self.count = grid, count
         self.keys = os.path.join(grid.directory, "herd.keys")
         grid.master.stop()
-        subprocess.run([program("grid-herd"), "provision", grid.master.state, str(count), self.keys], check=True)
+        subprocess.run([HERD, "provision", grid.master.state, str(count), self.keys], check=True)
         grid.start_master()
 
     def __enter__(self):
         self.popen = subprocess.Popen(
-            [program("grid-herd"), "run", self.grid.master.bus, self.grid.master.state, str(self.count), self.keys],
+            [HERD, "run", self.grid.master.bus, self.grid.master.state, str(self.count), self.keys],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.started_at_s = time.monotonic()
         return self
