@@ -112,6 +112,8 @@ class Restore(unittest.TestCase):
         self.grid.start_master()
         for name in AGENTS:
             self.grid.wait_healthy(name, "1.0.0")
+        wait_for("the master to follow its agents", lambda: all(
+            self.grid.show(name)["generation"] > self.ledger.mark("generation", name) for name in AGENTS))
         late = Ledger()
         for name in AGENTS:
             late.saw("generation", name, self.ledger.mark("generation", name))
