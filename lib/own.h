@@ -31,11 +31,12 @@ __attribute__((unused)) static inline void own_free_memory(void *owned) {
 }
 #define OWN_MEMORY __attribute__((cleanup(own_free_memory)))
 
-/* File descriptors: OWN_FD int fd = open(...). -1 means none. */
+/* File descriptors: OWN_FD int fd = open(...). -1 means none. It may be there to be held open only,
+ * which clang takes for an unused variable. */
 __attribute__((unused)) static inline void own_close_fd(const int *fd) {
     if (*fd >= 0) close(*fd);
 }
-#define OWN_FD __attribute__((cleanup(own_close_fd)))
+#define OWN_FD __attribute__((cleanup(own_close_fd), unused))
 #define TAKE_FD(fd)                                                                                \
     __extension__({                                                                                \
         int taken_ = (fd);                                                                         \

@@ -66,7 +66,7 @@ static void the_credential_of_each_answer_is_kept_in_memory_only(void **unused) 
     char path[STATE_PATH_SIZE], with_token[sizeof DESIRED(3, "active") + 64];
     OWN_TEXT struct text kept = TEXT_EMPTY;
     snprintf(with_token, sizeof with_token, "{\"download_token\":\"gd_first\",%s",
-             DESIRED(3, "active") + 1);
+             &DESIRED(3, "active")[1]);
     assert_true(wanted_take(&wanted, &place.state, with_token));
     assert_string_equal(wanted.download_token, "gd_first");
     assert_ok(file_read(state_path(&place.state, path, "desired.json"), 4096, &kept, &place.e));

@@ -71,7 +71,7 @@ static void a_build_is_no_link_to_elsewhere(void **state) {
 
 static void links_name_builds_beside_them(void **state) {
     (void)state;
-    static const char *const bad[] = {"/etc", "..", "1.0.0", "a/1.0.0-" DIGEST};
+    static const char *const bad[] = {"/etc", "..", "1.0.0", ("a/1.0.0-" DIGEST)};
     char found[BUILDS_NAME_SIZE];
     struct err e = {0};
     assert_false(builds_linked(temporary_directory, "current", found, &e));
