@@ -164,7 +164,9 @@ has_systemd() { [ -d /run/systemd/system ] && have systemctl && [ "$(id -u)" = 0
 
 read_join() {
     if [ -n "$token_file" ]; then
-        [ -r "$token_file" ] || fail 2 "--token-file $token_file cannot be read" "check the name"
+        if [ ! -r "$token_file" ] || [ -d "$token_file" ]; then
+            fail 2 "--token-file $token_file cannot be read" "check the name"
+        fi
         join=$(tr -d ' \t\r\n' <"$token_file")
     fi
     [ -n "$join" ] || return 0
@@ -177,6 +179,7 @@ read_join() {
     address=${address%%\?*}
     address=${address%/}
     case $address in
+        -* | */*) fail 2 "a join string looks like grid://HOST:PORT?..." "copy all of it, within quotes" ;;
         *]:* | *[!]]:*[0-9]) ;;
         *) address=$address:7001 ;;
     esac
@@ -266,10 +269,11 @@ undo_directories() {
     done
 }
 
-# get URL FILE: the words of a failure are in $work/http, its HTTP status, if any, in $http_status. A master that
-# gives files to strangers never sees the join token here; one that does not takes it for these two programs.
+# get URL FILE BYTES: takes no more than about that many bytes. The words of a failure are in $work/http, its HTTP
+# status, if any, in $http_status. A master that gives files to strangers never sees the join token here; one that does
+# not takes it for these two programs.
 get() {
-    download "$1" "$2" && return 0
+    download "$@" && return 0
     case $http_status in
         401 | 403) [ -z "$credential" ] || return 1 ;;
         *) return 1 ;;
@@ -278,23 +282,34 @@ get() {
     credential=1
     printf 'header = "Authorization: Bearer %s"\n' "$(join=$(cat "$work/join") && parameter t)" >"$work/curlrc"
     sed 's/"//g' "$work/curlrc" >>"$work/wgetrc"
-    download "$1" "$2"
+    download "$@"
 }
 
 # Secrets go by files, for everybody here can see arguments. So do wget's limits: the busybox of Debian 12 crashes when
-# it is given a time limit as an option, and reads no such file.
+# it is given a time limit as an option, and reads no such file. GNU wget gives the status 401 only beside the dots.
 download() {
     http_status=''
     if have curl; then
-        set -- "$1" -o "$2" ${credential:+-K "$work/curlrc"}
-        LC_ALL=C curl -fsS --connect-timeout 10 --speed-limit 1 --speed-time 30 "$@" 2>"$work/http" && return 0
+        set -- "$3" curl -fsS --connect-timeout 10 --speed-limit 1 --speed-time 30 -o "$2" "$1" \
+            ${credential:+-K "$work/curlrc"}
     else
-        WGETRC=$work/wgetrc LC_ALL=C wget -O "$2" "$1" 2>"$work/http" && return 0
+        set -- "$3" wget -O "$2" "$1"
     fi
+    WGETRC=$work/wgetrc LC_ALL=C limited "$@" 2>"$work/http" && return 0
     http_status=$(sed -n -e 's/.*error: \([0-9][0-9][0-9]\).*/\1/p' -e 's/.*ERROR \([0-9][0-9][0-9]\).*/\1/p' \
-        -e 's|.*error: HTTP/1.[01] \([0-9][0-9][0-9]\).*|\1|p' "$work/http" | tail -n 1)
+        -e 's|.*error: HTTP/1.[01] \([0-9][0-9][0-9]\).*|\1|p' -e 's/.*\.\.\. \([45][0-9][0-9]\) .*/\1/p' \
+        "$work/http" | tail -n 1)
     return 1
 }
+
+# limited BYTES COMMAND...: what answers may send without end. A file stops growing a little above this, at twice of it
+# in shells that count by 1024, and the command fails.
+limited() (
+    trap '' XFSZ
+    ulimit -f $(($1 / 512 + 64)) 2>/dev/null || :
+    shift
+    "$@"
+)
 
 # Says why a download failed; called with what was wanted and what to do when the master has it not.
 fail_download() {
@@ -306,6 +321,7 @@ fail_download() {
         [0-9]*) fail 1 "the master at $url refused $1 (HTTP $http_status)" "look at the master's log" ;;
     esac
     fail_if_full
+    ! grep -q -e '(23)' -e 'File too large' "$work/http" || not_a_master
     fail 6 "cannot download $1 from $url: $(tail -n 1 "$work/http")" \
         "check that this machine reaches $url: a firewall, or a master that listens on loopback only (--http, --insecure)"
 }
@@ -333,12 +349,12 @@ look_up() {
         look_up_here "$1"
         return
     fi
-    get "$url/api/binaries/${version:-latest}/linux/$arch?name=$1" "$work/$1.json" ||
+    get "$url/api/binaries/${version:-latest}/linux/$arch?name=$1" "$work/$1.json" 65536 ||
         fail_download "$1${version:+ $version} for linux/$arch" \
             "where the master is: gridctl binary push $1-VERSION-linux-$arch, then run this again"
     found=$(field version "$work/$1.json") sha256=$(field checksum "$work/$1.json")
     size=$(field size_bytes "$work/$1.json") file=$(field path "$work/$1.json")
-    is_offer "$1" || fail 1 "what answers at $url does not describe a binary as a master does" "check the address and its port"
+    is_offer "$1" || not_a_master
 }
 
 is_offer() {
@@ -350,7 +366,11 @@ is_offer() {
         "$1-$found-linux-$arch" | "$1-$found-linux-any" | "$1-$found-any-any" | "$1-$found-any-$arch") ;;
         *) return 1 ;;
     esac
-    [ ${#sha256} -eq 64 ]
+    [ ${#sha256} -eq 64 ] && [ ${#size} -le 12 ]
+}
+
+not_a_master() {
+    fail 1 "what answers at $url does not describe a binary as a master does" "check the address and its port"
 }
 
 # The last by name, unless --agent-version says which; SHA256SUMS beside it is believed as the master would be.
@@ -376,7 +396,7 @@ fetch() {
     if [ -n "$from" ]; then
         cp "$from/$file" "$1" || { fail_if_full; fail 1 "cannot copy $file" "see the message above"; }
     else
-        get "$url/binaries/$file" "$1" || fail_download "$file" "run this again"
+        get "$url/binaries/$file" "$1" "$size" || fail_download "$file" "run this again"
     fi
     if [ "$(wc -c <"$1")" -ne "$size" ] || [ "$(sha256_of "$1")" != "$sha256" ]; then
         fail_if_full
@@ -397,7 +417,7 @@ check_signature() {
     if [ -n "$from" ]; then
         cp "$from/$file.minisig" "$work/minisig" || fail 1 "$from holds no $file.minisig" "copy it there, too"
     else
-        get "$url/binaries/$file.minisig" "$work/minisig" || fail_download "$file.minisig" "run this again"
+        get "$url/binaries/$file.minisig" "$work/minisig" 65536 || fail_download "$file.minisig" "run this again"
     fi
     if [ -n "$release_key" ]; then
         set -- "$1" -P "$release_key"
@@ -741,7 +761,7 @@ uninstall_agent() {
     else
         say "Removed."
     fi
-    say "Next, where the master is: gridctl agent rm $member --force"
+    [ -n "$dry_run" ] || say "Next, where the master is: gridctl agent rm $member --force"
 }
 
 main() {

@@ -6,13 +6,14 @@ The machines are real as far as one kernel goes: a root directory of their own w
 mounts, host name and network, which is one cable to the master's. All of that is in namespaces that this test makes
 for itself, so it ends with it.
 """
-import glob, hashlib, os, re, shutil, signal, subprocess, sys, unittest
+import glob, hashlib, os, re, shutil, signal, socket, subprocess, sys, threading, unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from grid import BUILD, Grid, PATIENCE_S, here, sha256, wait_for
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../.."))
 NAMES = ("grid-agent", "grid-launcher", "storage-server")
+ENDLESS_BYTES = 64 << 20
 INIT = 'trap "exit 0" TERM; while :; do sleep 100 & wait; done'  # reaps orphans, as the first process must
 
 
@@ -50,6 +51,21 @@ def libraries(path):
     """What the dynamic linker would load for a program."""
     words = subprocess.run(["ldd", path], capture_output=True, text=True).stdout
     return re.findall(r"(/\S+) \(0x", words)
+
+
+def answer_without_end(listener, sent):
+    """Gives one caller a body that is no JSON, until it goes or ENDLESS_BYTES are sent; adds to sent how many were."""
+    caller, _ = listener.accept()
+    count = 0
+    with caller:
+        try:
+            caller.recv(65536)
+            caller.sendall(b"HTTP/1.0 200 OK\r\n\r\n")
+            while count < ENDLESS_BYTES:
+                count += caller.send(b" " * 65536)
+        except ConnectionError:
+            pass
+    sent.append(count)
 
 
 class Machine:
@@ -334,6 +350,8 @@ class InstallTest(unittest.TestCase):
         self.assertIn("Signatures: checked", self.run_ok(machine, command))
         grid.wait_healthy(machine.name, "1.0.0")
         self.look_for_secret(machine, command)
+        machine = Machine(self, grid, ["wget"], without=["wget"], programs=self.programs.values())
+        self.run_ok(machine, machine.join_command())
 
     def test_programs_may_be_brought_along(self):
         machine = self.machine(without=["wget"])
@@ -463,6 +481,20 @@ class InstallTest(unittest.TestCase):
         script, join = self.script_on(machine), self.join_on(machine)
         port = self.grid.master.url.rsplit(":", 1)[1]
         self.refused(machine, "%s %s" % (script, join.replace(":" + port, ":1")), 6, "10.77.%d.1:1" % machine.number, "firewall")
+
+    def test_what_answers_without_end_is_cut_off(self):
+        port = self.grid.master.url.rsplit(":", 1)[1]
+        for tools in ([], ["curl"]):
+            machine = self.machine(tools=tools)
+            script, join = self.script_on(machine), self.join_on(machine)
+            with socket.create_server(("0.0.0.0", 0)) as listener:
+                sent = []
+                thread = threading.Thread(target=answer_without_end, args=(listener, sent))
+                thread.start()
+                there = join.replace(":" + port, ":%d" % listener.getsockname()[1])
+                self.refused(machine, "%s %s" % (script, there), 1, "does not describe a binary")
+                thread.join()
+            self.assertLess(sent[0], ENDLESS_BYTES, tools)
 
 
 if __name__ == "__main__":
