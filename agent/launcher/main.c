@@ -123,7 +123,8 @@ static bool lock_directory(struct launcher *l, struct err *e) {
     char lock[PATH_MAX];
     if (!file_join(lock, sizeof lock, l->choice.directory, "lock", e)) return false;
     if (file_lock(lock, "grid-launcher", &l->lock_fd, e)) return true;
-    return err_hint(e, "stop that launcher first");
+    if (e->code == ERR_CONFLICT) return err_hint(e, "stop that launcher first");
+    return err_hint(e, "make %s a directory that the launcher may write to", l->choice.directory);
 }
 
 static bool run(struct launcher *l, int *exit_code, struct err *e) {

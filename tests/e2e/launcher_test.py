@@ -266,6 +266,12 @@ class LauncherTest(unittest.TestCase):
         self.assertEqual(second.wait(), 5)
         self.assertIn(str(first.pid), second.err())
         self.assertEqual(first.stop(), 7)
+        lock = os.path.join(self.state, "agent", "lock")
+        os.remove(lock)
+        os.mkdir(lock)
+        third = self.launch()
+        self.assertNotEqual(third.wait(), 0)
+        self.assertRegex(third.err(), r"lock: Is a directory\nNext: make .*agent a directory that")
 
 
 if __name__ == "__main__":
