@@ -1,5 +1,5 @@
 #include "lib/http_client_internal.h"
-#include "lib/http_server.h"
+#include "lib/http_range.h"
 
 #include <errno.h>
 #include <inttypes.h>

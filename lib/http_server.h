@@ -154,13 +154,3 @@ void http_socket_close(struct http_socket_connection *c,
  * *allowed gets the methods that the path would take ("GET, PUT"), "" for none. */
 int http_route_match(const struct http_route *routes, size_t count, const char *method,
                      const char *path, char *allowed, size_t allowed_size);
-
-/* "bytes=a-b" against size: 206 with *first and *last, 416, or 200 when absent, malformed or
- * several (RFC 9110 section 14). */
-int http_range_parse(const char *range, int64_t size, int64_t *first, int64_t *last);
-
-/* "bytes FIRST-LAST/TOTAL" with FIRST <= LAST < TOTAL (RFC 9110 section 14.4), none of them beyond
- * 18 digits, so that their sums do not overflow. "*" in place of FIRST-LAST is the empty part at
- * the end: *first is *total, *last one less. False for anything else. */
-MUST_CHECK bool http_content_range_parse(const char *text, int64_t *first, int64_t *last,
-                                         int64_t *total);

@@ -1,3 +1,4 @@
+#include "lib/http_range.h"
 #include "lib/http_server_internal.h"
 #include "lib/log.h"
 

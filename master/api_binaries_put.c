@@ -1,5 +1,6 @@
 /* Publishing over HTTP: what can be refused is refused before the first byte of the body. */
 #include "lib/encode.h"
+#include "lib/http_range.h"
 #include "master/api_binaries.h"
 #include "master/api_binaries_internal.h"
 #include "master/follow_up.h"

@@ -5,6 +5,7 @@
 #include "storage-server/node.h"
 
 #include "lib/encode.h"
+#include "lib/http_range.h"
 #include "lib/json.h"
 #include "lib/log.h"
 

@@ -1,5 +1,6 @@
 /* Range, Content-Range and lists of ETags. The first byte says how large the file is, as a power
  * of two, the second how far from it. */
+#include "lib/http_range.h"
 #include "lib/http_route.h"
 #include "tests/fuzz/fuzz.h"
 

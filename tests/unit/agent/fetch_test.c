@@ -1,6 +1,7 @@
 #include "agent/fetch.h"
 
 #include "agent/cache.h"
+#include "lib/http_range.h"
 #include "lib/http_server.h"
 #include "tests/unit/agent/agent_fixture.h"
 
