@@ -1,5 +1,5 @@
 /* The part of lib/file.h that reads, writes and publishes files. */
-#include "lib/file.h"
+#include "lib/file_internal.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -10,7 +10,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-static ssize_t read_some(int fd, void *buffer, size_t size) {
+ssize_t file_read_some(int fd, void *buffer, size_t size) {
     ssize_t count;
     do {
         count = read(fd, buffer, size);
@@ -44,7 +44,7 @@ static bool read_at_most(int fd, size_t max_bytes, const char *path, struct text
                          struct err *e) {
     char buffer[4096];
     for (;;) {
-        ssize_t count = read_some(fd, buffer, sizeof buffer);
+        ssize_t count = file_read_some(fd, buffer, sizeof buffer);
         if (count < 0) return err_errno(e, errno, "read %s", path);
         if (count == 0) return true;
         if ((size_t)count > max_bytes - out->length)

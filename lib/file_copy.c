@@ -1,18 +1,9 @@
 /* The part of lib/file.h that copies and hashes. */
-#include "lib/file.h"
+#include "lib/file_internal.h"
 
 #include <errno.h>
-#include <unistd.h>
 
 enum { COPY_SIZE = 128 * 1024 };
-
-static ssize_t read_some(int fd, void *buffer, size_t size) {
-    ssize_t count;
-    do {
-        count = read(fd, buffer, size);
-    } while (count < 0 && errno == EINTR);
-    return count;
-}
 
 bool file_copy_hashed(int source_fd, int target_fd, int64_t max_bytes, char sha256[SHA256_HEX_SIZE],
                       int64_t *size_bytes, struct err *e) {
@@ -20,7 +11,7 @@ bool file_copy_hashed(int source_fd, int target_fd, int64_t max_bytes, char sha2
     OWN_MEMORY char *buffer = memory_resize(NULL, COPY_SIZE, 1);
     int64_t copied = 0;
     for (;;) {
-        ssize_t count = read_some(source_fd, buffer, COPY_SIZE);
+        ssize_t count = file_read_some(source_fd, buffer, COPY_SIZE);
         if (count < 0) return err_errno(e, errno, "read at offset %lld", (long long)copied);
         if (count == 0) break;
         if (count > max_bytes - copied)
