@@ -5,10 +5,6 @@
 
 /* libsodium's converters run in constant time, so keys and secrets may pass through here too. */
 
-char *encode_hex(const void *bytes, size_t length, char *out) {
-    return sodium_bin2hex(out, 2 * length + 1, bytes, length);
-}
-
 bool decode_hex(const char *hex, void *out, size_t length) {
     size_t decoded = 0;
     return strlen(hex) == 2 * length &&

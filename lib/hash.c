@@ -3,6 +3,7 @@
 
 #include "lib/hash.h"
 
+#include "lib/encode.h"
 #include "lib/text.h"
 
 #include <errno.h>
@@ -11,8 +12,6 @@
 #include <unistd.h>
 
 enum { READ_SIZE = 128 * 1024 };
-
-static const char digits[] = "0123456789abcdef";
 
 struct sha256 {
     SHA256_CTX context;
@@ -35,11 +34,7 @@ void sha256_digest(struct sha256 *h, unsigned char out[SHA256_SIZE]) {
 void sha256_hex(struct sha256 *h, char out[SHA256_HEX_SIZE]) {
     unsigned char digest[SHA256_SIZE];
     sha256_digest(h, digest);
-    for (size_t i = 0; i < sizeof digest; i++) { /* encode_hex would link all of libsodium */
-        *out++ = digits[digest[i] >> 4];
-        *out++ = digits[digest[i] & 15];
-    }
-    *out = '\0';
+    encode_hex(digest, sizeof digest, out);
 }
 
 void sha256_free(struct sha256 *h) {
