@@ -34,8 +34,7 @@ struct manual {
     "A flag counts more than its environment variable, that more than its key in the "             \
     "configuration file, and that more than the default. Key section.name stands in the file as "  \
     "name = value below the line [section]; values may be quoted, comments begin with # or ;, "    \
-    "and "                                                                                         \
-    "an unknown key is refused."
+    "and an unknown key is refused."
 
 /* Whether the program may end with this exit code. */
 bool manual_ends_with(const struct manual *m, int exit_code);

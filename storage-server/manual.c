@@ -23,9 +23,8 @@ const struct manual node_manual = {
     .usage = "--data DIR [options]",
     .details =
         "A storage node; grid-agent starts, watches and restarts it. Each chunk is proven by "
-        "CRC32C "
-        "when it is written, when it is read, and in the background. A node whose disk is full or "
-        "fails serves on for reading.\n\n"
+        "CRC32C when it is written, when it is read, and in the background. A node whose disk is "
+        "full or fails serves on for reading.\n\n"
         "SIGTERM and SIGINT let running requests finish; a second one ends it at once. What was "
         "acknowledged is on disk either way.",
     .options = &node_options,

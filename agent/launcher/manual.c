@@ -25,15 +25,12 @@ const struct manual launcher_manual = {
     .usage = "[options] [-- options of grid-agent]",
     .details =
         "The agent may update itself; the launcher, which it never updates, is there when that "
-        "goes "
-        "wrong. A build that ends three times before it ran long enough makes way for the one "
+        "goes wrong. A build that ends three times before it ran long enough makes way for the one "
         "before. A build that once did is proven: after that only crashes count, for a wrong "
-        "option "
-        "or a full disk would end the build before as well. When the agent ends by itself it is "
-        "started again, with a pause that grows.\n\n"
+        "option or a full disk would end the build before as well. When the agent ends by itself "
+        "it is started again, with a pause that grows.\n\n"
         "SIGTERM, SIGINT, SIGHUP and SIGQUIT are handed on to the agent; the launcher ends with "
-        "its "
-        "exit code. Storage nodes live on.",
+        "its exit code. Storage nodes live on.",
     .options = &launcher_options,
     .files = files,
     .file_count = sizeof files / sizeof files[0],
