@@ -81,6 +81,13 @@ bool text_copy(char *target, size_t size, const char *source) {
     return fits;
 }
 
+void text_cut(char *target, size_t size, const char *source) {
+    assert(size > 0);
+    size_t length = strnlen(source, size - 1);
+    memcpy(target, source, length);
+    target[length] = '\0';
+}
+
 char *text_duplicate(const char *source) {
     if (source == NULL) return NULL;
     char *copy = strdup(source);

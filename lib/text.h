@@ -33,6 +33,9 @@ static inline const char *text_value(const struct text *t) {
 /* Copies source into a fixed array. False when it does not fit (nothing is copied then but ""). */
 MUST_CHECK bool text_copy(char *target, size_t size, const char *source);
 
+/* The same, but of what does not fit as much as does. */
+void text_cut(char *target, size_t size, const char *source);
+
 /* strdup and calloc that end the process when memory is gone. The caller frees. */
 char *text_duplicate(const char *source); /* NULL stays NULL */
 void *memory_zeroed(size_t count, size_t size);

@@ -12,9 +12,8 @@ void listing_add(struct listing *l, const char *key, const char *id) {
     l->items = memory_resize(l->items, l->count + 1, sizeof *l->items);
     struct listing_item *item = &l->items[l->count];
     item->number = l->count++;
-    memcpy(item->key, key, strnlen(key, sizeof item->key - 1) + 1);
-    memcpy(item->id, id, strnlen(id, sizeof item->id - 1) + 1);
-    item->key[sizeof item->key - 1] = item->id[sizeof item->id - 1] = '\0';
+    text_cut(item->key, sizeof item->key, key);
+    text_cut(item->id, sizeof item->id, id);
 }
 
 void listing_fini(struct listing *l) {

@@ -107,13 +107,7 @@ static const struct json_field agent_fields[] = {
 };
 static const struct json_schema agent_schema = JSON_SCHEMA(struct agent_json, agent_fields);
 
-#define COPY(target, source) copy((target), sizeof(target), (source))
-static void copy(char *target, size_t size, const char *source) {
-    size_t length = strlen(source);
-    if (length >= size) length = size - 1;
-    memcpy(target, source, length);
-    target[length] = '\0';
-}
+#define COPY(target, source) text_cut((target), sizeof(target), (source))
 
 const char *view_node_state(const struct agent_view *v, const struct wire_node *n) {
     bool draining = strcmp(v->mode, "draining") == 0 && strcmp(n->state, "healthy") == 0;

@@ -82,6 +82,19 @@ static void copy_takes_what_fits_with_its_end(void **state) {
     assert_false(text_copy(target, 1, "a"));
 }
 
+static void cut_takes_as_much_as_fits(void **state) {
+    (void)state;
+    char target[4] = "zzz";
+    text_cut(target, sizeof target, "abc");
+    assert_string_equal(target, "abc");
+    text_cut(target, sizeof target, "defg");
+    assert_string_equal(target, "def");
+    text_cut(target, sizeof target, "h");
+    assert_string_equal(target, "h");
+    text_cut(target, 1, "a");
+    assert_string_equal(target, "");
+}
+
 static void duplicate_keeps_null_and_copies_the_rest(void **state) {
     (void)state;
     assert_null(text_duplicate(NULL));
@@ -112,6 +125,7 @@ int main(void) {
         cmocka_unit_test(clear_keeps_the_memory),
         cmocka_unit_test(take_hands_over_and_leaves_empty),
         cmocka_unit_test(copy_takes_what_fits_with_its_end),
+        cmocka_unit_test(cut_takes_as_much_as_fits),
         cmocka_unit_test(duplicate_keeps_null_and_copies_the_rest),
         cmocka_unit_test(memory_is_zeroed_and_resized_even_when_empty),
     };
