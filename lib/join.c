@@ -176,9 +176,9 @@ static bool parse_copy(char *copy, struct join *out, struct err *e) {
 bool join_parse(const char *text, struct join *out, struct err *e) {
     *out = (struct join){0};
     text += strspn(text, " \t\r\n");
-    size_t length = strnlen(text, TEXT_MAX_BYTES);
+    size_t length = strlen(text);
     while (length > 0 && strchr(" \t\r\n", text[length - 1]) != NULL) length--;
-    if (length == TEXT_MAX_BYTES) return err_set(e, ERR_INVALID, "the join string is too long");
+    if (length >= TEXT_MAX_BYTES) return err_set(e, ERR_INVALID, "the join string is too long");
     OWN_MEMORY char *copy = strndup(text, length);
     if (copy == NULL) return err_set(e, ERR_UNAVAILABLE, "out of memory");
     bool parsed = parse_copy(copy, out, e);
