@@ -19,9 +19,8 @@ void exchange_on_report(struct exchange *x, void (*news)(void *argument),
 void exchange_on_desired(struct exchange *x, void (*news)(void *argument),
                          void *argument); /* for the supervisor */
 
-/* --- the supervisor's side --- */
-/* The observed state as a heartbeat's JSON. news: worth telling the master at once. log_request:
- * the log answer that it holds, 0 for none. */
+/* For the supervisor: the observed state as a heartbeat's JSON. news: worth telling the master at
+ * once. log_request: the log answer that it holds, 0 for none. */
 void exchange_report(struct exchange *x, const char *json, bool news, int64_t log_request);
 
 struct exchange_desired {
@@ -33,8 +32,7 @@ struct exchange_desired {
 };
 void exchange_get_desired(struct exchange *x, struct exchange_desired *out);
 
-/* --- the link's side --- */
-/* Appends the latest report; false when there is none yet. */
+/* For the link: appends the latest report; false when there is none yet. */
 bool exchange_get_report(struct exchange *x, struct text *json, int64_t *log_request);
 void exchange_desired(struct exchange *x, const char *json, size_t length, int64_t log_told);
 void exchange_connected(struct exchange *x, bool connected,

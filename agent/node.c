@@ -47,8 +47,6 @@ void node_set_trouble(struct node *n, enum err_code code, const char *text) {
     snprintf(n->trouble, sizeof n->trouble, "%s", text);
 }
 
-/* --- questions and answers --- */
-
 static bool choose_question(const struct node *n, enum probe_kind *kind) {
     switch (n->facts->phase) {
     case NODE_UNKNOWN:
@@ -220,8 +218,6 @@ void node_answer(struct node *n, struct probe_answer *a, int64_t now_ms) {
         break;
     }
 }
-
-/* --- the process --- */
 
 static bool send_signal(struct node *n, int number) {
     if (n->pidfd < 0) return false;

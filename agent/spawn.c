@@ -73,8 +73,7 @@ bool spawn_seal(int source_fd, const struct version *v, const struct sign_public
     return true;
 }
 
-/* --- between fork and exec: only what is safe there --- */
-
+/* From here to replace_child runs between fork and exec: only what is safe there. */
 static void reset_signals(void) {
     struct sigaction initial = {.sa_handler = SIG_DFL};
     sigset_t none;
@@ -110,8 +109,6 @@ static int replace_child(const struct spawn_request *r, int null_fd) {
     execute(r);
     return errno;
 }
-
-/* --- */
 
 /* The child says why it could not, or its end of the pipe is closed by exec. */
 static bool hear_of_child(int fd, struct err *e) {
