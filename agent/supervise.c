@@ -1,12 +1,8 @@
-#include "agent/supervise.h"
+#include "agent/supervise_internal.h"
 
 #include "agent/cache.h"
-#include "agent/fetching.h"
-#include "agent/node.h"
 #include "agent/node_log.h"
 #include "agent/report.h"
-#include "agent/versions.h"
-#include "agent/wanted.h"
 #include "lib/bus.h"
 #include "lib/clock.h"
 #include "lib/file.h"
@@ -14,139 +10,18 @@
 #include "lib/log_recent.h"
 
 #include <assert.h>
-#include <dirent.h>
 #include <errno.h>
-#include <poll.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/eventfd.h>
 
-#define LOOK_MS 1000    /* the longest the loop sleeps while something is under way */
-#define ROTATE_MS 10000 /* between looks at the logs' sizes */
+#define LOOK_MS 1000 /* the longest the loop sleeps while something is under way */
 #define HEARTBEAT_MAX (BUS_MESSAGE_MAX_BYTES - 1024) /* leaves room for the frame around it */
 #define MOST_ROUNDS 8 /* decisions in a row before the world is looked at again */
-
-struct supervise {
-    struct supervise_options options;
-    struct fetch *fetch;
-    struct probes *probes;
-    struct wanted wanted;
-    struct versions versions;
-    struct fetching fetching;
-    struct reconcile_decision decision;
-    struct node *nodes;
-    struct reconcile_node *facts;
-    enum step *steps;
-    struct pollfd *watched;
-    int *ports;
-    size_t count;
-    uint64_t desired_number;
-    bool connected;
-    bool avoid_memfd;
-    bool collect_due; /* the store may hold what nothing needs */
-    int64_t rotate_ms;
-    int64_t look_ms;     /* at the state directory */
-    struct wire_log log; /* an answer on its way to the master */
-    int64_t log_answered;
-    char *stable; /* the last report without what changes all the time */
-    int event_fd;
-    atomic_bool stopping;
-    atomic_bool stop_nodes;
-};
-
-/* --- opening --- */
-
-/* One more than the highest index of a node that has a directory here. */
-static size_t count_directories(const struct state *s) {
-    char path[STATE_PATH_SIZE];
-    size_t count = 0;
-    DIR *directory = opendir(state_path(s, path, "nodes"));
-    if (directory == NULL) return 0;
-    for (const struct dirent *entry; (entry = readdir(directory)) != NULL;) {
-        char *end = NULL;
-        unsigned long index = strtoul(entry->d_name, &end, 10);
-        bool is_index = entry->d_name[0] >= '0' && entry->d_name[0] <= '9' && *end == '\0';
-        if (is_index && index < SETTINGS_NODES_MAX && index + 1 > count) count = index + 1;
-    }
-    closedir(directory);
-    return count;
-}
-
-static void open_nodes(struct supervise *s) {
-    const struct supervise_options *o = &s->options;
-    size_t wanted = (size_t)o->settings->nodes;
-    size_t present = count_directories(o->state);
-    s->count = wanted > present ? wanted : present;
-    s->nodes = memory_zeroed(s->count, sizeof *s->nodes);
-    s->facts = memory_zeroed(s->count, sizeof *s->facts);
-    s->steps = memory_zeroed(s->count, sizeof *s->steps);
-    s->watched = memory_zeroed(s->count + 1, sizeof *s->watched);
-    s->ports = memory_zeroed(s->count, sizeof *s->ports);
-    for (size_t i = 0; i < s->count; i++)
-        node_init(&s->nodes[i], &s->facts[i], o->state, o->identity->agent_id, i, i < wanted);
-}
-
-static void choose_target(struct supervise *s) {
-    struct err e = {0};
-    if (s->options.settings->binary_path[0] == '\0')
-        wanted_version(&s->wanted, &s->versions.target);
-    else if (s->versions.local[0] != '\0' &&
-             !versions_find(&s->versions, s->versions.local, &s->versions.target, &e))
-        log_error("local.lost", "error=%s", e.text);
-    versions_rename(&s->versions);
-}
-
-/* What ran without a signature because binary_path asked for it may start again before that file
- * was looked at. */
-static void allow_local(struct supervise *s) {
-    const struct version *current = &s->versions.current;
-    if (s->options.settings->binary_path[0] == '\0' || version_signed(current)) return;
-    memcpy(s->versions.local, current->sha256, sizeof s->versions.local);
-}
-
-static void publish(struct supervise *s);
-
-bool supervise_open(struct supervise **out, const struct supervise_options *options,
-                    int64_t *generation, struct err *e) {
-    OWN(supervise) struct supervise *s = memory_zeroed(1, sizeof *s);
-    s->options = *options;
-    s->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (s->event_fd < 0) return err_errno(e, errno, "make an event descriptor");
-    wanted_load(&s->wanted, options->state);
-    versions_load(&s->versions, options->state);
-    fetching_init(&s->fetching, NULL, options->settings->binary_path);
-    open_nodes(s);
-    allow_local(s);
-    choose_target(s);
-    s->collect_due = true;
-    s->decision = (struct reconcile_decision){.update = UPDATE_IDLE};
-    *generation = s->wanted.desired.generation;
-    publish(s);
-    *out = TAKE(s);
-    return true;
-}
 
 void supervise_use(struct supervise *s, struct fetch *fetch, struct probes *probes) {
     s->fetch = fetch;
     s->fetching.fetch = fetch;
     s->probes = probes;
-}
-
-void supervise_close(struct supervise *s) {
-    if (s == NULL) return;
-    for (size_t i = 0; i < s->count; i++) node_fini(&s->nodes[i]);
-    wanted_fini(&s->wanted);
-    versions_fini(&s->versions);
-    if (s->event_fd >= 0) close(s->event_fd);
-    free(s->log.words);
-    free(s->stable);
-    free(s->nodes);
-    free(s->facts);
-    free(s->steps);
-    free(s->watched);
-    free(s->ports);
-    free(s);
 }
 
 void supervise_wake(void *supervise) {
@@ -162,7 +37,15 @@ void supervise_stop(struct supervise *s, bool stop_nodes) {
     supervise_wake(s);
 }
 
-/* --- what comes in --- */
+void supervise_choose_target(struct supervise *s) {
+    struct err e = {0};
+    if (s->options.settings->binary_path[0] == '\0')
+        wanted_version(&s->wanted, &s->versions.target);
+    else if (s->versions.local[0] != '\0' &&
+             !versions_find(&s->versions, s->versions.local, &s->versions.target, &e))
+        log_error("local.lost", "error=%s", e.text);
+    versions_rename(&s->versions);
+}
 
 static void set_base_url(struct supervise *s, int http_port) {
     const struct settings *settings = s->options.settings;
@@ -190,7 +73,7 @@ static void take_desired(struct supervise *s) {
     }
     if (now.number != s->desired_number && wanted_take(&s->wanted, s->options.state, now.json)) {
         if (s->wanted.desired.generation != generation) fetching_forget(&s->fetching);
-        choose_target(s);
+        supervise_choose_target(s);
         s->collect_due = true;
     }
     if (now.number != s->desired_number) fetching_allow(&s->fetching, s->wanted.download_token);
@@ -205,7 +88,7 @@ static void take_fetched(struct supervise *s, int64_t now_ms) {
     s->collect_due = true;
     if (!local) return;
     memcpy(s->versions.local, sha256, sizeof s->versions.local);
-    choose_target(s);
+    supervise_choose_target(s);
 }
 
 static void take_answers(struct supervise *s, int64_t now_ms) {
@@ -256,8 +139,6 @@ static void answer_log_request(struct supervise *s) {
     s->log = (struct wire_log){.request_id = r->request_id, .words = fit_log(&words)};
     s->log_answered = r->request_id;
 }
-
-/* --- decisions --- */
 
 static void describe_world(struct supervise *s, struct reconcile_input *in) {
     const struct settings *settings = s->options.settings;
@@ -351,9 +232,7 @@ static void decide(struct supervise *s, int64_t now_ms) {
     s->decision.wake_ms = now_ms;
 }
 
-/* --- what goes out --- */
-
-static void publish(struct supervise *s) {
+void supervise_publish(struct supervise *s) {
     struct wire_heartbeat h;
     OWN_TEXT struct text json = TEXT_EMPTY;
     struct text stable = TEXT_EMPTY;
@@ -390,34 +269,8 @@ static void ask_questions(struct supervise *s, int64_t now_ms, int64_t *due_ms) 
 
 static void rotate_logs(struct supervise *s, int64_t now_ms) {
     if (now_ms < s->rotate_ms) return;
-    s->rotate_ms = now_ms + ROTATE_MS;
+    s->rotate_ms = now_ms + SUPERVISE_PAUSE_MS;
     for (size_t i = 0; i < s->count; i++) node_rotate_log(&s->nodes[i], NODE_LOG_MAX_BYTES);
-}
-
-/* A process whose data directory was deleted serves nobody: it makes room for one with a fresh
- * directory. What another directory or disk covers is for the operator to bring back. */
-static void restart_without_data(struct supervise *s, int64_t now_ms) {
-    for (size_t i = 0; i < s->count; i++)
-        if (s->facts[i].phase == NODE_RUNNING && access(s->nodes[i].data, F_OK) != 0)
-            node_terminate(&s->nodes[i], now_ms);
-}
-
-/* Who this agent is and what it should run is known here; only the nodes' data is lost for good. */
-static void look_after_state(struct supervise *s, int64_t now_ms) {
-    const struct supervise_options *o = &s->options;
-    struct err e = {0};
-    if (now_ms < s->look_ms) return;
-    s->look_ms = now_ms + ROTATE_MS;
-    bool lost = state_lost(o->state);
-    restart_without_data(s, now_ms);
-    if (!lost && identity_enrolled(o->state)) return;
-    log_error("state.lost", "directory=%s", o->state->root);
-    if ((lost && !state_restore(o->state, &e)) || !identity_restore(o->state, o->identity, &e)) {
-        log_error("state.not_restored", "code=%s error=%s", err_code_name(e.code), e.text);
-        return;
-    }
-    wanted_save(&s->wanted, o->state);
-    log_warn("state.restored", "directory=%s", o->state->root);
 }
 
 /* Old versions go once nothing is under way. */
@@ -434,14 +287,12 @@ static void collect(struct supervise *s) {
     s->collect_due = false;
 }
 
-/* --- the loop --- */
-
 static void wait_for_news(struct supervise *s, int64_t due_ms) {
     int64_t now_ms = clock_monotonic_ms();
     nfds_t used = 0;
     uint64_t ignored;
     bool watching = s->fetching.job != 0;
-    int64_t longest = watching ? LOOK_MS : ROTATE_MS;
+    int64_t longest = watching ? LOOK_MS : SUPERVISE_PAUSE_MS;
     int64_t wait_ms = due_ms - now_ms < longest ? due_ms - now_ms : longest;
     s->watched[used++] = (struct pollfd){.fd = s->event_fd, .events = POLLIN};
     for (size_t i = 0; i < s->count; i++)
@@ -463,7 +314,7 @@ static void take_everything(struct supervise *s, int64_t now_ms) {
 static void run_once(struct supervise *s) {
     int64_t now_ms = clock_monotonic_ms();
     int64_t due_ms = INT64_MAX;
-    look_after_state(s, now_ms);
+    supervise_look_after_state(s, now_ms);
     take_everything(s, now_ms);
     decide(s, now_ms);
     if (s->decision.wake_ms < due_ms) due_ms = s->decision.wake_ms;
@@ -472,7 +323,7 @@ static void run_once(struct supervise *s) {
     ask_questions(s, now_ms, &due_ms);
     rotate_logs(s, now_ms);
     collect(s);
-    publish(s);
+    supervise_publish(s);
     wait_for_news(s, due_ms);
 }
 
@@ -497,7 +348,7 @@ static void run_end(struct supervise *s) {
         int64_t now_ms = clock_monotonic_ms();
         int64_t due_ms = INT64_MAX;
         bool running = end_nodes(s, now_ms, &due_ms);
-        publish(s);
+        supervise_publish(s);
         if (!running) return;
         wait_for_news(s, due_ms);
     }
