@@ -69,8 +69,9 @@ static void send_hello(struct link *l) {
     bus_client_send(l->options.bus, HELLO_TICKET, frame.data, frame.length, HELLO_MS);
 }
 
-/* The report, an object, with the clock of this moment: the report itself is older. */
+/* The report, an object with members, with the clock of this moment: the report itself is older. */
 static void add_clock(const struct text *report, struct text *out) {
+    assert(report->length > 2 && report->data[0] == '{' && report->data[1] == '"');
     text_add_format(out, "{\"clock_ms\":%" PRId64 ",%s", clock_wall_ms(), report->data + 1);
 }
 

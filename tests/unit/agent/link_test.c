@@ -268,7 +268,7 @@ static void an_impostor_is_not_believed(void **unused) {
     assert_ok(try_to_enroll());
     atomic_store(&master.be_impostor, true);
     exchange = exchange_new();
-    exchange_report(exchange, "{}", false, 0);
+    exchange_report(exchange, "{\"mark\":\"first\"}", false, 0);
     const struct link_options options = {&who, exchange, bus, 0, NULL, NULL};
     link_under_test = link_new(&options);
     assert_int_equal(pthread_create(&thread, NULL, link_run, link_under_test), 0);
