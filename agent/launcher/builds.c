@@ -1,26 +1,22 @@
 #include "agent/launcher/builds.h"
 
 #include "lib/file.h"
-#include "lib/hash.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
-static const char hex_digits[] = "0123456789abcdef";
-
 /* Where the digest begins; NULL when the name has no room for one. */
 static const char *digest_of(const char *name) {
     size_t length = strlen(name);
-    return length > BUILDS_SHA256_HEX + 1 ? name + length - BUILDS_SHA256_HEX : NULL;
+    return length > SHA256_HEX_SIZE ? name + length - (SHA256_HEX_SIZE - 1) : NULL;
 }
 
 bool builds_name_valid(const char *name) {
     char version[SEMVER_SIZE] = "";
     const char *digest = digest_of(name);
-    if (digest == NULL || digest[-1] != '-' || strspn(digest, hex_digits) != BUILDS_SHA256_HEX)
-        return false;
+    if (digest == NULL || digest[-1] != '-' || !sha256_hex_valid(digest)) return false;
     size_t length = (size_t)(digest - 1 - name);
     if (length >= sizeof version) return false;
     memcpy(version, name, length);

@@ -7,12 +7,12 @@
 #pragma once
 
 #include "lib/err.h"
+#include "lib/hash.h"
 #include "lib/semver.h"
 
 #include <limits.h>
 
-#define BUILDS_SHA256_HEX 64
-#define BUILDS_NAME_SIZE (SEMVER_SIZE + 1 + BUILDS_SHA256_HEX)
+#define BUILDS_NAME_SIZE (SEMVER_SIZE + SHA256_HEX_SIZE)
 
 /* Whether a directory of this name could hold a build: VERSION-SHA256. Pure. */
 bool builds_name_valid(const char *name);
