@@ -7,7 +7,7 @@
  *
  * A build that once ran long enough is proven: when it then ends with words (a wrong option, no
  * permission, a full disk), that is the machine's fault, and going back would not help. A crash
- * (SIGSEGV, SIGABRT, ...) counts always. */
+ * (SIGSEGV, SIGABRT, ...) counts all the same, as long as it had not run long enough again. */
 #pragma once
 
 #include "agent/launcher/builds.h"
