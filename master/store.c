@@ -77,8 +77,7 @@ static const char *const statements[Q_COUNT] = {
     [Q_AGENT_DELETE] = "DELETE FROM agent WHERE id=?1",
 
     [Q_NODE_LIST] = "SELECT id, restart_generation, agent_id FROM node ORDER BY id",
-    [Q_NODE_OF_AGENT] =
-        "SELECT id, restart_generation, agent_id FROM node WHERE agent_id=?1 ORDER BY id",
+    [Q_NODE_OF_AGENT] = "SELECT id, restart_generation FROM node WHERE agent_id=?1 ORDER BY id",
     [Q_NODE_RESTART] = "INSERT INTO node (id, agent_id, restart_generation) VALUES (?1, ?2, ?3)"
                        " ON CONFLICT (id) DO UPDATE SET"
                        " restart_generation=max(restart_generation+1, ?3)",
