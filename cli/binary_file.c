@@ -13,7 +13,6 @@
 #include <sys/stat.h>
 
 #define SIGNATURE_MAX_BYTES 4096
-#define DEFAULT_NAME "storage-server"
 
 static const char *base_name(const char *path) {
     const char *slash = strrchr(path, '/');
@@ -32,7 +31,7 @@ bool binary_file_identify(const char *path, const struct settings *s, struct art
         if (!complete)
             return err_hint(e, "name it NAME-VERSION-PLATFORM-ARCH, or say it with --name "
                                "--version --platform --arch");
-        snprintf(parsed.name, sizeof parsed.name, DEFAULT_NAME);
+        snprintf(parsed.name, sizeof parsed.name, ARTIFACT_DEFAULT_NAME);
     }
     return artifact_name_make(
         first_set(s->name, parsed.name), first_set(s->artifact_version, parsed.version),

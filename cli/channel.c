@@ -1,6 +1,7 @@
 #include "cli/format.h"
 #include "cli/handlers.h"
 #include "cli/listing.h"
+#include "lib/artifact.h"
 #include "lib/json.h"
 
 #include <string.h>
@@ -49,7 +50,7 @@ static bool would_set(struct invocation *call, const char *name, const char *ver
         !answer_decode_list(&answer_channel_schema, &answer, &items, &count, e))
         return false;
     const char *artifact = call->settings->artifact;
-    if (artifact[0] == '\0') artifact = "storage-server";
+    if (artifact[0] == '\0') artifact = ARTIFACT_DEFAULT_NAME;
     const struct answer_channel *found = NULL;
     for (const struct answer_channel *c = items; c < (const struct answer_channel *)items + count;
          c++)

@@ -96,7 +96,7 @@ static const struct command commands[] = {
     {.noun = "status", .arguments = "", .summary = "the grid at a glance, and what to do next",
      .formats = COMMAND_TEXT | COMMAND_WIDE | COMMAND_JSON, .run = status_show},
     {.noun = "doctor", .arguments = "", .summary = "looks for what is wrong and says what to do about it",
-      .details = "Checks address, token, ports, versions, clocks, descriptors, disks, keys, database, backups, binaries, channels,\n"
+     .details = "Checks address, token, ports, versions, clocks, descriptors, disks, keys, database, backups, binaries, channels,\n"
                 "agents, updates and nodes. A token of role operator sees all of it.\n"
                 "Exit code 1 when something failed, 6 when the master cannot be reached.",
      .formats = COMMAND_TEXT | COMMAND_WIDE | COMMAND_JSON, .run = doctor_run},

@@ -1,6 +1,7 @@
 /* What doctor makes of what it sees: each finding with its next step. */
 #include "cli/doctor.h"
 #include "cli/format.h"
+#include "lib/artifact.h"
 #include "lib/clock.h"
 
 #include <stdarg.h>
@@ -208,8 +209,8 @@ static void examine_channels(struct doctor *d, const struct answer_summary *s) {
     for (size_t i = 0; i < s->channels_count; i++) {
         const char *version = format_or(s->channels[i].version, "");
         if (version[0] == '\0') continue;
-        const char *artifact = format_or(s->channels[i].artifact, "storage-server");
-        bool other = strcmp(artifact, "storage-server") != 0;
+        const char *artifact = format_or(s->channels[i].artifact, ARTIFACT_DEFAULT_NAME);
+        bool other = strcmp(artifact, ARTIFACT_DEFAULT_NAME) != 0;
         text_add_format(&list, "%s%s%s%s %s", list.length > 0 ? ", " : "", other ? artifact : "",
                         other ? " " : "", format_or(s->channels[i].name, "?"), version);
     }

@@ -4,6 +4,7 @@
 #include "cli/format.h"
 #include "cli/handlers.h"
 #include "cli/listing.h"
+#include "lib/artifact.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -82,9 +83,9 @@ static void add_channels(const struct answer_summary *s, const struct output_sty
     if (s->channels_count == 0) return;
     text_add(out, "Channel");
     for (size_t i = 0; i < s->channels_count; i++) {
-        const char *artifact = format_or(s->channels[i].artifact, "storage-server");
+        const char *artifact = format_or(s->channels[i].artifact, ARTIFACT_DEFAULT_NAME);
         text_add(out, i > 0 ? ", " : " ");
-        if (strcmp(artifact, "storage-server") != 0) {
+        if (strcmp(artifact, ARTIFACT_DEFAULT_NAME) != 0) {
             output_clean(artifact, false, style, out);
             text_add(out, " ");
         }

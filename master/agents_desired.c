@@ -2,6 +2,7 @@
  * it. */
 #include "master/agents_internal.h"
 
+#include "lib/artifact.h"
 #include "lib/clock.h"
 
 #include <errno.h>
@@ -55,11 +56,11 @@ static bool find_artifact(struct agents *a, const char *platform, const char *ar
                           struct wire_desired *out, struct err *e) {
     struct binary *list = NULL;
     size_t count = 0;
-    if (!catalog_list(a->options.catalog, CATALOG_DEFAULT_NAME, NULL, NULL, out->version, &list,
+    if (!catalog_list(a->options.catalog, ARTIFACT_DEFAULT_NAME, NULL, NULL, out->version, &list,
                       &count, e))
         return false;
     const struct binary *b =
-        catalog_choose(list, count, CATALOG_DEFAULT_NAME, out->version, platform, arch);
+        catalog_choose(list, count, ARTIFACT_DEFAULT_NAME, out->version, platform, arch);
     bool found = b != NULL && strcmp(b->sha256, out->sha256) == 0;
     if (found) describe_artifact(b, out);
     free(list);

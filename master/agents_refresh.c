@@ -2,6 +2,7 @@
  * channel, platform and arch share the choice, so that a change for ten thousand is one pass. */
 #include "master/agents_internal.h"
 
+#include "lib/artifact.h"
 #include "lib/log.h"
 #include "master/channels.h"
 
@@ -48,7 +49,7 @@ const struct desired_group *desired_group_find(const struct desired_group *group
 }
 
 static void choose(const struct refresh *r, struct desired_group *g) {
-    const struct desired_inputs in = {.artifact = CATALOG_DEFAULT_NAME,
+    const struct desired_inputs in = {.artifact = ARTIFACT_DEFAULT_NAME,
                                       .channel = g->channel,
                                       .platform = g->platform,
                                       .arch = g->arch,

@@ -2,6 +2,7 @@
  * api_binaries_download.c. */
 #include "master/api_binaries.h"
 
+#include "lib/artifact.h"
 #include "lib/json.h"
 #include "master/api_binaries_internal.h"
 #include "master/follow_up.h"
@@ -21,7 +22,7 @@ bool api_binaries_readable(struct http_request *r, struct err *e) {
 
 static const char *named(struct http_request *r) {
     const char *name = http_query(r, "name");
-    return name != NULL ? name : CATALOG_DEFAULT_NAME;
+    return name != NULL ? name : ARTIFACT_DEFAULT_NAME;
 }
 
 bool api_binaries_id(struct http_request *r, struct artifact_name *out, struct err *e) {
@@ -252,7 +253,7 @@ static bool read_withdrawal(struct http_request *r, struct artifact_name *id, st
     if (!http_query_only(r, allowed, e)) return false;
     if (http_query(r, "name") == NULL) {
         err_set(e, ERR_INVALID, "name: the name of the binary is required");
-        return err_hint(e, "?name=%s", CATALOG_DEFAULT_NAME);
+        return err_hint(e, "?name=%s", ARTIFACT_DEFAULT_NAME);
     }
     return api_binaries_id(r, id, e);
 }

@@ -1,5 +1,6 @@
 #include "master/api_channels.h"
 
+#include "lib/artifact.h"
 #include "lib/json.h"
 #include "master/body.h"
 #include "master/follow_up.h"
@@ -57,7 +58,7 @@ static bool read_order(struct http_request *r, const char *name, struct channel_
         return err_set(e, ERR_INVALID, "version %s is not MAJOR.MINOR.PATCH[-pre][+build]",
                        out->version);
     return out->artifact[0] != '\0' ||
-           text_copy(out->artifact, sizeof out->artifact, CATALOG_DEFAULT_NAME);
+           text_copy(out->artifact, sizeof out->artifact, ARTIFACT_DEFAULT_NAME);
 }
 
 void api_channels_set(struct http_request *r) {

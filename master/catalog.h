@@ -14,7 +14,6 @@
 
 #define CATALOG_SIGNATURE_SIZE 1024
 #define CATALOG_NOTES_SIZE 1024
-#define CATALOG_DEFAULT_NAME "storage-server"
 #define CATALOG_DEFAULT_CHANNEL "stable"
 
 struct binary {
