@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define AGENT_PRINCIPAL "agent:" /* and its id: who showed a download credential */
+
 static bool refuse_rate(struct http_request *r, int64_t wait_ms, const char *what, struct err *e) {
     char seconds[24];
     snprintf(seconds, sizeof seconds, "%" PRId64, wait_ms / 1000 + 1);
@@ -50,7 +52,7 @@ static bool authenticate_download(struct http_request *r, const char *token, boo
     *refused = proof == DOWNLOAD_EXPIRED || !is_admitted(m, agent_id);
     if (proof == DOWNLOAD_EXPIRED) return refuse_expired(e);
     if (*refused) return refuse_dismissed(agent_id, e);
-    snprintf(principal, sizeof principal, "agent:%s", agent_id);
+    snprintf(principal, sizeof principal, AGENT_PRINCIPAL "%s", agent_id);
     http_set_principal(r, principal, HTTP_PUBLIC);
     return true;
 }
@@ -111,6 +113,13 @@ bool master_authorize(struct http_request *r, enum http_role role, struct err *e
     return master_require_role(r, role, e);
 }
 
+/* NULL unless authenticate_download let it in. */
+static const char *proven_agent(const struct http_request *r) {
+    static const char kind[] = AGENT_PRINCIPAL;
+    const char *principal = http_principal(r);
+    return strncmp(principal, kind, sizeof kind - 1) == 0 ? principal + sizeof kind - 1 : NULL;
+}
+
 static bool is_for_joining(const char *name) {
     return strcmp(name, "grid-agent") == 0 || strcmp(name, "grid-launcher") == 0;
 }
@@ -123,12 +132,9 @@ static bool refuse_file(struct err *e) {
 bool master_may_download(struct http_request *r, const char *name, const char *sha256,
                          struct err *e) {
     struct master *m = master_of(r);
-    char agent_id[WIRE_AGENT_ID_SIZE];
-    const char *token = http_bearer(r);
+    const char *agent_id = proven_agent(r);
     if (m->settings->public_downloads || http_principal_role(r) >= HTTP_VIEWER) return true;
-    if (token == NULL) return master_require_role(r, HTTP_VIEWER, e);
-    if (!downloads_is_grant(token)) return is_for_joining(name) || refuse_file(e);
-    enum download_proof proof = downloads_prove(&m->downloads, token, clock_wall_ms(), agent_id);
-    if (proof != DOWNLOAD_PROVEN) return refuse_expired(e);
+    if (http_bearer(r) == NULL) return master_require_role(r, HTTP_VIEWER, e);
+    if (agent_id == NULL) return is_for_joining(name) || refuse_file(e);
     return sha256[0] == '\0' || agents_may_fetch(m->agents, agent_id, sha256) || refuse_file(e);
 }
