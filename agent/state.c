@@ -1,6 +1,5 @@
 #include "agent/state.h"
 
-#include "lib/clock.h"
 #include "lib/file.h"
 
 #include <assert.h>
@@ -12,10 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
-enum { LOCK_PATIENCE_MS = 2000, LOCK_PAUSE_MS = 20 };
+enum { LOCK_PATIENCE_MS = 2000 };
 
 const char *state_path(const struct state *s, char out[STATE_PATH_SIZE], const char *format, ...) {
     int root = snprintf(out, STATE_PATH_SIZE, "%s/", s->root);
@@ -56,22 +54,6 @@ static void tidy(const struct state *s) {
     closedir(nodes);
 }
 
-/* An agent that was killed between fork and exec lives on for a moment in that child, which holds
- * what it held. */
-static bool lock_patiently(struct state *s, struct err *e) {
-    char path[STATE_PATH_SIZE];
-    int64_t deadline_ms = clock_monotonic_ms() + LOCK_PATIENCE_MS;
-    state_path(s, path, "lock");
-    for (;;) {
-        struct err why = {0};
-        if (file_lock(path, "grid-agent", &s->lock_fd, &why)) return true;
-        bool again = why.code == ERR_CONFLICT && clock_monotonic_ms() < deadline_ms;
-        if (!again && e != NULL) *e = why;
-        if (!again) return false;
-        nanosleep(&(struct timespec){.tv_nsec = LOCK_PAUSE_MS * 1000000L}, NULL);
-    }
-}
-
 void state_pass_over_master(void) {
     const char *state = getenv("GRID_STATE");
     char path[PATH_MAX];
@@ -86,9 +68,11 @@ bool state_find(struct state *s, const char *directory, struct err *e) {
 }
 
 bool state_open(struct state *s, const char *directory, struct err *e) {
+    char path[STATE_PATH_SIZE];
     s->lock_fd = -1;
     if (!file_make_directory(directory, 0700, e) || !resolve(s, directory, e)) return false;
-    if (!lock_patiently(s, e)) {
+    if (!file_lock_patiently(state_path(s, path, "lock"), "grid-agent", LOCK_PATIENCE_MS,
+                             &s->lock_fd, e)) {
         err_wrap(e, "state directory %s", directory);
         if (e != NULL && e->code != ERR_CONFLICT) return false;
         return err_hint(e, "stop that agent, or give this one a --state directory of its own");

@@ -68,6 +68,11 @@ MUST_CHECK bool file_capacity_bytes(const char *path, int64_t *out, struct err *
  * *fd is closed. */
 MUST_CHECK bool file_lock(const char *path, const char *note, int *fd, struct err *e);
 
+/* The same, but waits up to patience_ms for a holder to let go: one that was killed may live on for
+ * a moment, in the kernel or in a child between fork and exec. */
+MUST_CHECK bool file_lock_patiently(const char *path, const char *note, int64_t patience_ms,
+                                    int *fd, struct err *e);
+
 /* Joins with one '/'; false (ERR_INVALID) when it does not fit. */
 MUST_CHECK bool file_join(char *out, size_t size, const char *directory, const char *name,
                           struct err *e);

@@ -1,5 +1,6 @@
 /* The part of lib/file.h that opens files in ways plain open(2) does not: confined to a directory,
  * and locked. */
+#include "lib/clock.h"
 #include "lib/file.h"
 
 #include <errno.h>
@@ -10,7 +11,10 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
+
+enum { LOCK_PAUSE_MS = 20 };
 
 /* Relative and without "..", which RESOLVE_BENEATH alone would allow as long as it stays inside. */
 static bool stays_beneath(const char *name) {
@@ -127,5 +131,18 @@ bool file_lock(const char *path, const char *note, int *fd, struct err *e) {
         if (!write_holder(path, note, mine, e)) return false;
         *fd = TAKE_FD(mine);
         return true;
+    }
+}
+
+bool file_lock_patiently(const char *path, const char *note, int64_t patience_ms, int *fd,
+                         struct err *e) {
+    int64_t deadline_ms = clock_monotonic_ms() + patience_ms;
+    for (;;) {
+        struct err why = {0};
+        if (file_lock(path, note, fd, &why)) return true;
+        bool again = why.code == ERR_CONFLICT && clock_monotonic_ms() < deadline_ms;
+        if (!again && e != NULL) *e = why;
+        if (!again) return false;
+        nanosleep(&(struct timespec){.tv_nsec = LOCK_PAUSE_MS * 1000000L}, NULL);
     }
 }

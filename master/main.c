@@ -21,7 +21,7 @@
 
 #define INBOX_THREADS 4
 #define TICK_MS 100
-#define LOCK_ATTEMPTS 10  /* a tick apart */
+#define LOCK_PATIENCE_MS 1000
 #define REVIEW_TICKS 10   /* a second */
 #define PRUNE_TICKS 36000 /* an hour */
 #define HEAPS 2           /* one per core would keep a tenth more memory with 10,000 agents */
@@ -299,15 +299,6 @@ static void make_limits(struct master *m) {
     m->failed_login_limit = rate_limiter_new(failed_logins, 10000);
 }
 
-/* The kernel may take a moment to let go of the lock of a master that was killed. */
-static bool lock_state(const char *path, int *lock, struct err *e) {
-    for (int attempt = 0; !file_lock(path, "grid-master", lock, e); attempt++) {
-        if (e->code != ERR_CONFLICT || attempt == LOCK_ATTEMPTS) return false;
-        nanosleep(&(struct timespec){.tv_nsec = TICK_MS * 1000000L}, NULL);
-    }
-    return true;
-}
-
 static bool run(const struct settings *settings, const sigset_t *signals, struct err *e) {
     struct master m = {
         .settings = settings, .started_at_ms = clock_wall_ms(), .started_ms = clock_monotonic_ms()};
@@ -319,7 +310,7 @@ static bool run(const struct settings *settings, const sigset_t *signals, struct
     if (!parse_addresses(settings, &at, e) || !file_make_directory(settings->state, 0700, e) ||
         !file_join(lock_path, sizeof lock_path, settings->state, "lock", e))
         return false;
-    if (!lock_state(lock_path, &lock, e)) {
+    if (!file_lock_patiently(lock_path, "grid-master", LOCK_PATIENCE_MS, &lock, e)) {
         err_wrap(e, "state directory %s is in use", settings->state);
         return err_hint(
             e, "stop the other master first, or choose another directory with --state DIR");

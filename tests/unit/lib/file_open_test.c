@@ -10,6 +10,7 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 
 /* in/ is the directory that must not be left; outside lies beside it. */
@@ -207,6 +208,28 @@ static void lock_ends_with_its_descriptor(void **state) {
     close(other);
 }
 
+static pid_t patience_holder;
+
+static void end_holder(int number) {
+    (void)number;
+    kill(patience_holder, SIGKILL);
+}
+
+static void lock_waits_for_a_holder_that_is_ending(void **state) {
+    (void)state;
+    const struct itimerval soon = {.it_value = {.tv_usec = 50000}};
+    struct err e;
+    int fd = -1;
+    patience_holder = start_holder(TEMPORARY("lock"), "note");
+    assert_false(file_lock_patiently(TEMPORARY("lock"), NULL, 0, &fd, &e));
+    assert_int_equal(e.code, ERR_CONFLICT);
+    signal(SIGALRM, end_holder);
+    assert_int_equal(setitimer(ITIMER_REAL, &soon, NULL), 0);
+    assert_true(file_lock_patiently(TEMPORARY("lock"), NULL, 60000, &fd, &e));
+    close(fd);
+    assert_int_equal(waitpid(patience_holder, NULL, 0), patience_holder);
+}
+
 static void lock_shows_no_control_characters_of_the_holder(void **state) {
     (void)state;
     struct err e;
@@ -241,6 +264,7 @@ int main(void) {
         IN_TEMPORARY(lock_names_the_process_that_holds_it),
         IN_TEMPORARY(lock_file_is_private_and_tells_the_holder),
         IN_TEMPORARY(lock_ends_with_its_descriptor),
+        IN_TEMPORARY(lock_waits_for_a_holder_that_is_ending),
         IN_TEMPORARY(lock_shows_no_control_characters_of_the_holder),
         IN_TEMPORARY(lock_needs_a_plain_path),
     };
