@@ -256,10 +256,13 @@ static bool check_node(const struct wire_node *n, const char *agent_id, struct e
            err_set(e, ERR_INVALID, "node %s: no such state: %s", n->id, n->state);
 }
 
-static bool check_speaker(const struct wire_heartbeat *report, const char *agent_id,
-                          struct err *e) {
-    if (strcmp(report->type, "heartbeat") != 0 || strcmp(report->agent_id, agent_id) != 0)
-        return err_set(e, ERR_DENIED, "agent %s speaks for somebody else", agent_id);
+static bool check_speaker(const char *told, const char *agent_id, struct err *e) {
+    if (strcmp(told, agent_id) == 0) return true;
+    return err_set(e, ERR_DENIED, "agent %s speaks for somebody else", agent_id);
+}
+
+static bool check_report(const struct wire_heartbeat *report, const char *agent_id, struct err *e) {
+    if (!check_speaker(report->agent_id, agent_id, e)) return false;
     for (size_t i = 0; i < report->nodes_count; i++)
         if (!check_node(&report->nodes[i], agent_id, e)) return false;
     return true;
@@ -269,7 +272,7 @@ static bool decode_heartbeat(const struct frame *f, const char *agent_id,
                              struct wire_heartbeat *out, struct err *e) {
     if (!json_decode(&wire_heartbeat_schema, f->json, f->json_length, JSON_IGNORE_UNKNOWN, out, e))
         return false;
-    if (check_speaker(out, agent_id, e)) return true;
+    if (check_report(out, agent_id, e)) return true;
     json_clear(&wire_heartbeat_schema, out);
     return false;
 }
@@ -299,16 +302,16 @@ static void park_or_answer(struct inbox *i, struct bus_request *r, const struct 
     if (still_parked) answer_desired(i, &now);
 }
 
-static bool is_goodbye(const struct frame *f, const char *agent_id) {
-    struct wire_goodbye m;
-    return json_decode(&wire_goodbye_schema, f->json, f->json_length, JSON_IGNORE_UNKNOWN, &m,
-                       NULL) &&
-           strcmp(m.type, "goodbye") == 0 && strcmp(m.agent_id, agent_id) == 0;
-}
-
 static void take_goodbye(struct inbox *i, struct bus_request *r, const struct frame *f,
                          const char *agent_id) {
+    struct wire_goodbye m;
     struct answer answer = {.request = r, .sequence = f->sequence};
+    struct err e = {0};
+    if (!json_decode(&wire_goodbye_schema, f->json, f->json_length, JSON_IGNORE_UNKNOWN, &m, &e) ||
+        !check_speaker(m.agent_id, agent_id, &e)) {
+        inbox_refuse_frame(i, r, f, &e);
+        return;
+    }
     memcpy(answer.session, f->session, SESSION_ID_SIZE);
     snprintf(answer.agent_id, sizeof answer.agent_id, "%s", agent_id);
     agents_stopped(i->options.agents, agent_id);
@@ -321,10 +324,7 @@ static void take_heartbeat(struct inbox *i, struct bus_request *r, const struct 
     struct wire_heartbeat report;
     struct err e = {0};
     if (!decode_heartbeat(f, agent_id, &report, &e)) {
-        if (is_goodbye(f, agent_id))
-            take_goodbye(i, r, f, agent_id);
-        else
-            inbox_refuse_frame(i, r, f, &e);
+        inbox_refuse_frame(i, r, f, &e);
         return;
     }
     int64_t generation = report.generation;
@@ -338,12 +338,33 @@ static void take_heartbeat(struct inbox *i, struct bus_request *r, const struct 
         inbox_refuse_frame(i, r, f, &e);
 }
 
+static bool read_type(const struct frame *f, const char *agent_id, bool *goodbye, struct err *e) {
+    struct wire_type m;
+    if (!json_decode(&wire_type_schema, f->json, f->json_length, JSON_IGNORE_UNKNOWN, &m, e))
+        return false;
+    *goodbye = strcmp(m.type, "goodbye") == 0;
+    return *goodbye || strcmp(m.type, "heartbeat") == 0 ||
+           err_set(e, ERR_DENIED, "agent %s says neither heartbeat nor goodbye", agent_id);
+}
+
+static void take_message(struct inbox *i, struct bus_request *r, const struct frame *f,
+                         const char *agent_id) {
+    struct err e = {0};
+    bool goodbye = false;
+    if (!read_type(f, agent_id, &goodbye, &e))
+        inbox_refuse_frame(i, r, f, &e);
+    else if (goodbye)
+        take_goodbye(i, r, f, agent_id);
+    else
+        take_heartbeat(i, r, f, agent_id);
+}
+
 static void take_session_frame(struct inbox *i, struct bus_request *r, const struct frame *f) {
     char agent_id[WIRE_AGENT_ID_SIZE];
     struct err e = {0};
     bool known = false;
     if (prove(i, f, agent_id, &known, &e)) {
-        take_heartbeat(i, r, f, agent_id);
+        take_message(i, r, f, agent_id);
     } else if (!known) {
         inbox_require_hello(i, r, f);
     } else {

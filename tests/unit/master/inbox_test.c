@@ -848,6 +848,11 @@ static void agent_cannot_speak_for_another(void **state) {
     snprintf(report.version, sizeof report.version, "6.6.6");
     report_is_refused(&one, &report, "denied");
     assert_string_equal(view(p, "a-2").report.version, "");
+    fill_report(&one, &report);
+    snprintf(report.type, sizeof report.type, "goodbye");
+    snprintf(report.agent_id, sizeof report.agent_id, "a-2");
+    report_is_refused(&one, &report, "denied");
+    assert_false(view(p, "a-2").stopped);
     static const char *const nodes[] = {"a-2/0", "a-1", "a-1/", "a-1/x", "a-1/0/1", "a-10/0", "/0"};
     for (size_t i = 0; i < sizeof nodes / sizeof nodes[0]; i++) {
         fill_report(&one, &report);
