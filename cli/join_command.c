@@ -75,6 +75,8 @@ static void say_what_follows(const struct invocation *call, const char *join,
         call,
         "\nIt downloads install.sh, compares its SHA-256, and runs it: that installs "
         "grid-agent and starts it.\n"
+        "FAILED means that a newer agent was published since, or that somebody altered the "
+        "script: make a new line.\n"
         "Options of install.sh go behind sh \"$f\": --id NAME, --label K=V, --dry-run, --help.");
     if (platforms->length > 0)
         invocation_note(call, "This master can install on %s.", platforms->data);
@@ -82,7 +84,7 @@ static void say_what_follows(const struct invocation *call, const char *join,
         invocation_note(call, "This master serves no grid-agent yet, so install.sh would refuse. "
                               "First: gridctl binary push\n"
                               "grid-agent-VERSION-linux-ARCH and grid-launcher-VERSION-linux-ARCH "
-                              "(ci/release makes them).");
+                              "(ci/release makes them),\nthen make a new line.");
     if (discover_is_local(join))
         invocation_note(
             call,

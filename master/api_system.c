@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 
-EMBED_DECLARE(master_install)
 EMBED_DECLARE(master_openapi)
 
 struct agents_count {
@@ -231,13 +230,6 @@ void api_metrics(struct http_request *r) {
 void api_openapi(struct http_request *r) {
     const struct embedded_file *file = &master_openapi_files[0];
     http_reply_text(r, 200, "application/yaml", file->data, file->size);
-}
-
-/* The same for every asker, so that a digest of it can be handed on. */
-void api_install(struct http_request *r) {
-    const struct embedded_file *file = &master_install_files[0];
-    http_reply_header(r, "Cache-Control", "no-cache");
-    http_reply_text(r, 200, "text/x-shellscript; charset=utf-8", file->data, file->size);
 }
 
 /* Until the console is there, a page that tells a person in a browser what this is and what to

@@ -10,6 +10,5 @@ void api_events_list(struct http_request *r);
 void api_healthz(struct http_request *r);
 void api_readyz(struct http_request *r);
 void api_metrics(struct http_request *r);
-void api_install(struct http_request *r);
 void api_openapi(struct http_request *r);
 void api_index(struct http_request *r);

@@ -4,6 +4,7 @@
 #include "master/api_backup.h"
 #include "master/api_binaries.h"
 #include "master/api_channels.h"
+#include "master/api_install.h"
 #include "master/api_keys.h"
 #include "master/api_system.h"
 #include "master/api_tokens.h"

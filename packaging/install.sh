@@ -42,6 +42,13 @@ unit_text() {
 UNIT
 }
 
+# What the master that gave out this script would have it install: lines of "SHA-256 PROGRAM ARCHITECTURE". Empty in a
+# script that comes from elsewhere.
+builds_text() {
+    cat <<'BUILDS'
+BUILDS
+}
+
 say() { printf '%s\n' "$*"; }
 
 # fail EXIT-CODE MESSAGE NEXT-STEP
@@ -355,6 +362,9 @@ look_up() {
     found=$(field version "$work/$1.json") sha256=$(field checksum "$work/$1.json")
     size=$(field size_bytes "$work/$1.json") file=$(field path "$work/$1.json")
     is_offer "$1" || not_a_master
+    [ -n "$version" ] || [ -z "$(builds_text)" ] || builds_text | grep -qxF "$sha256 $1 $arch" ||
+        fail 1 "refused: $1 $found is not what this install.sh was made for" \
+            "get a new line from gridctl agent join-command; if it stays so, somebody alters what comes from $url"
 }
 
 is_offer() {
@@ -525,7 +535,8 @@ commit() {
         mv -f "$config.new" "$config"
     fi
     if [ -f "$0" ] && [ "$0" != "$library/install.sh" ] && grep -q '^# Makes this machine a member of a grid' "$0"; then
-        cp "$0" "$library/install.sh"
+        # without the table: it upgrades this machine to builds that are not there yet
+        sed "/<<'BUILDS'\$/,/^BUILDS\$/{/^[0-9a-f#]/d;}" "$0" >"$library/install.sh"
         chmod 755 "$library/install.sh"
         own_script=1
     fi

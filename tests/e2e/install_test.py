@@ -6,7 +6,7 @@ The machines are real as far as one kernel goes: a root directory of their own w
 mounts, host name and network, which is one cable to the master's. All of that is in namespaces that this test makes
 for itself, so it ends with it.
 """
-import glob, hashlib, os, re, shutil, signal, socket, subprocess, sys, threading, unittest
+import contextlib, glob, hashlib, http.server, json, os, re, shutil, signal, socket, subprocess, sys, threading, unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from grid import BUILD, Grid, PATIENCE_S, here, sha256, wait_for
@@ -66,6 +66,38 @@ def answer_without_end(listener, sent):
         except ConnectionError:
             pass
     sent.append(count)
+
+
+@contextlib.contextmanager
+def impostor(program, status=200):
+    """A false master, which offers this program or answers with that status: its port, and the headers it was shown."""
+    shown = []
+    with open(program, "rb") as f:
+        body = f.read()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            shown.append(dict(self.headers))
+            name = "grid-agent" if "grid-agent" in self.path else "grid-launcher"
+            offer = {"version": "9.0.0", "checksum": hashlib.sha256(body).hexdigest(), "size_bytes": len(body),
+                     "path": "%s-9.0.0-linux-%s" % (name, os.uname().machine)}
+            answer = json.dumps(offer).encode() if self.path.startswith("/api/") else body
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("0.0.0.0", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield server.server_address[1], shown
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 class Machine:
@@ -394,6 +426,34 @@ class InstallTest(unittest.TestCase):
                 self.refused(machine, machine.join_command(), 1, "refused: %s-1.0.0" % name, "SHA-256")
             finally:
                 undo()
+
+    def test_a_program_that_the_script_was_not_made_for_is_never_run(self):
+        """Whoever answers in the master's place, with a digest that fits."""
+        machine = self.machine()
+        script, join = self.script_on(machine), self.join_on(machine)
+        false = os.path.join(self.grid.directory, "false")
+        with open(false, "w") as f:
+            f.write("#!/bin/sh\ntouch /tmp/was-run\n")
+        port = self.grid.master.url.rsplit(":", 1)[1]
+        with impostor(false) as (there, _):
+            elsewhere = join.replace(":" + port, ":%d" % there)
+            words = self.refused(machine, "%s %s" % (script, elsewhere), 1, "refused: grid-agent 9.0.0", "join-command")
+        self.assertNotIn("Downloading", words)
+
+    def test_a_line_is_good_until_a_newer_agent_is_published(self):
+        machine = self.machine()
+        before, script, join = machine.join_command(), self.script_on(machine), self.join_on(machine)
+        newer = os.path.join(self.grid.directory, "newest")
+        shutil.copy(self.programs["grid-agent"], newer)
+        with open(newer, "ab") as f:
+            f.write(b"\0\0")
+        self.publish("grid-agent", "1.2.0", newer)
+        self.addCleanup(self.grid.api, "POST", "/api/binaries/1.2.0/linux/%s/yank?name=grid-agent" % os.uname().machine)
+        code, words = machine.sh(before)
+        self.assertNotEqual(code, 0)
+        self.assertIn("FAILED", words)
+        self.refused(machine, "%s %s" % (script, join), 1, "refused: grid-agent 1.2.0")
+        self.assertIn("grid-agent 1.2.0 runs as", self.run_ok(machine, machine.join_command()))
 
     def test_a_signature_of_another_key_is_refused_where_minisign_is(self):
         machine = self.machine(tools=["minisign"])
