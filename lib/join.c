@@ -12,14 +12,24 @@
 #define HTTP_PORT 7001
 #define TEXT_MAX_BYTES 4096
 #define PORT_MAX 65535
+#define CLOSED "closed"
 #define DIGITS "0123456789"
 #define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 /* What a join string holds behind '?'. */
-enum parameter { VERSION_PARAMETER, BUS_PORT, MASTER_KEY, RELEASE_KEY, TOKEN, PARAMETERS };
+enum parameter {
+    VERSION_PARAMETER,
+    BUS_PORT,
+    MASTER_KEY,
+    RELEASE_KEY,
+    TOKEN,
+    REQUIRED_PARAMETERS,
+    DOWNLOADS = REQUIRED_PARAMETERS,
+    PARAMETERS,
+};
 static const char *const names[PARAMETERS] = {
     [VERSION_PARAMETER] = "v", [BUS_PORT] = "bus", [MASTER_KEY] = "mk",
-    [RELEASE_KEY] = "rk",      [TOKEN] = "t",
+    [RELEASE_KEY] = "rk",      [TOKEN] = "t",      [DOWNLOADS] = "d",
 };
 
 /* The value of a parameter that was not given. */
@@ -125,7 +135,7 @@ static bool collect_parameters(char *query, const char *values[PARAMETERS], stru
     for (char *pair; (pair = strsep(&rest, "&")) != NULL;) {
         if (!add_parameter(pair, values, e)) return false;
     }
-    for (size_t i = 0; i < PARAMETERS; i++) {
+    for (size_t i = 0; i < REQUIRED_PARAMETERS; i++) {
         if (values[i] != absent) continue;
         err_set(e, ERR_INVALID, "the join string holds no %s=", names[i]);
         return err_hint(e, "copy all of it, within quotes");
@@ -152,6 +162,7 @@ static bool read_values(const char *const values[PARAMETERS], struct join *out, 
         err_set(e, ERR_INVALID, "the join string's t= is no join token");
         return err_hint(e, "copy all of it, or make a new one: gridctl agent join-command");
     }
+    out->downloads_closed = strcmp(values[DOWNLOADS], CLOSED) == 0;
     return text_copy(out->token, sizeof out->token, values[TOKEN]);
 }
 
@@ -199,6 +210,7 @@ void join_format(const struct join *j, struct text *out) {
                     bracketed ? "]" : "", j->http_port, j->bus_port);
     add_key(out, names[MASTER_KEY], &j->master_key);
     add_key(out, names[RELEASE_KEY], &j->release_key);
+    if (j->downloads_closed) text_add_format(out, "&%s=" CLOSED, names[DOWNLOADS]);
     text_add_format(out, "&%s=", names[TOKEN]);
     encode_url(out, j->token);
 }

@@ -1,7 +1,8 @@
 /* Join strings, as one line:
  *   grid://HOST:7001?v=1&bus=7000&mk=<master message key>&rk=<release key>&t=gj_<id>.<secret>
- * Keys are minisign's base64 lines, percent-encoded as needed. Unknown parameters are ignored, a
- * missing one is named, and no error repeats the token. Pure. */
+ * Keys are minisign's base64 lines, percent-encoded as needed. d=closed says that the master gives
+ * files to nobody without the token; only there it is shown over HTTP (install.sh). Unknown
+ * parameters are ignored, a missing one is named, and no error repeats the token. Pure. */
 #pragma once
 
 #include "lib/err.h"
@@ -18,6 +19,7 @@ struct join {
     struct sign_public master_key;
     struct sign_public release_key;
     char token[SECRET_TEXT_SIZE];
+    bool downloads_closed;
 };
 
 /* ERR_INVALID. White space around the text is dropped. */

@@ -74,6 +74,7 @@ static void find_host(struct http_request *r, char host[JOIN_HOST_SIZE]) {
 static void describe_join(struct http_request *r, const char *secret, struct text *out) {
     const struct master *m = master_of(r);
     struct join join = {.http_port = m->http_port,
+                        .downloads_closed = !m->settings->public_downloads,
                         .bus_port = bus_server_port(m->bus),
                         .master_key = *sign_secret_public(keys_master(m->keys)),
                         .release_key = *sign_secret_public(keys_release(m->keys))};

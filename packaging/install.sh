@@ -79,6 +79,7 @@ defaults() {
     join=${GRID_TOKEN-} token_file='' id='' labels='' nodes='' node_ports='' version='' url='' from='' prefix=/usr/local
     state=/var/lib/grid-agent config='' config_given='' require_signature='' start=1 dry_run='' uninstall='' purge=''
     work='' stage='' release_key='' done='' made='' new_launcher='' own_script='' before='' target='' credential='' stopped=''
+    downloads=''
     unset GRID_TOKEN # whatever we start need not know it
 }
 
@@ -191,6 +192,7 @@ read_join() {
         *) address=$address:7001 ;;
     esac
     [ -n "$url" ] || url=http://$address
+    downloads=$(parameter d)
     release_key=$(parameter rk)
     case $release_key in
         *[!A-Za-z0-9+/=]* | '') fail 2 "the join string holds no release key (rk=)" "copy all of it, within quotes" ;;
@@ -277,12 +279,12 @@ undo_directories() {
 }
 
 # get URL FILE BYTES: takes no more than about that many bytes. The words of a failure are in $work/http, its HTTP
-# status, if any, in $http_status. A master that gives files to strangers never sees the join token here; one that does
-# not takes it for these two programs.
+# status, if any, in $http_status. The join token is shown only where the join string says that the master gives no files
+# to strangers: else anybody who answers in its place need only ask.
 get() {
     download "$@" && return 0
     case $http_status in
-        401 | 403) [ -z "$credential" ] || return 1 ;;
+        401 | 403) [ "$downloads" = closed ] && [ -z "$credential" ] || return 1 ;;
         *) return 1 ;;
     esac
     [ -s "$work/join" ] || return 1

@@ -385,6 +385,16 @@ class InstallTest(unittest.TestCase):
         machine = Machine(self, grid, ["wget"], without=["wget"], programs=self.programs.values())
         self.run_ok(machine, machine.join_command())
 
+    def test_the_secret_is_shown_only_where_the_join_string_says_so(self):
+        machine = self.machine(tools=["curl"])
+        script, join = self.script_on(machine), self.join_on(machine)
+        port = self.grid.master.url.rsplit(":", 1)[1]
+        for mark, asked in (("", [False]), ("&d=closed", [False, True])):
+            with impostor("/dev/null", 401) as (there, shown):
+                elsewhere = join.replace(":" + port, ":%d" % there).replace("&t=", mark + "&t=")
+                self.refused(machine, "%s %s" % (script, elsewhere), 4, "--public-downloads=off")
+            self.assertEqual(["Authorization" in headers for headers in shown], asked)
+
     def test_programs_may_be_brought_along(self):
         machine = self.machine(without=["wget"])
         script, join = self.script_on(machine), self.join_on(machine)

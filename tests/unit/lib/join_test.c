@@ -71,6 +71,7 @@ static void what_is_formatted_is_parsed_again(void **state) {
         struct join before = parse("grid://h" QUERY);
         OWN_TEXT struct text text = TEXT_EMPTY;
         strcpy(before.host, hosts[i]);
+        before.downloads_closed = i % 2 == 1;
         join_format(&before, &text);
         assert_null(strchr(text.data, '+'));
         assert_null(strchr(text.data, ' '));
@@ -87,6 +88,17 @@ static void a_join_string_has_the_documented_form(void **state) {
     assert_string_equal(text.data, "grid://h:7001?v=1&bus=7000&mk=" MASTER_ENCODED
                                    "&rk=RWS%2BTG1Xa4zfxfkDBJt3XcxM76aGMHyFsTUsIVUUhJ39MUzgKOxlVvv5"
                                    "&t=" TOKEN);
+}
+
+static void closed_downloads_are_told(void **state) {
+    (void)state;
+    assert_false(parse("grid://h:7001" QUERY).downloads_closed);
+    assert_false(parse("grid://h:7001" QUERY "&d=open").downloads_closed);
+    struct join j = parse("grid://h:7001" QUERY "&d=closed");
+    assert_true(j.downloads_closed);
+    OWN_TEXT struct text text = TEXT_EMPTY;
+    join_format(&j, &text);
+    assert_non_null(strstr(text.data, "&d=closed&t="));
 }
 
 static void assert_refused(const char *text, const char *words) {
@@ -227,6 +239,7 @@ int main(void) {
         cmocka_unit_test(forms_that_people_may_paste_are_accepted),
         cmocka_unit_test(what_is_formatted_is_parsed_again),
         cmocka_unit_test(a_join_string_has_the_documented_form),
+        cmocka_unit_test(closed_downloads_are_told),
         cmocka_unit_test(a_missing_parameter_is_named),
         cmocka_unit_test(wrong_values_are_named),
         cmocka_unit_test(what_is_no_join_string_is_refused_without_echo),
