@@ -236,6 +236,14 @@ clean_up() {
     exit "$status"
 }
 
+# What runs left that were killed, for a join string may be in it. Their pid is in the name.
+remove_stale_work() {
+    for directory in "${TMPDIR:-/tmp}"/grid-install.*.*; do
+        pid=${directory#"${TMPDIR:-/tmp}/grid-install."}
+        [ -d "/proc/${pid%%.*}" ] || rm -rf "$directory"
+    done
+}
+
 begin_work() {
     trap clean_up EXIT
     trap 'exit 130' INT
@@ -243,7 +251,8 @@ begin_work() {
     trap 'exit 129' HUP
     umask 077
     for path in "$state"/*; do before="$before ${path##*/}"; done
-    work=$(mktemp -d "${TMPDIR:-/tmp}/grid-install.XXXXXX") ||
+    remove_stale_work
+    work=$(mktemp -d "${TMPDIR:-/tmp}/grid-install.$$.XXXXXX") ||
         fail 1 "there is no directory for temporary files" "make /tmp, or name one in TMPDIR"
     [ -z "$join" ] || printf '%s\n' "$join" >"$work/join"
     join=''

@@ -516,6 +516,18 @@ class InstallTest(unittest.TestCase):
         words = self.refused(second, "%s %s" % (self.script_on(second), join), 4, "used up", "join-command")
         self.assertNotIn("gj_", words)
 
+    def test_what_a_killed_run_left_goes_with_the_next(self):
+        machine = self.machine()
+        script, join = self.script_on(machine), self.join_on(machine)
+        port = self.grid.master.url.rsplit(":", 1)[1]
+        with socket.create_server(("0.0.0.0", 0)) as silent:
+            there = join.replace(":" + port, ":%d" % silent.getsockname()[1])
+            self.run_ok(machine, "%s %s >/dev/null 2>&1 & until [ -s /tmp/grid-install.*/join ]; do sleep 0.1; done; kill -9 $!"
+                        % (script, there))
+        self.assertEqual(len(os.listdir(machine.path("/tmp"))), 2)
+        self.run_ok(machine, "%s --dry-run %s" % (script, join))
+        self.assertEqual(os.listdir(machine.path("/tmp")), ["install.sh"])
+
     def test_what_is_missing_is_named(self):
         machine = self.machine(without=["wget"])
         script, join = self.script_on(machine), self.join_on(machine)
