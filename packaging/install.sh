@@ -79,7 +79,7 @@ defaults() {
     join=${GRID_TOKEN-} token_file='' id='' labels='' nodes='' node_ports='' version='' url='' from='' prefix=/usr/local
     state=/var/lib/grid-agent config='' config_given='' require_signature='' start=1 dry_run='' uninstall='' purge=''
     work='' stage='' release_key='' done='' made='' new_launcher='' own_script='' before='' target='' credential='' stopped=''
-    downloads=''
+    downloads='' turn=''
     unset GRID_TOKEN # whatever we start need not know it
 }
 
@@ -120,6 +120,9 @@ take_value() {
         --config) check_directory "$1" "$2"; config=$2; config_given=1 ;;
     esac
 }
+
+# What the agent and this script make in the state directory, but for the nodes; it may have other uses.
+state_names='agent current desired.json failed.json identity lock previous store tmp'
 
 settle_places() {
     library=$prefix/lib/grid
@@ -229,8 +232,10 @@ clean_up() {
     if [ -z "$done" ]; then
         [ -z "$stage" ] || rm -rf "$stage"
         [ -z "$new_launcher" ] || rm -f "$new_launcher"
-        undo_directories
+        [ -z "$turn" ] || undo_state
     fi
+    [ -z "$turn" ] || rm -f "$turn"
+    [ -n "$done" ] || undo_directories
     [ -z "$stopped" ] || launch # the agent that ran before
     [ -z "$work" ] || rm -rf "$work"
     exit "$status"
@@ -274,14 +279,35 @@ make_directory() {
     done
 }
 
-# What an attempt to enroll leaves behind belongs to no member and is worth nothing.
-undo_directories() {
-    for path in "$state"/*; do
+# One run at a time: a link is made at once with the pid that it names.
+take_turn() {
+    if ! ln -s "$$" "$builds/installing" 2>/dev/null; then
+        other=$(readlink "$builds/installing") || other=0
+        [ ! -d "/proc/$other" ] ||
+            fail 1 "another install.sh (pid $other) is at work in $state" \
+                "wait until it has ended; if that is another program, remove $builds/installing"
+        rm -f "$builds/installing"
+        ln -s "$$" "$builds/installing" || fail 1 "cannot write to $builds" "see the message above"
+    fi
+    turn=$builds/installing
+}
+
+# What an attempt to enroll leaves behind belongs to no member and is worth nothing. What somebody else put there
+# meanwhile is not ours.
+undo_state() {
+    for path in $state_names; do
         case " $before " in
-            *" ${path##*/} "*) ;;
-            *) is_member || rm -rf "$path" ;;
+            *" $path "*) ;;
+            *) is_member || rm -rf "${state:?}/$path" ;;
         esac
     done
+    case " $before " in
+        *" nodes "*) ;;
+        *) is_member || rmdir "$state/nodes" 2>/dev/null || : ;;
+    esac
+}
+
+undo_directories() {
     for directory in $made; do
         rmdir "$directory" 2>/dev/null || :
     done
@@ -458,6 +484,7 @@ place_build() {
     build=$found-$sha256 agent_version=$found
     make_directory "$state" 700
     make_directory "$builds" 700
+    take_turn
     stage=$(mktemp -d "$builds/.new-XXXXXX") || fail 1 "cannot write to $builds" "see the message above"
     say "Downloading grid-agent $found for linux/$arch from ${from:-$url} ..."
     mkdir "$stage/build"
@@ -743,11 +770,9 @@ remove_link() {
     do_or_say "remove $1" rm -f "$1"
 }
 
-# What the agent and this script make there, and nothing else, in case the directory has other uses.
 remove_state() {
-    for path in "$state"/agent "$state"/current "$state"/desired.json "$state"/failed.json \
-        "$state"/identity "$state"/identity.* "$state"/lock "$state"/previous "$state"/store "$state"/tmp \
-        ${purge:+"$state"/nodes}; do
+    for path in $state_names ${purge:+nodes} "$state"/identity.*; do
+        path=$state/${path#"$state/"}
         if [ -e "$path" ] || [ -L "$path" ]; then do_or_say "remove $path" rm -rf "$path"; fi
     done
     [ -n "$dry_run" ] || rmdir "$state/nodes" "$state" 2>/dev/null || :

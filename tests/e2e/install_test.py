@@ -528,6 +528,29 @@ class InstallTest(unittest.TestCase):
         self.run_ok(machine, "%s --dry-run %s" % (script, join))
         self.assertEqual(os.listdir(machine.path("/tmp")), ["install.sh"])
 
+    def test_only_one_run_at_a_time(self):
+        machine = self.machine()
+        script, join = self.script_on(machine), self.join_on(machine)
+        turn = machine.path("/var/lib/grid-agent/agent/installing")
+        os.makedirs(os.path.dirname(turn))
+        os.symlink("1", turn)  # the first process there, which lives
+        self.refused(machine, "%s %s" % (script, join), 1, "another install.sh (pid 1)", "wait")
+        os.remove(turn)
+        os.symlink("999999", turn)
+        self.run_ok(machine, "%s --no-start %s" % (script, join))
+        self.assertFalse(os.path.lexists(turn))
+
+    def test_a_failed_run_takes_away_only_its_own(self):
+        machine = self.machine()
+        script, join = self.script_on(machine), self.join_on(machine)
+        os.mkdir(machine.path("/stick"))
+        agent = machine.path("/stick/grid-agent-1.0.0-linux-" + os.uname().machine)
+        with open(agent, "w") as f:
+            f.write("#!/bin/sh\nmkdir /var/lib/grid-agent/theirs /var/lib/grid-agent/identity\nexit 1\n")
+        code, words = machine.sh("%s --from /stick %s" % (script, join))
+        self.assertEqual(code, 1, words)
+        self.assertEqual(os.listdir(machine.path("/var/lib/grid-agent")), ["theirs"])
+
     def test_what_is_missing_is_named(self):
         machine = self.machine(without=["wget"])
         script, join = self.script_on(machine), self.join_on(machine)
