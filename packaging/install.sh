@@ -578,9 +578,18 @@ commit() {
         chmod 755 "$library/install.sh"
         own_script=1
     fi
-    ln -sf "$launcher" "$prefix/bin/grid-launcher"
-    ln -sf "$builds/current/grid-agent" "$prefix/bin/grid-agent"
+    place_link "$launcher" "$prefix/bin/grid-launcher"
+    place_link "$builds/current/grid-agent" "$prefix/bin/grid-agent"
     remove_old_builds
+}
+
+# A program that somebody else put there stays.
+place_link() {
+    if [ -L "$2" ] || [ ! -e "$2" ]; then
+        ln -sf "$1" "$2"
+    else
+        say "Note: $2 is no link of ours and stays as it is; what was installed is $1."
+    fi
 }
 
 remove_old_builds() {

@@ -551,6 +551,16 @@ class InstallTest(unittest.TestCase):
         self.assertEqual(code, 1, words)
         self.assertEqual(os.listdir(machine.path("/var/lib/grid-agent")), ["theirs"])
 
+    def test_a_program_of_the_same_name_stays(self):
+        machine = self.machine()
+        os.makedirs(machine.path("/usr/local/bin"))
+        with open(machine.path("/usr/local/bin/grid-agent"), "w") as f:
+            f.write("theirs")
+        words = self.run_ok(machine, "%s --no-start %s" % (self.script_on(machine), self.join_on(machine)))
+        self.assertIn("/usr/local/bin/grid-agent is no link of ours", words)
+        with open(machine.path("/usr/local/bin/grid-agent")) as f:
+            self.assertEqual(f.read(), "theirs")
+
     def test_what_is_missing_is_named(self):
         machine = self.machine(without=["wget"])
         script, join = self.script_on(machine), self.join_on(machine)
