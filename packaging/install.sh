@@ -791,12 +791,22 @@ is_installed() {
     [ -e "$launcher" ] || [ -d "$builds" ] || { [ -n "$purge" ] && [ -d "$state/nodes" ]; }
 }
 
+# The link to the agent tells whose state directory the launcher below our prefix serves.
+check_owner() {
+    owner=$(readlink "$prefix/bin/grid-agent" 2>/dev/null) || return 0
+    if [ "$owner" != "$builds/current/grid-agent" ] && [ -e "$owner" ]; then
+        fail 2 "what is in $library is not of $state but runs $owner" \
+            "give the --state and --prefix that it was installed with"
+    fi
+}
+
 uninstall_agent() {
     if ! is_installed; then
         say "Nothing is installed in $library and $state."
         return
     fi
     check_rights
+    check_owner
     member=$(cat "$state/identity/id" 2>/dev/null) || member=ID
     if has_systemd && [ -f "$unit" ]; then
         do_or_say "stop grid-agent and remove $unit" disable_unit

@@ -334,6 +334,8 @@ class InstallTest(unittest.TestCase):
         self.assertIn("Would stop the agent", self.run_ok(machine, "sh /usr/local/lib/grid/install.sh --uninstall --dry-run"))
         self.assertEqual(set(machine.listing()), set(before))
         script = self.script_on(machine)
+        code, words = machine.sh(script + " --uninstall --state /var/lib/other")
+        self.assertEqual((code, set(machine.listing()) - {"/tmp/install.sh"}), (2, set(before)), words)
         words = self.run_ok(machine, script + " --uninstall")
         self.assertIn("gridctl agent rm %s" % machine.name, words)
         self.assertEqual(machine.processes(), [])
