@@ -276,8 +276,8 @@ class InstallTest(unittest.TestCase):
         self.remove(machine)
 
     def look_for_secret(self, machine, command):
-        secret = re.search(r"t=gj_\w+\.(\w+)", command).group(1)
-        found = subprocess.run(["grep", "-rlF", "--exclude-dir=proc", "--exclude-dir=dev", secret, machine.root],
+        secret = re.search(r"t=gj_\w+\.([\w-]+)", command).group(1)
+        found = subprocess.run(["grep", "-rlF", "--exclude-dir=proc", "--exclude-dir=dev", "-e", secret, machine.root],
                                capture_output=True, text=True).stdout
         self.assertEqual(found, "")
         for line in machine.processes():
