@@ -86,8 +86,7 @@ class Kills(unittest.TestCase):
             dying.popen.send_signal(signal.SIGKILL)
             self.grid.start_master()
             self.assertEqual(dying.wait(), -signal.SIGKILL)
-        with load.at_rest():
-            checker.check(self.grid, self.ledger, "seed %d, %d masters killed" % (SEED, RESTARTS))
+        load.check("seed %d, %d masters killed" % (SEED, RESTARTS))
         load.stop()
 
 

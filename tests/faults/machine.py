@@ -150,6 +150,7 @@ class Far:
         self.wrapper = ("nsenter", "-t", str(self.holder.pid), "-n")
         for name, address in (("line", self.line), ("desk", self.desk)):
             run("ip", "link", "add", name, "type", "veth", "peer", "name", name, "netns", str(self.holder.pid))
+            test.addCleanup(run, "ip", "link", "delete", name)  # at once: the kernel takes its time with namespaces
             self.cable((), name, address.rsplit(".", 1)[0] + ".2")
             self.cable(self.wrapper, name, address)
 
