@@ -131,6 +131,7 @@ static void grow(struct http_server *s, const struct mg_connection *connection) 
         pthread_mutex_unlock(&s->lock);
         bool begun = civetweb_start_worker(connection, index);
         pthread_mutex_lock(&s->lock);
+        s->lacks_workers = !begun;
         if (!begun) break; /* the next connection tries again */
         s->workers_begun++;
     }

@@ -49,6 +49,14 @@ static int create_thread(pthread_t *thread, const pthread_attr_t *attributes, vo
 }
 #define pthread_create create_thread
 
+/* A worker without memory for its buffer would end and be missed for good, as it counts as begun.
+ * Like all else that gets no memory, it ends the program instead. */
+#include "lib/text.h"
+#include <stdlib.h>
+#define malloc(size) memory_resize(NULL, size, 1)
+#define calloc(count, size) memory_zeroed(count, size)
+#define realloc(memory, size) memory_resize(memory, size, 1)
+
 #include <../src/civetweb.c>
 
 #include "lib/http_server_civetweb.h"

@@ -54,6 +54,7 @@ struct http_server {
     size_t connected_count;
     size_t workers_begun; /* of worker_count; more begin before all of them are taken */
     bool growing;         /* a worker is beginning some */
+    bool lacks_workers;   /* the last one that should have begun could not */
     size_t leaving_count;
     struct rate_bucket words; /* of CivetWeb for the log */
     unsigned words_unsaid;
@@ -116,6 +117,8 @@ void http_make_room(struct http_server *s, const struct http_worker *newest);
  * clients go when few workers are left. */
 void http_watch_pace(struct http_worker *worker, short awaited);
 bool http_is_crowded(struct http_server *s); /* a connection without a request is in the way */
+/* Whether a connection may keep its worker for as long as the client likes. */
+bool http_may_hold_worker(struct http_server *s);
 
 /* http_server_dispatch.c */
 /* From the head to the end of the answer; info is not CivetWeb's own where its parser failed. */

@@ -21,8 +21,9 @@ static bool waits_longer(const struct http_worker *a, const struct http_worker *
 /* Several clients are sent away at once: until one is gone takes a while when there is much to do.
  */
 static bool is_crowded(const struct http_server *s) {
-    size_t spare = s->worker_count < 8 ? 1 : s->worker_count / 8;
-    return s->connected_count - s->leaving_count + spare > s->worker_count;
+    size_t workers = s->lacks_workers ? s->workers_begun : s->worker_count;
+    size_t spare = workers < 8 ? 1 : workers / 8;
+    return s->connected_count - s->leaving_count + spare > workers;
 }
 
 /* Of those without a request; NULL when there is none. */
@@ -88,6 +89,15 @@ void http_watch_pace(struct http_worker *worker, short awaited) {
     for (struct http_worker *slow; is_crowded(s) && (slow = slowest(s, now_ms)) != NULL;)
         send_away(s, slow);
     pthread_mutex_unlock(&s->lock);
+}
+
+/* Nobody sends a WebSocket away. Without a worker left for the next connection none would try again
+ * to begin more of them. */
+bool http_may_hold_worker(struct http_server *s) {
+    pthread_mutex_lock(&s->lock);
+    bool may = !s->lacks_workers || !is_crowded(s);
+    pthread_mutex_unlock(&s->lock);
+    return may;
 }
 
 bool http_is_crowded(struct http_server *s) {
