@@ -318,9 +318,10 @@ void http_socket_serve(struct http_request *r) {
     void *state = NULL;
     if (wake_fd < 0)
         err_errno(&e, errno, "open an event descriptor");
-    else if (!http_may_hold_worker(r->server))
+    else if (!http_may_hold_worker(r->server)) {
         err_set(&e, ERR_UNAVAILABLE, "no thread is left for another WebSocket");
-    else if (check_upgrade(r, key, &e))
+        err_hint(&e, "try again later, or give the server more memory or threads (TasksMax)");
+    } else if (check_upgrade(r, key, &e))
         state = r->route->socket->accept(r, &e);
     if (state == NULL && e.code != ERR_NONE) {
         http_reply_err(r, &e);
