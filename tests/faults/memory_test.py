@@ -1,7 +1,7 @@
 """The address space of master and agent is all used up: each answers afterwards, or ends with a word and is started
 again; nothing acknowledged is lost.
 """
-import concurrent.futures, contextlib, os, resource, signal, socket, tempfile, unittest
+import concurrent.futures, os, resource, signal, tempfile, unittest
 
 # Sanitizers map far more than any limit leaves: the static programs run here, and the usual builds of nodes.
 _DEV = os.path.abspath(os.environ.get("GRID_BUILD_DIR") or os.path.join(os.path.dirname(__file__), "../../build/dev"))
@@ -25,11 +25,6 @@ from scale import say
 def mapped_bytes(pid):
     with open("/proc/%d/statm" % pid) as file:
         return int(file.read().split()[0]) * resource.getpagesize()
-
-
-UPGRADE = ("GET /api/events/ws HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\nUpgrade: websocket\r\n"
-           "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
-LESS_THAN_A_STACK = 400_000
 
 
 @unittest.skipUnless(HAS_STATIC, "needs programs without sanitizers in build/portable; ci/release makes them")
@@ -105,29 +100,6 @@ class Memory(unittest.TestCase):
 
     def has_another_node(self):
         return self.grid.nodes("a-1")[0]["pid"] not in (self.pid, 0, None)
-
-
-@unittest.skipUnless(HAS_STATIC, "needs programs without sanitizers in build/portable; ci/release makes them")
-class Threads(unittest.TestCase):
-    def setUp(self):
-        self.grid = Grid(self)
-
-    def upgrade(self, stack):
-        host, port = self.grid.master.url.removeprefix("http://").rsplit(":", 1)
-        connection = stack.enter_context(socket.create_connection((host, int(port)), timeout=20))
-        connection.sendall((UPGRADE % self.grid.token).encode())
-        return int(connection.recv(12)[9:12])
-
-    def test_websockets_leave_a_worker_to_others_while_no_thread_can_begin(self):
-        master = self.grid.master
-        before = resource.prlimit(master.pid, resource.RLIMIT_AS)
-        resource.prlimit(master.pid, resource.RLIMIT_AS, (mapped_bytes(master.pid) + LESS_THAN_A_STACK, before[1]))
-        with contextlib.ExitStack() as stack:
-            statuses = [self.upgrade(stack) for _ in range(20)]
-            self.assertEqual(set(statuses), {101, 503})
-            resource.prlimit(master.pid, resource.RLIMIT_AS, before)
-            self.assertEqual(self.grid.request("GET", "/healthz", token=None).status, 200)
-            self.assertEqual(self.upgrade(stack), 101)
 
 
 if __name__ == "__main__":
