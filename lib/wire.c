@@ -111,9 +111,32 @@ static const struct json_field update[] = {
     J(JSON_INT, struct wire_update, done_bytes, JSON_OMIT_EMPTY),
     J(JSON_INT, struct wire_update, total_bytes, JSON_OMIT_EMPTY),
     J(JSON_STRING, struct wire_update, code, JSON_OMIT_EMPTY),
+    J(JSON_STRING, struct wire_update, cause, JSON_OMIT_EMPTY),
     J(JSON_STRING, struct wire_update, reason, JSON_OMIT_EMPTY),
+    J(JSON_STRING, struct wire_update, rollout, JSON_OMIT_EMPTY),
+    J(JSON_INT, struct wire_update, rollout_attempt, JSON_OMIT_EMPTY),
+    J(JSON_TEXT, struct wire_update, diagnosis, JSON_OMIT_EMPTY),
 };
 const struct json_schema wire_update_schema = JSON_SCHEMA(struct wire_update, update);
+
+static const struct json_field staging[] = {
+    J(JSON_STRING, struct wire_staging, state, JSON_OMIT_EMPTY),
+    J(JSON_STRING, struct wire_staging, sha256, JSON_OMIT_EMPTY),
+    J(JSON_INT, struct wire_staging, done_bytes, JSON_OMIT_EMPTY),
+    J(JSON_INT, struct wire_staging, total_bytes, JSON_OMIT_EMPTY),
+    J(JSON_STRING, struct wire_staging, code, JSON_OMIT_EMPTY),
+    J(JSON_STRING, struct wire_staging, cause, JSON_OMIT_EMPTY),
+    J(JSON_STRING, struct wire_staging, reason, JSON_OMIT_EMPTY),
+};
+const struct json_schema wire_staging_schema = JSON_SCHEMA(struct wire_staging, staging);
+
+static const struct json_field self_fields[] = {
+    J(JSON_STRING, struct wire_self, version, JSON_OMIT_EMPTY),
+    J(JSON_STRING, struct wire_self, sha256, JSON_OMIT_EMPTY),
+    J_SUB(struct wire_self, update, &wire_update_schema, JSON_OMIT_EMPTY),
+    J_SUB(struct wire_self, staging, &wire_staging_schema, JSON_OMIT_EMPTY),
+};
+const struct json_schema wire_self_schema = JSON_SCHEMA(struct wire_self, self_fields);
 
 static const struct json_field log_fields[] = {
     J(JSON_INT, struct wire_log, request_id, 0),
@@ -128,6 +151,8 @@ static const struct json_field heartbeat[] = {
     J(JSON_STRING, struct wire_heartbeat, version, 0),
     J(JSON_STRING, struct wire_heartbeat, sha256, 0),
     J_SUB(struct wire_heartbeat, update, &wire_update_schema, 0),
+    J_SUB(struct wire_heartbeat, staging, &wire_staging_schema, JSON_OMIT_EMPTY),
+    J_SUB(struct wire_heartbeat, self, &wire_self_schema, JSON_OMIT_EMPTY),
     J(JSON_STRING, struct wire_heartbeat, platform, 0),
     J(JSON_STRING, struct wire_heartbeat, arch, 0),
     J(JSON_STRING, struct wire_heartbeat, agent_version, 0),
@@ -160,6 +185,34 @@ static const struct json_field log_request[] = {
 static const struct json_schema log_request_schema =
     JSON_SCHEMA(struct wire_log_request, log_request);
 
+static const struct json_field grant[] = {
+    J(JSON_STRING, struct wire_grant, rollout, JSON_OMIT_EMPTY),
+    J(JSON_INT, struct wire_grant, attempt, JSON_OMIT_EMPTY),
+    J(JSON_INT, struct wire_grant, lease_ms, JSON_OMIT_EMPTY),
+    J(JSON_INT, struct wire_grant, min_healthy_ms, JSON_OMIT_EMPTY),
+    J(JSON_INT, struct wire_grant, probation_ms, JSON_OMIT_EMPTY),
+    J(JSON_INT, struct wire_grant, healthy_deadline_ms, JSON_OMIT_EMPTY),
+    J(JSON_BOOL, struct wire_grant, allow_unavailable, JSON_OMIT_EMPTY),
+};
+const struct json_schema wire_grant_schema = JSON_SCHEMA(struct wire_grant, grant);
+
+static const struct json_field artifact[] = {
+    J(JSON_STRING, struct wire_artifact, version, JSON_OMIT_EMPTY),
+    J(JSON_STRING, struct wire_artifact, sha256, JSON_OMIT_EMPTY),
+    J(JSON_INT, struct wire_artifact, size_bytes, JSON_OMIT_EMPTY),
+    J(JSON_STRING, struct wire_artifact, file, JSON_OMIT_EMPTY),
+    J(JSON_TEXT, struct wire_artifact, signature, JSON_OMIT_EMPTY),
+};
+const struct json_schema wire_artifact_schema = JSON_SCHEMA(struct wire_artifact, artifact);
+
+static const struct json_field desired_self[] = {
+    J_SUB(struct wire_desired_self, target, &wire_artifact_schema, JSON_OMIT_EMPTY),
+    J_SUB(struct wire_desired_self, prefetch, &wire_artifact_schema, JSON_OMIT_EMPTY),
+    J_SUB(struct wire_desired_self, grant, &wire_grant_schema, JSON_OMIT_EMPTY),
+};
+const struct json_schema wire_desired_self_schema =
+    JSON_SCHEMA(struct wire_desired_self, desired_self);
+
 static const struct json_field desired[] = {
     J(JSON_STRING, struct wire_desired, type, JSON_REQUIRED),
     J(JSON_INT, struct wire_desired, generation, JSON_REQUIRED),
@@ -171,6 +224,9 @@ static const struct json_field desired[] = {
     J(JSON_STRING, struct wire_desired, file, 0),
     J(JSON_TEXT, struct wire_desired, signature, JSON_OMIT_EMPTY),
     J(JSON_STRING, struct wire_desired, reason, 0),
+    J_SUB(struct wire_desired, grant, &wire_grant_schema, JSON_OMIT_EMPTY),
+    J_SUB(struct wire_desired, prefetch, &wire_artifact_schema, JSON_OMIT_EMPTY),
+    J_SUB(struct wire_desired, self, &wire_desired_self_schema, JSON_OMIT_EMPTY),
     J_LIST(struct wire_desired, nodes, &node_order_schema, JSON_OMIT_EMPTY),
     J_SUB(struct wire_desired, log, &log_request_schema, JSON_OMIT_EMPTY),
     J(JSON_STRING, struct wire_desired, download_token, JSON_OMIT_EMPTY),

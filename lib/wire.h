@@ -32,8 +32,9 @@
 #include "lib/secret.h"
 #include "lib/session.h"
 
-#define WIRE_AGENT_ID_SIZE 64 /* [A-Za-z0-9][A-Za-z0-9._-]*, at most 63 */
-#define WIRE_NODE_ID_SIZE 80  /* "<agent id>/<index>" */
+#define WIRE_AGENT_ID_SIZE 64   /* [A-Za-z0-9][A-Za-z0-9._-]*, at most 63 */
+#define WIRE_NODE_ID_SIZE 80    /* "<agent id>/<index>" */
+#define WIRE_ROLLOUT_ID_SIZE 24 /* "r-1", "r-2", ... */
 #define WIRE_NONCE_HEX_SIZE 65
 #define WIRE_KEY_HEX_SIZE 65
 #define WIRE_LOG_MAX_BYTES (64 * 1024)
@@ -151,20 +152,53 @@ struct wire_node {
 };
 extern const struct json_schema wire_node_schema;
 
-/* What the agent does about its desired version. state: "idle" (runs what it should),
- * "downloading", "verifying", "switching", "failed" (reason says why; the old version keeps
- * running), "waiting" (desired is empty). */
+/* What the agent does about its desired version. state:
+ *   "idle"        runs what it should, and that is proven
+ *   "downloading" "verifying"
+ *   "waiting"     may not begin (desired is empty, draining, a veto, no leave): reason says why
+ *   "switching"   begun: it is finished or taken back, whatever the master says meanwhile
+ *   "probation"   every node runs the new version and is being watched
+ *   "returning"   the new version failed: nodes go back
+ *   "failed"      the old version runs again (or still); reason says why
+ *   "stuck"       not even the old version runs: it is tried for ever */
 struct wire_update {
     char state[16];
     char from[SEMVER_SIZE];
     char to[SEMVER_SIZE];
-    int64_t attempt;
+    int64_t attempt; /* of the download */
     int64_t done_bytes;
     int64_t total_bytes;
     char code[32];    /* err_code_name of the failure, "" when none */
+    char cause[12];   /* whose fault: "version", "machine", "download", "untrusted", "veto",
+                         "draining"; "" when none */
     char reason[256]; /* one sentence */
+    char rollout[WIRE_ROLLOUT_ID_SIZE]; /* of the grant that this is about; "" for none */
+    int64_t rollout_attempt;
+    char *diagnosis; /* of a version that failed here: how its process ended and its last lines */
 };
 extern const struct json_schema wire_update_schema;
+
+/* Bytes fetched ahead of their turn. state: "" (none asked for), "downloading", "staged" (verified,
+ * in the store), "failed". */
+struct wire_staging {
+    char state[16];
+    char sha256[SHA256_HEX_SIZE];
+    int64_t done_bytes;
+    int64_t total_bytes;
+    char code[32];
+    char cause[12]; /* "machine", "download", "untrusted" */
+    char reason[256];
+};
+extern const struct json_schema wire_staging_schema;
+
+/* The agent's own build, which it updates like a node's. */
+struct wire_self {
+    char version[SEMVER_SIZE];
+    char sha256[SHA256_HEX_SIZE]; /* "" when no grid-launcher started it: then it cannot update */
+    struct wire_update update;
+    struct wire_staging staging;
+};
+extern const struct json_schema wire_self_schema;
 
 struct wire_log {
     int64_t request_id; /* the desired.log.request_id that this answers */
@@ -179,6 +213,8 @@ struct wire_heartbeat {
     char version[SEMVER_SIZE]; /* its nodes run this; "" while there is none */
     char sha256[SHA256_HEX_SIZE];
     struct wire_update update;
+    struct wire_staging staging;
+    struct wire_self self;
     char platform[PLATFORM_SIZE];
     char arch[PLATFORM_SIZE];
     char agent_version[SEMVER_SIZE];
@@ -203,6 +239,38 @@ struct wire_log_request {
     int64_t max_bytes;
 };
 
+/* Leave to switch to the version beside it. Without a rollout (channel, pin) a switch may begin
+ * whenever the master answers, and is proven as soon as every node works. */
+struct wire_grant {
+    char rollout[WIRE_ROLLOUT_ID_SIZE]; /* "" : no rollout */
+    int64_t attempt;                    /* of this agent in this rollout; the report repeats it */
+    int64_t lease_ms; /* a switch may begin within, from receipt; 0: what has begun is finished,
+                         nothing begins */
+    int64_t min_healthy_ms; /* the last continuous healthy stretch of the probation */
+    int64_t probation_ms;
+    int64_t healthy_deadline_ms; /* for each node, from its start; 0: the agent's own */
+    bool allow_unavailable;      /* nodes are not asked whether they may stop */
+};
+extern const struct json_schema wire_grant_schema;
+
+/* Published bytes. version "" : none. */
+struct wire_artifact {
+    char version[SEMVER_SIZE];
+    char sha256[SHA256_HEX_SIZE];
+    int64_t size_bytes;
+    char file[ARTIFACT_FILE_SIZE];
+    char *signature; /* minisign text by the release key, binding file */
+};
+extern const struct json_schema wire_artifact_schema;
+
+/* What the agent's own program should be. */
+struct wire_desired_self {
+    struct wire_artifact target;
+    struct wire_artifact prefetch;
+    struct wire_grant grant;
+};
+extern const struct json_schema wire_desired_self_schema;
+
 struct wire_desired {
     char type[24];
     int64_t generation;
@@ -212,8 +280,11 @@ struct wire_desired {
     char sha256[SHA256_HEX_SIZE];
     int64_t size_bytes;
     char file[ARTIFACT_FILE_SIZE];
-    char *signature;  /* minisign text by the release key, binding file */
-    char reason[256]; /* why this version, or why none */
+    char *signature;               /* minisign text by the release key, binding file */
+    char reason[256];              /* why this version, or why none */
+    struct wire_grant grant;       /* to run version */
+    struct wire_artifact prefetch; /* to be fetched and verified, not run */
+    struct wire_desired_self self;
     struct wire_node_order *nodes;
     size_t nodes_count;
     struct wire_log_request log;
