@@ -22,12 +22,31 @@ static const struct json_schema exit_schema = JSON_SCHEMA(struct exit_json, exit
 
 /* Every key is there, unlike on the bus, so that scripts need not ask first. */
 static const struct json_field update_fields[] = {
-    J(JSON_STRING, struct wire_update, state, 0),   J(JSON_STRING, struct wire_update, from, 0),
-    J(JSON_STRING, struct wire_update, to, 0),      J(JSON_INT, struct wire_update, attempt, 0),
-    J(JSON_INT, struct wire_update, done_bytes, 0), J(JSON_INT, struct wire_update, total_bytes, 0),
-    J(JSON_STRING, struct wire_update, code, 0),    J(JSON_STRING, struct wire_update, reason, 0),
+    J(JSON_STRING, struct wire_update, state, 0),
+    J(JSON_STRING, struct wire_update, from, 0),
+    J(JSON_STRING, struct wire_update, to, 0),
+    J(JSON_INT, struct wire_update, attempt, 0),
+    J(JSON_INT, struct wire_update, done_bytes, 0),
+    J(JSON_INT, struct wire_update, total_bytes, 0),
+    J(JSON_STRING, struct wire_update, code, 0),
+    J(JSON_STRING, struct wire_update, cause, 0),
+    J(JSON_STRING, struct wire_update, reason, 0),
+    J(JSON_STRING, struct wire_update, rollout, 0),
+    J(JSON_INT, struct wire_update, rollout_attempt, 0),
+    J(JSON_TEXT, struct wire_update, diagnosis, 0),
 };
 static const struct json_schema update_schema = JSON_SCHEMA(struct wire_update, update_fields);
+
+static const struct json_field staging_fields[] = {
+    J(JSON_STRING, struct wire_staging, state, 0),
+    J(JSON_STRING, struct wire_staging, sha256, 0),
+    J(JSON_INT, struct wire_staging, done_bytes, 0),
+    J(JSON_INT, struct wire_staging, total_bytes, 0),
+    J(JSON_STRING, struct wire_staging, code, 0),
+    J(JSON_STRING, struct wire_staging, cause, 0),
+    J(JSON_STRING, struct wire_staging, reason, 0),
+};
+static const struct json_schema staging_schema = JSON_SCHEMA(struct wire_staging, staging_fields);
 
 /* Strings point into what is shown; nothing here is owned, so nothing is cleared. */
 struct node_json {
@@ -70,12 +89,14 @@ struct agent_json {
     char desired_version[SEMVER_SIZE];
     char desired_reason[256];
     struct wire_update update;
+    struct wire_staging staging;
     char reason[256];
     char platform[PLATFORM_SIZE], arch[PLATFORM_SIZE];
     char *labels, *assigned_labels;
     char channel[CHANNEL_NAME_SIZE];
     char address[BUS_ADDRESS_SIZE];
     char agent_version[SEMVER_SIZE];
+    struct wire_update agent_update;
     char binary_path[256];
     int64_t generation, free_bytes, clock_offset_ms;
     char enrolled_at[CLOCK_RFC3339_SIZE], last_seen_at[CLOCK_RFC3339_SIZE];
@@ -89,6 +110,7 @@ static const struct json_field agent_fields[] = {
     J(JSON_STRING, struct agent_json, desired_version, 0),
     J(JSON_STRING, struct agent_json, desired_reason, 0),
     J_SUB(struct agent_json, update, &update_schema, 0),
+    J_SUB(struct agent_json, staging, &staging_schema, 0),
     J(JSON_STRING, struct agent_json, reason, 0),
     J(JSON_STRING, struct agent_json, platform, 0),
     J(JSON_STRING, struct agent_json, arch, 0),
@@ -97,6 +119,7 @@ static const struct json_field agent_fields[] = {
     J(JSON_STRING, struct agent_json, channel, 0),
     J(JSON_STRING, struct agent_json, address, 0),
     J(JSON_STRING, struct agent_json, agent_version, 0),
+    J_SUB(struct agent_json, agent_update, &update_schema, 0),
     J(JSON_STRING, struct agent_json, binary_path, 0),
     J(JSON_INT, struct agent_json, generation, 0),
     J(JSON_INT, struct agent_json, free_bytes, 0),
@@ -173,9 +196,19 @@ static void explain(const struct agent_view *v, char *out, size_t size) {
         out[0] = '\0';
 }
 
+/* With every text there, so that none is null. */
+static struct wire_update whole_update(const struct wire_update *u) {
+    static char nothing[] = "";
+    struct wire_update whole = *u;
+    if (whole.diagnosis == NULL) whole.diagnosis = nothing;
+    return whole;
+}
+
 void view_agent(const struct agent_view *v, struct text *out) {
     OWN_TEXT struct text nodes = TEXT_EMPTY;
-    struct agent_json j = {.update = v->report.update,
+    struct agent_json j = {.update = whole_update(&v->report.update),
+                           .staging = v->report.staging,
+                           .agent_update = whole_update(&v->report.self.update),
                            .labels = v->labels,
                            .assigned_labels = v->assigned_labels,
                            .generation = v->generation,

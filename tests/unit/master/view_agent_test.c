@@ -49,6 +49,7 @@ static int begin(void **state) {
                    .version = "1.0.0",
                    .agent_version = "0.1.0",
                    .update = {.state = "idle"},
+                   .self = {.update = {.state = "idle"}},
                    .free_bytes = 5000,
                    .nodes = &node,
                    .nodes_count = 1}
@@ -87,11 +88,17 @@ static void agent_is_shown_whole(void **state) {
         "{\"id\":\"a-1\",\"status\":\"up\",\"mode\":\"active\",\"version\":\"1.0.0\","
         "\"desired_version\":\"1.0.0\",\"desired_reason\":\"channel stable points to 1.0.0\","
         "\"update\":{\"state\":\"idle\",\"from\":\"\",\"to\":\"\",\"attempt\":0,\"done_bytes\":0,"
-        "\"total_bytes\":0,\"code\":\"\",\"reason\":\"\"},\"reason\":\"\",\"platform\":\"linux\","
-        "\"arch\":\"x86_"
-        "64\","
+        "\"total_bytes\":0,\"code\":\"\",\"cause\":\"\",\"reason\":\"\",\"rollout\":\"\","
+        "\"rollout_attempt\":0,\"diagnosis\":\"\"},"
+        "\"staging\":{\"state\":\"\",\"sha256\":\"\",\"done_bytes\":0,\"total_bytes\":0,\"code\":"
+        "\"\","
+        "\"cause\":\"\",\"reason\":\"\"},"
+        "\"reason\":\"\",\"platform\":\"linux\",\"arch\":\"x86_64\","
         "\"labels\":{\"rack\":\"a\",\"zone\":\"z\"},\"assigned_labels\":{\"zone\":\"z\"},"
         "\"channel\":\"stable\",\"address\":\"192.0.2.1\",\"agent_version\":\"0.1.0\","
+        "\"agent_update\":{\"state\":\"idle\",\"from\":\"\",\"to\":\"\",\"attempt\":0,"
+        "\"done_bytes\":0,\"total_bytes\":0,\"code\":\"\",\"cause\":\"\",\"reason\":\"\","
+        "\"rollout\":\"\",\"rollout_attempt\":0,\"diagnosis\":\"\"},"
         "\"binary_path\":\"\",\"generation\":7,\"free_bytes\":5000,\"clock_offset_ms\":0,"
         "\"enrolled_at\":\"2026-01-31T12:00:00.123Z\",\"last_seen_at\":\"2026-01-31T12:00:00."
         "123Z\","
@@ -128,6 +135,19 @@ static void reason_says_what_is_not_as_it_should_be(void **state) {
     shows("\"reason\":\"push one\"");
     snprintf(agent.report.binary_path, sizeof agent.report.binary_path, "/opt/own");
     shows("\"reason\":\"\"");
+}
+
+static void update_says_for_which_rollout_and_how_a_version_failed(void **state) {
+    (void)state;
+    agent.report.update = (struct wire_update){.state = "failed",
+                                               .cause = "version",
+                                               .rollout = "r-3",
+                                               .rollout_attempt = 2,
+                                               .diagnosis = "exit 3\nlast words"};
+    shows("\"cause\":\"version\",\"reason\":\"\",\"rollout\":\"r-3\",\"rollout_attempt\":2,"
+          "\"diagnosis\":\"exit 3\\nlast words\"}");
+    agent.report.staging = (struct wire_staging){.state = "downloading", .done_bytes = 5};
+    shows("\"staging\":{\"state\":\"downloading\",\"sha256\":\"\",\"done_bytes\":5,");
 }
 
 static void markup_and_broken_text_of_a_machine_stay_text(void **state) {
@@ -180,6 +200,7 @@ int main(void) {
         TEST(agent_is_shown_whole),
         TEST(agent_that_was_never_seen_has_no_time),
         TEST(reason_says_what_is_not_as_it_should_be),
+        TEST(update_says_for_which_rollout_and_how_a_version_failed),
         TEST(markup_and_broken_text_of_a_machine_stay_text),
         TEST(node_drains_with_its_agent_while_it_is_healthy),
         TEST(last_exit_is_shown_once_there_was_one),
