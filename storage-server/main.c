@@ -1,6 +1,7 @@
 /* storage-server: one node. Opens its directory, serves it, and on SIGTERM finishes what is
  * running. */
 #include "storage-server/chunks.h"
+#include "storage-server/faults/faults.h"
 #include "storage-server/lock.h"
 #include "storage-server/manual.h"
 #include "storage-server/measures.h"
@@ -87,6 +88,7 @@ static bool start_server(struct program *p, struct err *e) {
         .authorize = routes_authorize,
         .finished = routes_finished,
     };
+    faults_take_routes(&options);
     if (!http_server_start(&p->server, &options, e)) return false;
     p->note.port = http_server_port(p->server);
     return lock_update(p->lock_fd, &p->note, e);
@@ -159,7 +161,7 @@ static bool serve(struct program *p, const sigset_t *set, struct err *e) {
     if (!open_node(p, e) || !start_server(p, e)) return false;
     start_threads(p);
     say_where(p);
-    while (sigwait(set, &caught) != 0) continue;
+    while (sigwait(set, &caught) != 0 || faults_stubborn()) continue;
     drain(p, set);
     stop_threads(p);
     log_info("node.stopped", "id=%s", p->settings.id);
@@ -173,6 +175,7 @@ static int run(struct program *p) {
     if (!settings_check(s, &e) || !log_configure("storage-server", s->log_level, s->log_format, &e))
         return err_report("storage-server", &e);
     block_signals(&set);
+    faults_begin(GRID_VERSION, s->id, s->data);
     measures_setup(GRID_VERSION);
     bool served = serve(p, &set, &e);
     chunks_close(p->node.chunks);
