@@ -50,6 +50,15 @@ void agents_stop(struct agents *a);  /* ends waiting log fetches */
 void agents_close(struct agents *a); /* after every thread that uses it returned */
 OWN_DEFINE(agents, struct agents, agents_close)
 
+/* What the agent's own program should be. */
+struct agent_self_view {
+    char version[SEMVER_SIZE]; /* "": it keeps what it is */
+    char sha256[SHA256_HEX_SIZE];
+    struct wire_grant grant;
+    char staged_version[SEMVER_SIZE];
+    char staged_sha256[SHA256_HEX_SIZE];
+};
+
 /* One agent as it is now. Visitors see it under the lock: they copy or encode, never block, never
  * call back. */
 struct agent_view {
@@ -64,6 +73,11 @@ struct agent_view {
     char desired_sha256[SHA256_HEX_SIZE];
     char desired_reason[256];
     enum desired_rule desired_rule;
+    char pin[SEMVER_SIZE];   /* "": none */
+    struct wire_grant grant; /* to run desired_version; its rollout is "" when none says so */
+    char staged_version[SEMVER_SIZE]; /* to be fetched beside it; "": nothing */
+    char staged_sha256[SHA256_HEX_SIZE];
+    struct agent_self_view self; /* the same for grid-agent */
     char *reported_labels;
     char *assigned_labels;
     char *labels; /* effective: assigned over reported */
@@ -137,6 +151,12 @@ MUST_CHECK bool agents_remove(struct agents *a, const char *id, bool force, cons
  * changed. Run after anything the choice depends on has changed. */
 MUST_CHECK bool agents_refresh(struct agents *a, struct err *e);
 
+/* What desired.h says about this agent now, with what lost; for artifact "storage-server" or
+ * "grid-agent". choice->binary is NULL, but *sha256 is the build that it chose, "" for none. */
+MUST_CHECK bool agents_why(struct agents *a, const char *id, const char *artifact,
+                           struct desired_choice *choice, char sha256[SHA256_HEX_SIZE],
+                           struct err *e);
+
 /* The whole desired state as a message, marked as told. Free with json_clear(&wire_desired_schema,
  * out). */
 MUST_CHECK bool agents_desired(struct agents *a, const char *id, struct wire_desired *out,
@@ -157,6 +177,8 @@ struct agent_change {
      * of the agent's own configuration cannot be removed: ERR_CONFLICT says so. */
     const char *labels;
     const char *channel; /* NULL: as it is */
+    const char *pin;     /* version of storage-server; "": none; NULL: as it is. ERR_NOT_FOUND, and
+                            ERR_CONFLICT when it is quarantined or below the floor */
     const char *tag;     /* agent_tag of what the change builds on, ERR_PRECONDITION; NULL: any */
 };
 MUST_CHECK bool agents_change(struct agents *a, const char *id, const struct agent_change *change,

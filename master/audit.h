@@ -1,0 +1,31 @@
+/* The audit trail: who changed what. Each row's hash covers the row and the hash before it, so that
+ * none can be altered or left out unseen. Written in the transaction of what it tells. */
+#pragma once
+
+#include "lib/db.h"
+#include "lib/err.h"
+#include "lib/hash.h"
+#include "lib/json.h"
+
+struct audit_entry {
+    int64_t seq;
+    char at[32]; /* RFC 3339 */
+    char principal[64];
+    char action[48]; /* "rollout.start", "floor.set", ... */
+    char subject[256];
+    char *data; /* JSON object, owned */
+    char hash[SHA256_HEX_SIZE];
+};
+extern const struct json_schema audit_entry_schema;
+
+/* Inside a db_write operation. data_json is an object's text or NULL. */
+MUST_CHECK bool audit_add(struct db_connection *c, const char *principal, const char *action,
+                          const char *subject, const char *data_json, struct err *e);
+
+/* Newest first, only those with seq below `before` (INT64_MAX: from the newest on), at most
+ * `limit`. The caller frees with json_clear_list(&audit_entry_schema, ...). */
+MUST_CHECK bool audit_list(struct db *db, int64_t before, int64_t limit, struct audit_entry **out,
+                           size_t *count, struct err *e);
+
+/* Whether every row's hash is what it should be; ERR_CORRUPT names the first that is not. */
+MUST_CHECK bool audit_check(struct db *db, struct err *e);
