@@ -6,17 +6,18 @@
  *   DRAFT -> PREFETCH -> CANARY -> AWAIT_PROMOTE -> ROLLING -> COMPLETED
  *                 \________\____________\____________/  |
  *                        <-> PAUSED (remembers where)   |
- *   any of these, and COMPLETED, PAUSED, STOPPED -> REVERTING -> REVERTED | REVERT_STUCK
- *   any active -> STOPPED (keep the mix), SUPERSEDED
+ *   any of these, and COMPLETED, STOPPED, REVERT_STUCK -> REVERTING -> REVERTED | REVERT_STUCK
+ *   any of these -> STOPPED (keep the mix); these and REVERTING -> SUPERSEDED
  *
  * One member, and what its agent is told meanwhile (see rollout_told):
  *
  *   WAITING --grant--> GRANTED --proved--> COMMITTED
- *      ^  \               |  \--its fault, or silent--> FAILED
- *      |   DEFERRED <-----+---- the machine's fault --> HELD
- *      '--- resume
- *   GRANTED, COMMITTED, FAILED --revert--> LEAVING --grant--> RETURNING --proved--> RETURNED
- *                                                                 \--deadline--> RETURN_FAILED
+ *      ^  \              ^ | |\--the version's fault, or silent--> FAILED
+ *      |   DEFERRED -----' | '--- the machine's fault --> HELD
+ *      |      ^ ^----------'                                |
+ *      '------+------------------ resume -------------------'
+ *   GRANTED, COMMITTED, FAILED, HELD --revert--> LEAVING --grant--> RETURNING --proved--> RETURNED
+ *                                                   \--away----------+--deadline--> RETURN_FAILED
  *
  * Times are milliseconds of the rollout's own clock, which stands still while the master is away,
  * so that deadlines move by the outage. */
@@ -71,7 +72,7 @@ enum rollout_cause {
     CAUSE_NONE,
     CAUSE_OPERATOR,  /* somebody said so */
     CAUSE_VERSION,   /* it exits, hangs, is unhealthy: speaks against the version */
-    CAUSE_SILENT,    /* vanished after its grant, which speaks against the version as well */
+    CAUSE_SILENT,    /* neither done nor back by its deadline: speaks against the version too */
     CAUSE_MACHINE,   /* disk full, I/O errors, read-only, no port */
     CAUSE_DOWNLOAD,  /* the bytes could not be had */
     CAUSE_UNTRUSTED, /* a signature or digest did not hold: everything halts */
@@ -135,6 +136,7 @@ struct rollout_facts {
     bool pinned;
     bool removed;
     bool has_build;
+    bool taken;          /* a newer rollout moves it: what this one still wanted is void */
     uint8_t fetch_cause; /* enum rollout_cause: why its prefetch failed last; CAUSE_NONE */
     uint8_t progress;    /* enum rollout_progress */
     uint8_t cause;       /* enum rollout_cause of progress */
@@ -145,11 +147,13 @@ struct rollout_member {
     uint8_t state;   /* enum rollout_member_state */
     uint8_t cause;   /* enum rollout_cause */
     bool canary;     /* chosen when CANARY begins */
-    bool was_broken; /* did not work when it was granted: it takes no slot */
+    bool was_broken; /* did not work before it was moved: takes no slot, is not counted against the
+                        budget, and its failure is no evidence */
     bool changed;    /* by the last rollout_next: to be persisted and told */
     int32_t attempt; /* of the newest grant; 0: none yet */
     int32_t turn;    /* the how-manieth grant of the rollout it was: newest go back first */
-    int64_t deadline_ms;
+    int64_t deadline_ms; /* GRANTED, RETURNING: of the grant; DEFERRED: not granted before; WAITING:
+                            failed fetches are old news before */
     struct rollout_facts facts;
 };
 
@@ -158,11 +162,13 @@ struct rollout {
     enum rollout_state state;
     enum rollout_state resume; /* PAUSED: where it goes on */
     enum rollout_cause cause;  /* of the state */
-    enum rollout_cause
-        hold;               /* why nothing moves though something should; CAUSE_NONE. Not durable */
-    int64_t entered_ms;     /* the state */
+    enum rollout_cause hold; /* why nothing moves though something should; CAUSE_NONE. Not durable.
+                                CAUSE_WINDOW also takes back leaves that were not used yet */
+    int64_t entered_ms;      /* the state */
     int64_t progress_ms;    /* last time a member was committed or returned, or the state changed */
     int64_t quiet_until_ms; /* the master has just started: nobody is admitted or failed before */
+    int64_t seen_ms;        /* of the event before. Not durable */
+    int64_t staged;         /* most members seen with the bytes during PREFETCH. Not durable */
     int32_t turns;          /* grants given */
     int32_t domain;         /* whose turn it is; -1: nobody's */
     int64_t revision;       /* raised by each rollout_next that changed something durable */
@@ -184,6 +190,10 @@ enum rollout_event {
     ROLLOUT_ROLLBACK,
     ROLLOUT_SUPERSEDE,
 };
+
+/* Whether ticks may still change something: while active, and after that as long as deferred
+ * machines trickle in, what was begun goes on, or machines that were away may yet return. */
+bool rollout_is_live(const struct rollout *r);
 
 /* Takes one event. False when the state does not allow it (only orders can be refused); then
  * nothing changed. Otherwise members[i].changed tells whose durable fields differ, and revision is
