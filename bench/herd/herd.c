@@ -39,13 +39,36 @@ void herd_answered(struct herd *h, double changed_at_s) {
     pthread_mutex_unlock(&h->lock);
 }
 
-void herd_told(struct herd *h, const char *version) {
+void herd_told(struct herd *h, const struct herd_grant *grant) {
     pthread_mutex_lock(&h->lock);
-    if (strcmp(version, h->expected) == 0) {
+    if (strcmp(grant->version, h->expected) == 0) {
         h->status.told++;
         h->status.last_told_at_s = herd_now_s();
     }
+    if (grant->rollout[0] != '\0' && grant->lease_ms == 0) {
+        h->status.halted++;
+        h->status.last_halted_at_s = herd_now_s();
+    }
     pthread_mutex_unlock(&h->lock);
+}
+
+void herd_switched(struct herd *h) {
+    pthread_mutex_lock(&h->lock);
+    h->status.switched++;
+    pthread_mutex_unlock(&h->lock);
+}
+
+void herd_switch(struct herd *h, int64_t ms) {
+    pthread_mutex_lock(&h->lock);
+    h->switch_ms = ms;
+    pthread_mutex_unlock(&h->lock);
+}
+
+int64_t herd_switch_ms(struct herd *h) {
+    pthread_mutex_lock(&h->lock);
+    int64_t ms = h->switch_ms;
+    pthread_mutex_unlock(&h->lock);
+    return ms;
 }
 
 bool herd_open(struct herd **out, const struct herd_options *options, struct err *e) {
@@ -86,6 +109,8 @@ void herd_expect(struct herd *h, const char *version) {
     snprintf(h->expected, sizeof h->expected, "%s", version);
     h->status.told = 0;
     h->status.last_told_at_s = 0;
+    h->status.halted = 0;
+    h->status.last_halted_at_s = 0;
     h->latency_count = 0;
     pthread_mutex_unlock(&h->lock);
 }

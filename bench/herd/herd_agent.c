@@ -14,6 +14,15 @@
 #define SLACK_MS 5000
 #define ID_SIZE 4
 
+static void report_update(const struct herd_agent *a, struct wire_update *update) {
+    bool there = a->version[0] != '\0' && strcmp(a->version, a->grant.version) == 0;
+    const char *state = a->switching ? "switching" : there ? "idle" : "waiting";
+    snprintf(update->state, sizeof update->state, "%s", state);
+    memcpy(update->to, a->grant.version, sizeof update->to);
+    memcpy(update->rollout, a->grant.rollout, sizeof update->rollout);
+    update->rollout_attempt = a->grant.attempt;
+}
+
 static void make_report(struct herd_agent *a) {
     struct wire_node node = {.port = 7100,
                              .pid = 4711,
@@ -29,13 +38,16 @@ static void make_report(struct herd_agent *a) {
                                .labels = "rack=b,role=edge"};
     memcpy(m.agent_id, a->id, sizeof m.agent_id);
     memcpy(m.version, a->version, sizeof m.version);
-    snprintf(m.update.state, sizeof m.update.state, "%s",
-             a->version[0] != '\0' ? "idle" : "waiting");
+    memcpy(m.sha256, a->sha256, sizeof m.sha256);
+    report_update(a, &m.update);
+    snprintf(m.staging.state, sizeof m.staging.state, "%s", a->staged[0] != '\0' ? "staged" : "");
+    memcpy(m.staging.sha256, a->staged, sizeof m.staging.sha256);
     snprintf(m.platform, sizeof m.platform, "%s", platform_here());
     snprintf(m.arch, sizeof m.arch, "%s", platform_arch_here());
     snprintf(node.id, sizeof node.id, "%s/0", a->id);
     snprintf(node.state, sizeof node.state, "%s", a->unhealthy ? "unhealthy" : "healthy");
     memcpy(node.version, a->version, sizeof node.version);
+    memcpy(node.sha256, a->sha256, sizeof node.sha256);
     text_clear(&a->report);
     json_encode(&wire_heartbeat_schema, &m, &a->report);
 }
@@ -121,21 +133,6 @@ static enum link_event take_hello_answer(struct herd_agent *a, const char *bytes
     return LINK_HELLO_ANSWERED;
 }
 
-/* The herd shares its machine with the master it measures, so that it reads of an answer only what
- * it acts on. */
-static void take_desired(struct herd_agent *a, const char *json) {
-    const char *generation = strstr(json, "\"generation\":");
-    const char *version = strstr(json, "\"version\":\"");
-    if (generation == NULL || version == NULL) return;
-    version += strlen("\"version\":\"");
-    int64_t number = strtoll(generation + strlen("\"generation\":"), NULL, 10);
-    if (number <= a->generation) return;
-    a->generation = number;
-    snprintf(a->version, sizeof a->version, "%.*s", (int)strcspn(version, "\""), version);
-    text_clear(&a->report);
-    herd_told(a->herd, a->version);
-}
-
 static enum link_event take_heartbeat_answer(struct herd_agent *a, const struct herd_call *call,
                                              const char *bytes, size_t length) {
     struct frame f;
@@ -143,7 +140,7 @@ static enum link_event take_heartbeat_answer(struct herd_agent *a, const struct 
     if (!frame_parse(bytes, length, &f, &e) || f.kind != FRAME_SESSION ||
         !session_open(&a->session, &f, &e) || f.answers != call->ticket)
         return LINK_LOST;
-    take_desired(a, f.json);
+    herd_agent_obey(a, f.json);
     herd_answered(a->herd, a->changed_at_s);
     a->changed_at_s = 0;
     return LINK_ANSWERED;
@@ -260,6 +257,10 @@ void herd_agent_tick(struct herd_agent *a, int64_t now_ms) {
     pthread_mutex_lock(&a->lock);
     if (is_overdue(a, now_ms)) step(a, LINK_LOST, now_ms);
     if (a->state.phase == LINK_DOWN && a->wake_ms <= now_ms) step(a, LINK_TICK, now_ms);
+    if (a->switching && a->switched_at_ms <= now_ms) {
+        herd_agent_finish_switch(a);
+        if (a->state.phase == LINK_LIVE) step(a, LINK_CHANGED, now_ms);
+    }
     unlock_and_send(a);
 }
 

@@ -1,4 +1,5 @@
-/* What the files of the herd share: herd.c (all together), herd_agent.c (one agent). */
+/* What the files of the herd share: herd.c (all together), herd_agent.c (one agent), herd_orders.c
+ * (what it is told to run). */
 #pragma once
 
 #include "agent/link_state.h"
@@ -21,6 +22,15 @@ struct herd_call {
     struct bus_frame *unsent; /* until there is a connection */
 };
 
+/* What an agent was told to run, by which rollout if any. */
+struct herd_grant {
+    char version[SEMVER_SIZE];
+    char sha256[SHA256_HEX_SIZE];
+    char rollout[WIRE_ROLLOUT_ID_SIZE]; /* "" : none, it runs the version at once */
+    int64_t attempt;
+    int64_t lease_ms; /* 0: nothing begins */
+};
+
 struct herd_agent {
     struct herd *herd;
     const struct sign_secret *key;
@@ -37,7 +47,12 @@ struct herd_agent {
     struct herd_call calls[HERD_CALLS];
     uint32_t last_id;
     char id[WIRE_AGENT_ID_SIZE];
-    char version[SEMVER_SIZE];
+    char version[SEMVER_SIZE]; /* that it is said to run */
+    char sha256[SHA256_HEX_SIZE];
+    char staged[SHA256_HEX_SIZE]; /* fetched ahead */
+    struct herd_grant grant;      /* the latest */
+    bool switching;
+    int64_t switched_at_ms; /* when it is through */
     int64_t generation;
     bool unhealthy;      /* what its node is said to be: changes on request */
     double changed_at_s; /* 0: nothing is measured */
@@ -50,6 +65,7 @@ struct herd {
     struct herd_agent *agents;
     pthread_mutex_t lock; /* guards everything below */
     char expected[SEMVER_SIZE];
+    int64_t switch_ms; /* how long each takes to switch; negative: for ever */
     struct herd_status status;
     double *latencies_ms;
     size_t latency_count, latency_capacity, next_changed;
@@ -61,8 +77,15 @@ double herd_now_s(void);
 void herd_live(struct herd *h, int change);
 void herd_lost(struct herd *h);
 void herd_answered(struct herd *h, double changed_at_s);
-void herd_told(struct herd *h, const char *version);
+void herd_told(struct herd *h, const struct herd_grant *grant);
+void herd_switched(struct herd *h);
+int64_t herd_switch_ms(struct herd *h);
 
 MUST_CHECK bool herd_agent_open(struct herd_agent *a, struct err *e);
 void herd_agent_tick(struct herd_agent *a, int64_t now_ms);
 void herd_agent_change(struct herd_agent *a);
+
+/* Its lock is held. json: an answer to its heartbeat. */
+void herd_agent_obey(struct herd_agent *a, const char *json);
+/* From now on it runs what the latest grant says. */
+void herd_agent_finish_switch(struct herd_agent *a);

@@ -18,6 +18,7 @@ static const char usage[] =
     "into the file KEYS. run connects them and obeys lines on stdin:\n"
     "  status          how they are\n"
     "  expect VERSION  count those that are told VERSION from now on\n"
+    "  switch MS       each switch of a rollout takes so long from now on; -1: it never ends\n"
     "  change COUNT    let COUNT of them report a change and measure the answers\n";
 
 #define TICK_MS 10
@@ -39,16 +40,20 @@ static void print_status(void) {
     struct herd_status s;
     herd_status(herd, &s);
     printf("{\"live\":%zu,\"all_live_at_s\":%.6f,\"told\":%zu,\"last_told_at_s\":%.6f,"
+           "\"halted\":%zu,\"last_halted_at_s\":%.6f,\"switched\":%zu,"
            "\"lost\":%llu,\"answers\":%llu,\"measured\":%zu,\"p50_ms\":%.3f,\"p99_ms\":%.3f,"
            "\"longest_ms\":%.3f}\n",
-           s.live, s.all_live_at_s, s.told, s.last_told_at_s, (unsigned long long)s.lost,
-           (unsigned long long)s.answers, s.measured, s.p50_ms, s.p99_ms, s.longest_ms);
+           s.live, s.all_live_at_s, s.told, s.last_told_at_s, s.halted, s.last_halted_at_s,
+           s.switched, (unsigned long long)s.lost, (unsigned long long)s.answers, s.measured,
+           s.p50_ms, s.p99_ms, s.longest_ms);
 }
 
 static void obey(char *line) {
     line[strcspn(line, "\n")] = '\0';
     if (strncmp(line, "expect ", strlen("expect ")) == 0)
         herd_expect(herd, line + strlen("expect "));
+    else if (strncmp(line, "switch ", strlen("switch ")) == 0)
+        herd_switch(herd, strtol(line + strlen("switch "), NULL, 10));
     else if (strncmp(line, "change ", strlen("change ")) == 0)
         herd_change(herd, strtoul(line + strlen("change "), NULL, 10));
     print_status();
