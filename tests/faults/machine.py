@@ -8,7 +8,7 @@ takes them back when it ends, however it ends.
 """
 import ctypes, fcntl, json, os, shutil, struct, subprocess, tempfile, unittest
 
-from grid import wait_for
+from grid import Master, wait_for
 
 CLONE_NEWNS, CLONE_NEWNET = 0x20000, 0x40000000
 FS_IOC_SHUTDOWN, NOLOGFLUSH = 0x8004587D, 2
@@ -169,3 +169,10 @@ class Far:
     def counted(self, name):
         listed = json.loads(run("nft", "-j", "list", "counter", "inet", "faults", name))
         return next(entry["counter"]["packets"] for entry in listed["nftables"] if "counter" in entry)
+
+
+class FarMaster(Master):
+    """FarMaster(grid, options, http="0.0.0.0:0", bus="0.0.0.0:0", wrapper=far.wrapper)"""
+
+    def reached_at(self, url):
+        return url.replace("0.0.0.0", Far.desk)

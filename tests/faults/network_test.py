@@ -6,7 +6,7 @@ download over such a line is right.
 import os, shutil, time, unittest
 
 import checker, machine
-from grid import Grid, Master, here, sha256, storage_server, wait_for
+from grid import Grid, here, sha256, storage_server, wait_for
 from ledger import Ledger
 from scale import say, scale
 
@@ -18,17 +18,12 @@ FLAPS = scale(8, 100)
 setUpModule = machine.private_network
 
 
-class FarMaster(Master):
-    def reached_at(self, url):
-        return url.replace("0.0.0.0", machine.Far.desk)
-
-
 class Network(unittest.TestCase):
     def setUp(self):
         self.far, self.ledger = machine.Far(self), Ledger()
         self.far.hurt()
         self.grid = Grid(self, start=False)
-        self.grid.master = FarMaster(self.grid, SILENCE, http="0.0.0.0:0", bus="0.0.0.0:0", wrapper=self.far.wrapper)
+        self.grid.master = machine.FarMaster(self.grid, SILENCE, http="0.0.0.0:0", bus="0.0.0.0:0", wrapper=self.far.wrapper)
 
     def start_agents(self, names=AGENTS):
         self.grid.publish("1.0.0")
