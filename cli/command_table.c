@@ -42,6 +42,7 @@ static const struct option_entry bare_options[] = {
 };
 
 static const struct option_entry list_options[] = {FILTER, SORT, LIMIT};
+static const struct option_entry list_limit_options[] = {LIMIT};
 static const struct option_entry plain_change_options[] = {DRY_RUN};
 static const struct option_entry asked_change_options[] = {YES, DRY_RUN};
 static const struct option_entry agent_rm_options[] = {
@@ -71,6 +72,43 @@ static const struct option_entry binary_verify_options[] = {
 static const struct option_entry binary_sign_options[] = {NAME, VERSION, PLATFORM, ARCH, SECRET_KEY};
 static const struct option_entry channel_set_options[] = {
     DRY_RUN, VALUE(OPTION_STRING, "artifact", artifact, "NAME", NULL, "artifact it points to; else storage-server"),
+};
+#define WHAT_AND_WHOM \
+    VALUE(OPTION_STRING, "version", artifact_version, "VERSION", NULL, "move agents to this version"), \
+    VALUE(OPTION_STRING, "name", name, "ARTIFACT", NULL, "artifact; else storage-server"), \
+    VALUE(OPTION_STRING, "selector", rollout.selector, "SELECTOR", NULL, "agents whose labels fit, k=v,k!=v,k,!k; else all")
+#define HOW \
+    VALUE(OPTION_STRING, "canary", rollout.canary, "AMOUNT", NULL, "so many first, 2 or 10%, 0 for none; else 1"), \
+    VALUE(OPTION_STRING, "max-parallel", rollout.max_parallel, "AMOUNT", NULL, "so many at once, 2 or 10%; else 5%"), \
+    VALUE(OPTION_STRING, "max-failures", rollout.max_failures, "N", NULL, "so many may fail before all go back; else 5% rounded down"), \
+    VALUE(OPTION_STRING, "min-healthy", rollout.min_healthy, "TIME", NULL, "healthy without a break for so long; else 30s"), \
+    VALUE(OPTION_STRING, "probation", rollout.probation, "TIME", NULL, "each is watched for so long; else 2m"), \
+    VALUE(OPTION_STRING, "auto-promote", rollout.auto_promote, "TIME", NULL, "from the canaries' proof to the others, or never; else 0s"), \
+    VALUE(OPTION_STRING, "healthy-deadline", rollout.healthy_deadline, "TIME", NULL, "healthy within; else 5m"), \
+    VALUE(OPTION_STRING, "progress-deadline", rollout.progress_deadline, "TIME", NULL, "pause when nothing moved for so long; else 10m"), \
+    VALUE(OPTION_STRING, "topology", rollout.topology, "LABEL", NULL, "one value of it at a time, none for no such rule; else rack or zone"), \
+    VALUE(OPTION_LIST, "window", rollout.windows, "WINDOW", NULL, "begin in these hours only, 'mon-fri 22:00-04:00 Europe/Berlin'; again for more"), \
+    FLAG("supersede", rollout.supersede, "end other active rollouts of the same agents"), \
+    FLAG("override-quarantine", rollout.override_quarantine, "even a build that failed before"), \
+    FLAG("allow-unavailable", rollout.allow_unavailable, "do not ask nodes whether they may stop"), \
+    {.flag = "auto-revert", .type = OPTION_BOOL, OPTION(struct settings, rollout.auto_revert), .initial = "on", \
+     .help = "go back when the version is bad; --no-auto-revert pauses instead"}
+#define WAIT FLAG("wait", rollout.wait, "watch until it has ended; --timeout is for all of it")
+static const struct option_entry rollout_plan_options[] = {WHAT_AND_WHOM, HOW};
+static const struct option_entry rollout_start_options[] = {
+    WHAT_AND_WHOM, HOW, YES, DRY_RUN,
+    {.flag = "wait", .type = OPTION_BOOL, OPTION(struct settings, rollout.wait), .initial = "on",
+     .help = "watch until it has ended; --timeout is for all of it"},
+};
+static const struct option_entry rollout_status_options[] = {WAIT};
+static const struct option_entry rollout_list_options[] = {
+    FLAG("active", rollout.active, "only those that may still move agents"), FILTER, LIMIT,
+};
+static const struct option_entry rollout_order_options[] = {DRY_RUN, WAIT};
+static const struct option_entry rollout_asked_options[] = {YES, DRY_RUN};
+static const struct option_entry rollout_rollback_options[] = {YES, DRY_RUN, WAIT};
+static const struct option_entry binary_floor_options[] = {
+    FLAG("clear", clear, "remove the floor"), YES, DRY_RUN,
 };
 static const struct option_entry token_create_options[] = {
     VALUE(OPTION_STRING, "kind", kind, "api|join", "api", "for people and programs, or for machines that join"),
@@ -132,6 +170,10 @@ static const struct command commands[] = {
     {.noun = "agent", .verb = "label", .arguments = "ID [CHANGE...]", .summary = "sets and removes labels, or the channel",
      .details = "KEY=VALUE sets a label, KEY- removes it.",
      .example = "gridctl agent label agent-1 rack=b old-", .formats = COMMAND_SHOW, OPTIONS_OF(agent_label_options), .run = agent_label},
+    {.noun = "agent", .verb = "pin", .arguments = "ID VERSION", .summary = "keeps one machine on this version, whatever else is said",
+     .example = "gridctl agent pin agent-1 1.0.0", .formats = COMMAND_SHOW, OPTIONS_OF(plain_change_options), .run = agent_pin},
+    {.noun = "agent", .verb = "unpin", .arguments = "ID...", .summary = "lets rollouts and channels move machines again",
+     .formats = COMMAND_SHOW, OPTIONS_OF(plain_change_options), .run = agent_unpin},
     {.noun = "agent", .verb = "drain", .arguments = "ID...", .summary = "no new versions there; its nodes keep serving",
      .formats = COMMAND_SHOW, OPTIONS_OF(plain_change_options), .run = agent_change},
     {.noun = "agent", .verb = "resume", .arguments = "ID...", .summary = "ends a drain",
@@ -171,12 +213,49 @@ static const struct command commands[] = {
      .formats = COMMAND_SHOW, OPTIONS_OF(asked_change_options), .run = binary_yank},
     {.noun = "binary", .verb = "rm", .arguments = "NAME...", .summary = "deletes what no machine holds or wants",
      .formats = COMMAND_SHOW, OPTIONS_OF(asked_change_options), .run = binary_rm},
+    {.noun = "binary", .verb = "floor", .arguments = "[ARTIFACT] [VERSION]", .summary = "lowest versions that may be chosen: shows, sets, removes",
+     .details = "With ARTIFACT and VERSION nothing below VERSION is chosen any more, by nobody: for a version that changes what lies\n"
+                "on disk. Refused while an agent runs, or may go back to, something below.",
+     .example = "gridctl binary floor storage-server 1.1.0", .formats = COMMAND_LIST,
+     OPTIONS_OF(binary_floor_options), .run = binary_floor},
 
     {.noun = "channel", .verb = "list", .arguments = "", .summary = "channels, their versions and followers",
      .formats = COMMAND_LIST, .run = channel_list},
     {.noun = "channel", .verb = "set", .arguments = "NAME VERSION", .summary = "points a channel at a version; its agents move at once",
      .example = "gridctl channel set stable 1.1.0 --dry-run", .formats = COMMAND_SHOW,
      OPTIONS_OF(channel_set_options), .run = channel_set},
+
+    {.noun = "rollout", .verb = "plan", .arguments = "", .summary = "whom a rollout would move, in which batches, at which risk",
+     .details = "Nothing is started. Exit code 5 when start would be refused. -o wide shows every batch and every reason.",
+     .example = "gridctl rollout plan --version 1.1.0 --selector rack=b", .formats = COMMAND_TEXT | COMMAND_WIDE | COMMAND_JSON,
+     OPTIONS_OF(rollout_plan_options), .run = rollout_plan_show},
+    {.noun = "rollout", .verb = "start", .arguments = "", .summary = "moves agents to a version, a few first, and back when it is bad",
+     .details = "Shows the plan, asks, and watches until it has ended: exit code 0 when it completed, 7 when it was rolled back,\n"
+                "stopped or superseded, 124 after --timeout. Ctrl-C leaves it running.",
+     .example = "gridctl rollout start --version 1.1.0 --canary 1 --max-parallel 10%", .formats = COMMAND_SHOW | COMMAND_WIDE,
+     OPTIONS_OF(rollout_start_options), .run = rollout_begin},
+    {.noun = "rollout", .verb = "status", .arguments = "[ID]", .summary = "where a rollout stands, and what to do next; else the newest",
+     .details = "Shows machines in flight and in trouble, with -o wide all of them. With --wait the exit codes of rollout start.",
+     .example = "gridctl rollout status r-3 --wait", .formats = COMMAND_LIST, OPTIONS_OF(rollout_status_options), .run = rollout_status},
+    {.noun = "rollout", .verb = "list", .arguments = "", .summary = "rollouts, newest first",
+     .details = "Filters: state, name.", .example = "gridctl rollout list --active",
+     .formats = COMMAND_LIST, OPTIONS_OF(rollout_list_options), .run = rollout_list},
+    {.noun = "rollout", .verb = "pause", .arguments = "ID", .summary = "begins nothing more; what has begun is finished",
+     .formats = COMMAND_SHOW, OPTIONS_OF(plain_change_options), .run = rollout_order},
+    {.noun = "rollout", .verb = "resume", .arguments = "ID", .summary = "goes on where it was paused, with machines that were held",
+     .formats = COMMAND_SHOW, OPTIONS_OF(rollout_order_options), .run = rollout_order},
+    {.noun = "rollout", .verb = "promote", .arguments = "ID", .summary = "goes on from the canaries to the others",
+     .formats = COMMAND_SHOW, OPTIONS_OF(rollout_order_options), .run = rollout_order},
+    {.noun = "rollout", .verb = "stop", .arguments = "ID", .summary = "ends it and keeps the mix of versions",
+     .formats = COMMAND_SHOW, OPTIONS_OF(rollout_asked_options), .run = rollout_order},
+    {.noun = "rollout", .verb = "rollback", .arguments = "ID", .summary = "returns every agent that it moved to what that ran before",
+     .details = "With --wait: exit code 0 when all are back, 7 when some cannot go back.",
+     .example = "gridctl rollout rollback r-3 --wait", .formats = COMMAND_SHOW, OPTIONS_OF(rollout_rollback_options), .run = rollout_order},
+
+    {.noun = "quarantine", .verb = "list", .arguments = "", .summary = "builds that failed and are chosen no more",
+     .formats = COMMAND_LIST, OPTIONS_OF(list_limit_options), .run = quarantine_show},
+    {.noun = "quarantine", .verb = "lift", .arguments = "DIGEST...", .summary = "lets them be chosen again",
+     .formats = COMMAND_SHOW, OPTIONS_OF(asked_change_options), .run = quarantine_release},
 
     {.noun = "key", .verb = "generate", .arguments = "[NAME]", .summary = "makes NAME.key (secret) and NAME.pub for signing",
      .details = "Keys are minisign's; NAME is \"grid\" when not given. Files that exist are never replaced.",
@@ -215,6 +294,8 @@ static const struct command_noun nouns[] = {
     {"node", "lists storage nodes, restarts them, reads their logs"},
     {"binary", "publishes, checks, signs and withdraws builds"},
     {"channel", "points channels at versions"},
+    {"rollout", "moves agents to a version step by step, watches, and takes them back"},
+    {"quarantine", "shows builds that failed, and lifts their quarantine"},
     {"key", "makes, shows and trusts signing keys"},
     {"token", "makes and revokes tokens"},
     {"event", "shows what happened in a grid"},
@@ -238,6 +319,7 @@ static const struct manual_row examples[] = {
     {"gridctl binary push storage-server-1.1.0-linux-x86_64", "publishes a build"},
     {"gridctl channel set stable 1.1.0", "moves the machines that follow the channel"},
     {"gridctl event tail --follow", "watches them"},
+    {"gridctl rollout start --version 1.1.0 --canary 1", "moves all machines, one first, and back when it is bad"},
 };
 /* clang-format on */
 static const char *const see_also[] = {"grid-agent(8)", "grid-master(8)", "storage-server(8)"};

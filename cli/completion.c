@@ -46,7 +46,8 @@ struct completion_values completion_of_option(const struct option_entry *option)
 static bool is_listed(const struct command_table *t, const struct command *c, const char *name) {
     const struct command *list = NULL;
     struct err ignored;
-    bool names = strcmp(name, "ID") == 0 || strcmp(name, "NAME") == 0 || strcmp(name, "KEY") == 0;
+    bool names = strcmp(name, "ID") == 0 || strcmp(name, "NAME") == 0 || strcmp(name, "KEY") == 0 ||
+                 strcmp(name, "DIGEST") == 0;
     return names && c->verb != NULL && strcmp(c->verb, "generate") != 0 &&
            command_find(t, c->noun, "list", &list, &ignored);
 }

@@ -4,11 +4,13 @@
 #include "cli/command.h"
 
 command_handler agent_list, agent_show, agent_why, agent_label, agent_logs, agent_rm, agent_change,
-    agent_join_command;
+    agent_join_command, agent_pin, agent_unpin;
 command_handler node_list, node_show, node_restart, node_logs;
 command_handler binary_list, binary_show, binary_push, binary_verify, binary_sign, binary_yank,
-    binary_rm;
+    binary_rm, binary_floor;
 command_handler channel_list, channel_set;
+command_handler rollout_plan_show, rollout_begin, rollout_status, rollout_list, rollout_order;
+command_handler quarantine_show, quarantine_release;
 command_handler key_list, key_show, key_generate, key_trust, key_rm;
 command_handler token_list, token_create, token_revoke;
 command_handler event_tail;

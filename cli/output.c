@@ -25,6 +25,8 @@ static const struct {
     {"healthy",     GREEN },
     {"ok",          GREEN },
     {"idle",        GREEN },
+    {"committed",   GREEN },
+    {"completed",   GREEN },
     {"pending",     YELLOW},
     {"suspect",     YELLOW},
     {"starting",    YELLOW},
@@ -33,6 +35,14 @@ static const struct {
     {"draining",    YELLOW},
     {"warn",        YELLOW},
     {"switching",   YELLOW},
+    {"probation",   YELLOW},
+    {"granted",     YELLOW},
+    {"deferred",    YELLOW},
+    {"held",        YELLOW},
+    {"leaving",     YELLOW},
+    {"returning",   YELLOW},
+    {"paused",      YELLOW},
+    {"reverting",   YELLOW},
     {"downloading", YELLOW},
     {"verifying",   YELLOW},
     {"yanked",      YELLOW},
@@ -41,6 +51,7 @@ static const struct {
     {"unhealthy",   RED   },
     {"stopped",     RED   },
     {"failed",      RED   },
+    {"reverted",    RED   },
     {"fail",        RED   },
 };
 
@@ -103,9 +114,7 @@ int output_columns(const char *words) {
     return columns;
 }
 
-/* Appends at most limit columns of words, the last one an ellipsis when something is cut. */
-static void add_cut(const char *words, int limit, const struct output_style *style,
-                    struct text *out) {
+void output_cut(const char *words, int limit, const struct output_style *style, struct text *out) {
     if (output_columns(words) <= limit) {
         text_add(out, words);
         return;
@@ -203,7 +212,7 @@ static void squeeze(const struct output_table *t, bool wide, int terminal_width,
 static void add_cell(const struct output_column *c, const char *value, int width, bool state,
                      const struct output_style *style, struct text *out) {
     OWN_TEXT struct text cut = TEXT_EMPTY;
-    add_cut(value, width, style, &cut);
+    output_cut(value, width, style, &cut);
     int padding = width - output_columns(text_value(&cut));
     if (c->flags & COLUMN_RIGHT) text_add_format(out, "%*s", padding, "");
     if (state && (c->flags & COLUMN_STATE))

@@ -75,6 +75,9 @@ void output_bar(int64_t done, int64_t total, int width, const struct output_styl
 void output_clean(const char *words, bool lines, const struct output_style *style,
                   struct text *out);
 
+/* Appends at most limit columns of words, the last one an ellipsis when something is cut. */
+void output_cut(const char *words, int limit, const struct output_style *style, struct text *out);
+
 /* Columns that the text takes on a terminal. */
 int output_columns(const char *words);
 

@@ -42,6 +42,28 @@ struct settings {
     char artifact[SETTINGS_WORD_SIZE];
     char channel[SETTINGS_WORD_SIZE];
 
+    /* rollouts; "" and NULL leave it to the master */
+    struct {
+        char selector[512];
+        char canary[16];
+        char max_parallel[16];
+        char max_failures[16];
+        char min_healthy[SETTINGS_WORD_SIZE];
+        char probation[SETTINGS_WORD_SIZE];
+        char auto_promote[SETTINGS_WORD_SIZE];
+        char healthy_deadline[SETTINGS_WORD_SIZE];
+        char progress_deadline[SETTINGS_WORD_SIZE];
+        char topology[SETTINGS_WORD_SIZE];
+        char *windows; /* "mon-fri 22:00-04:00 Europe/Berlin" lines */
+        bool supersede;
+        bool override_quarantine;
+        bool allow_unavailable;
+        bool auto_revert;
+        bool wait;
+        bool active;
+    } rollout;
+    bool clear; /* a floor */
+
     /* tokens */
     char kind[SETTINGS_WORD_SIZE];
     char role[SETTINGS_WORD_SIZE];

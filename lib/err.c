@@ -130,16 +130,17 @@ int err_exit_code(enum err_code code) {
 }
 
 const struct err_exit err_exits[] = {
-    {0,   "done"                                    },
-    {1,   "failed"                                  },
-    {2,   "wrong usage"                             },
-    {3,   "not found"                               },
-    {4,   "not allowed"                             },
-    {5,   "conflict with what is there"             },
-    {6,   "the master cannot be reached"            },
-    {8,   "some of several were done, others failed"},
-    {124, "took too long"                           },
-    {130, "interrupted"                             },
+    {0,   "done"                                          },
+    {1,   "failed"                                        },
+    {2,   "wrong usage"                                   },
+    {3,   "not found"                                     },
+    {4,   "not allowed"                                   },
+    {5,   "conflict with what is there"                   },
+    {6,   "the master cannot be reached"                  },
+    {7,   "the rollout failed, was rolled back or stopped"},
+    {8,   "some of several were done, others failed"      },
+    {124, "took too long"                                 },
+    {130, "interrupted"                                   },
 };
 const size_t err_exit_count = sizeof err_exits / sizeof err_exits[0];
 
