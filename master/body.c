@@ -13,9 +13,13 @@ static bool check_type(const struct http_request *r, struct err *e) {
     return err_hint(e, "add the header Content-Type: %s", json);
 }
 
+bool body_text(struct http_request *r, struct text *out, struct err *e) {
+    return check_type(r, e) && http_body(r, out, e);
+}
+
 bool body_json(struct http_request *r, const struct json_schema *schema, void *out, struct err *e) {
     OWN_TEXT struct text body = TEXT_EMPTY;
-    return check_type(r, e) && http_body(r, &body, e) &&
+    return body_text(r, &body, e) &&
            json_decode(schema, text_value(&body), body.length, JSON_REJECT_UNKNOWN, out, e);
 }
 

@@ -9,6 +9,9 @@
 MUST_CHECK bool body_json(struct http_request *r, const struct json_schema *schema, void *out,
                           struct err *e);
 
+/* The whole body, for those who decode it themselves. */
+MUST_CHECK bool body_text(struct http_request *r, struct text *out, struct err *e);
+
 /* Refuses every query parameter: for what is changed by a request, where one that is not known
  * might be meant as a condition. */
 MUST_CHECK bool body_no_query(struct http_request *r, struct err *e);

@@ -54,10 +54,11 @@ static bool is_sorted(struct listing *l) {
     return i >= l->count;
 }
 
-static bool read_cursor(struct http_request *r, struct listing_item *out, struct err *e) {
+bool listing_after(struct http_request *r, struct listing_item *out, struct err *e) {
     char words[CURSOR_BYTES + 1];
     size_t length = 0;
     const char *cursor = http_query(r, "cursor");
+    *out = (struct listing_item){0};
     if (cursor == NULL) return true;
     if (decode_base64url(cursor, words, CURSOR_BYTES, &length)) {
         words[length] = '\0';
@@ -73,13 +74,13 @@ static bool read_cursor(struct http_request *r, struct listing_item *out, struct
     return err_hint(e, "take it from the Link header of the page before");
 }
 
-/* The same request with the next cursor. */
-static void link_next(const struct listing *l, struct http_request *r, size_t end, int64_t limit) {
-    static const char *const kept[] = {"status", "mode",  "version", "platform", "arch", "channel",
-                                       "label",  "state", "agent",   "name",     "sort", NULL};
+void listing_link(struct http_request *r, const struct listing_item *last, int64_t limit) {
+    static const char *const kept[] = {"status",  "mode",   "version", "platform",  "arch",
+                                       "channel", "label",  "state",   "agent",     "name",
+                                       "sort",    "active", "domain",  "principal", "action",
+                                       "subject", NULL};
     char words[CURSOR_BYTES + 1], cursor[ENCODE_BASE64_SIZE(CURSOR_BYTES)];
-    int length =
-        snprintf(words, sizeof words, "%s\n%s", l->items[end - 1].key, l->items[end - 1].id);
+    int length = snprintf(words, sizeof words, "%s\n%s", last->key, last->id);
     OWN_TEXT struct text link = TEXT_EMPTY;
     text_add_format(&link, "<%s?limit=%lld&cursor=%s", http_path(r), (long long)limit,
                     encode_base64url(words, (size_t)length, cursor));
@@ -93,13 +94,21 @@ static void link_next(const struct listing *l, struct http_request *r, size_t en
     http_reply_header(r, "Link", text_value(&link));
 }
 
+bool listing_limit(struct http_request *r, int64_t *out, struct err *e) {
+    return http_query_int(r, "limit", 1, LIMIT_MAX, 0, out, e);
+}
+
+void listing_total(struct http_request *r, size_t count) {
+    char total[24];
+    snprintf(total, sizeof total, "%zu", count);
+    http_reply_header(r, "X-Total-Count", total);
+}
+
 bool listing_page(struct listing *l, struct http_request *r, size_t *first, size_t *end,
                   struct err *e) {
-    struct listing_item after = {0};
+    struct listing_item after;
     int64_t limit = 0;
-    char total[24];
-    if (!http_query_int(r, "limit", 1, LIMIT_MAX, 0, &limit, e) || !read_cursor(r, &after, e))
-        return false;
+    if (!listing_limit(r, &limit, e) || !listing_after(r, &after, e)) return false;
     if (!is_sorted(l)) qsort_r(l->items, l->count, sizeof *l->items, compare_items, l);
     *first = 0;
     while (after.id[0] != '\0' && *first < l->count &&
@@ -107,8 +116,7 @@ bool listing_page(struct listing *l, struct http_request *r, size_t *first, size
         ++*first;
     *end = limit > 0 && l->count - *first > (size_t)limit ? *first + (size_t)limit : l->count;
     if (limit == 0) return true;
-    snprintf(total, sizeof total, "%zu", l->count);
-    http_reply_header(r, "X-Total-Count", total);
-    if (*end < l->count) link_next(l, r, *end, limit);
+    listing_total(r, l->count);
+    if (*end < l->count) listing_link(r, &l->items[*end - 1], limit);
     return true;
 }

@@ -33,3 +33,11 @@ MUST_CHECK bool listing_sort(struct http_request *r, const char *const *names, s
  * limit: everything. */
 MUST_CHECK bool listing_page(struct listing *l, struct http_request *r, size_t *first, size_t *end,
                              struct err *e);
+
+/* The parts of it, for what is too long to be collected first. */
+MUST_CHECK bool listing_limit(struct http_request *r, int64_t *out, struct err *e); /* 0: none */
+void listing_total(struct http_request *r, size_t count);
+/* Where the page before ended; its id is "" when there was none. */
+MUST_CHECK bool listing_after(struct http_request *r, struct listing_item *out, struct err *e);
+/* The same request again, behind this item. */
+void listing_link(struct http_request *r, const struct listing_item *last, int64_t limit);

@@ -1,0 +1,83 @@
+#include "master/api_quarantine.h"
+
+#include "lib/clock.h"
+#include "master/body.h"
+#include "master/follow_up.h"
+#include "master/listing.h"
+#include "master/master.h"
+#include "master/quarantine.h"
+#include "master/view_rollout.h"
+
+#include <string.h>
+
+struct quarantined_json {
+    char digest[SHA256_HEX_SIZE];
+    char name[ARTIFACT_NAME_SIZE];
+    char version[SEMVER_SIZE];
+    char rollout[WIRE_ROLLOUT_ID_SIZE];
+    char reason[384];
+    char created_at[CLOCK_RFC3339_SIZE];
+};
+static const struct json_field quarantined_fields[] = {
+    J(JSON_STRING, struct quarantined_json, digest, 0),
+    J(JSON_STRING, struct quarantined_json, name, 0),
+    J(JSON_STRING, struct quarantined_json, version, 0),
+    J(JSON_STRING, struct quarantined_json, rollout, 0),
+    J(JSON_STRING, struct quarantined_json, reason, 0),
+    J(JSON_STRING, struct quarantined_json, created_at, 0),
+};
+static const struct json_schema quarantined_schema =
+    JSON_SCHEMA(struct quarantined_json, quarantined_fields);
+
+static void encode(const struct quarantined *q, struct text *out) {
+    struct quarantined_json j;
+    memcpy(j.digest, q->sha256, sizeof j.digest);
+    memcpy(j.name, q->artifact, sizeof j.name);
+    memcpy(j.version, q->version, sizeof j.version);
+    memcpy(j.reason, q->reason, sizeof j.reason);
+    view_rollout_id(q->rollout, j.rollout);
+    clock_rfc3339(q->at_ms, j.created_at);
+    json_encode(&quarantined_schema, &j, out);
+}
+
+static bool agrees(const char *wanted, const char *value) {
+    return wanted == NULL || strcmp(wanted, value) == 0;
+}
+
+void api_quarantine_list(struct http_request *r) {
+    static const char *const allowed[] = {"name", "version", "limit", "cursor", NULL};
+    OWN_MEMORY struct quarantined *list = NULL;
+    OWN_LISTING struct listing listing = {0};
+    OWN_TEXT struct text json = TEXT_EMPTY;
+    size_t count = 0, first = 0, end = 0;
+    struct err e;
+    bool listed =
+        http_query_only(r, allowed, &e) && quarantine_list(master_of(r)->db, &list, &count, &e);
+    for (size_t i = 0; i < count; i++)
+        if (agrees(http_query(r, "name"), list[i].artifact) &&
+            agrees(http_query(r, "version"), list[i].version))
+            listing_add(&listing, list[i].artifact, list[i].sha256);
+    if (!listed || !listing_page(&listing, r, &first, &end, &e)) {
+        http_reply_err(r, &e);
+        return;
+    }
+    text_add(&json, "[");
+    for (size_t i = first; i < end; i++) {
+        text_add(&json, i > first ? "," : "");
+        encode(quarantine_find_in(list, count, listing.items[i].id), &json);
+    }
+    text_add(&json, "]");
+    http_reply_json_etag(r, json.data, json.length);
+}
+
+void api_quarantine_lift(struct http_request *r) {
+    struct master *m = master_of(r);
+    struct err e;
+    if (!body_no_query(r, &e) ||
+        !quarantine_lift(m->db, http_param(r, "digest"), http_principal(r), &e)) {
+        http_reply_err(r, &e);
+        return;
+    }
+    follow_up(m->agents, m->events);
+    http_reply_empty(r, 204);
+}
