@@ -24,11 +24,12 @@ void exchange_on_desired(struct exchange *x, void (*news)(void *argument),
 void exchange_report(struct exchange *x, const char *json, bool news, int64_t log_request);
 
 struct exchange_desired {
-    uint64_t number;  /* grows with each desired state that came in; 0: none yet */
-    char *json;       /* free() it */
-    bool connected;   /* the master has answered lately */
-    int http_port;    /* of the master, 0 while unknown */
-    int64_t log_told; /* the master has this log answer: it need not be told again */
+    uint64_t number;     /* grows with each desired state that came in; 0: none yet */
+    char *json;          /* free() it */
+    int64_t received_ms; /* when that was, on the monotonic clock */
+    bool connected;      /* the master has answered lately */
+    int http_port;       /* of the master, 0 while unknown */
+    int64_t log_told;    /* the master has this log answer: it need not be told again */
 };
 void exchange_get_desired(struct exchange *x, struct exchange_desired *out);
 

@@ -117,14 +117,15 @@ static bool on_progress(void *argument, int64_t done_bytes, int64_t total_bytes)
 }
 
 /* Changes the status of a job that is still the current one, and tells. */
-static void tell(const struct run *r, enum fetch_phase phase, const char *sha256, bool refused,
-                 const struct err *error) {
+static void tell(const struct run *r, enum fetch_phase phase, const char *sha256,
+                 const struct fetch_blame *blame, const struct err *error) {
     struct fetch *f = r->fetch;
     pthread_mutex_lock(&f->lock);
     bool current = atomic_load(&f->current) == r->number;
     if (current) {
         f->status.phase = phase;
-        f->status.refused = refused;
+        f->status.refused = blame != NULL && blame->refused;
+        f->status.cause = blame != NULL ? blame->cause : "";
         if (sha256 != NULL) memcpy(f->status.sha256, sha256, SHA256_HEX_SIZE);
         if (error != NULL) f->status.error = *error;
     }
@@ -133,12 +134,13 @@ static void tell(const struct run *r, enum fetch_phase phase, const char *sha256
 }
 
 static void on_verifying(void *argument) {
-    tell(argument, FETCH_VERIFYING, NULL, false, NULL);
+    tell(argument, FETCH_VERIFYING, NULL, NULL, NULL);
 }
 
-static bool do_order(const struct fetch_work *w, struct order *o, bool *refused, struct err *e) {
+static bool do_order(const struct fetch_work *w, struct order *o, struct fetch_blame *blame,
+                     struct err *e) {
     struct version found;
-    if (o->url != NULL) return fetch_job_download(w, &o->version, o->url, o->token, refused, e);
+    if (o->url != NULL) return fetch_job_download(w, &o->version, o->url, o->token, blame, e);
     if (!fetch_job_local(w, o->path, &found, e)) return false;
     version_clear(&o->version);
     o->version = found;
@@ -148,20 +150,20 @@ static bool do_order(const struct fetch_work *w, struct order *o, bool *refused,
 static void run_order(struct fetch *f, struct order *o) {
     struct run r = {f, o->number};
     struct err e = {0};
-    bool refused = false;
+    struct fetch_blame blame = {.cause = "machine"};
     const struct fetch_work w = {.state = f->options.state,
                                  .release_key = f->options.release_key,
                                  .stall_timeout_ms = f->options.stall_timeout_ms,
                                  .progress = on_progress,
                                  .verifying = on_verifying,
                                  .argument = &r};
-    bool done = do_order(&w, o, &refused, &e);
+    bool done = do_order(&w, o, &blame, &e);
     if (done)
         log_info("fetch.done", "file=%s version=%s sha256=%s", o->version.file, o->version.version,
                  o->version.sha256);
     else if (atomic_load(&f->current) == o->number)
         log_warn("fetch.failed", "code=%s error=%s", err_code_name(e.code), e.text);
-    tell(&r, done ? FETCH_DONE : FETCH_FAILED, o->version.sha256, refused, &e);
+    tell(&r, done ? FETCH_DONE : FETCH_FAILED, o->version.sha256, &blame, &e);
 }
 
 static bool next_order(struct fetch *f, struct order *out) {

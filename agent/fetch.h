@@ -30,7 +30,9 @@ struct fetch_status {
     char sha256[SHA256_HEX_SIZE]; /* of a local file once it is known */
     int64_t done_bytes;
     int64_t total_bytes;
-    bool refused; /* FETCH_FAILED: the same job would fail again, however often */
+    bool refused;      /* FETCH_FAILED: the same job would fail again, however often */
+    const char *cause; /* FETCH_FAILED: "download", "machine" or "untrusted" (struct wire_staging);
+                          a constant */
     struct err error;
 };
 

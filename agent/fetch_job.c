@@ -63,33 +63,48 @@ static bool download(const struct fetch_work *w, const struct version *v, const 
 
 /* Whole bytes that are wrong are worth nothing: the next attempt begins at 0. */
 static bool verify_part(const struct fetch_work *w, const struct version *v, int fd,
-                        const char *path, bool *refused, struct err *e) {
+                        const char *path, struct fetch_blame *blame, struct err *e) {
     w->verifying(w->argument);
     bool genuine = verify_digest(v, fd, e);
     if (genuine && verify_signature(v, w->release_key, fd, e) && verify_machine(v, fd, e))
         return true;
-    *refused = genuine; /* the very bytes that are asked for: asking again gives the same */
+    /* Of the very bytes that are asked for asking again gives the same. */
+    blame->refused = genuine && e->code == ERR_UNTRUSTED;
     (void)unlink(path);
     return false;
 }
 
-bool fetch_job_download(const struct fetch_work *w, const struct version *v, const char *url,
-                        const char *token, bool *refused, struct err *e) {
+static bool get(const struct fetch_work *w, const struct version *v, const char *url,
+                const char *token, struct fetch_blame *blame, struct err *e) {
     char path[STATE_PATH_SIZE];
     int64_t offset = 0;
-    *refused = true;
+    *blame = (struct fetch_blame){.refused = true, .cause = "download"};
     if (!sha256_hex_valid(v->sha256) || v->size_bytes <= 0)
         return err_set(e, ERR_INVALID, "the master names no size and SHA-256 of %s", v->file);
     if (!verify_name(v, e)) return false;
-    *refused = false;
+    *blame = (struct fetch_blame){.cause = "machine"};
     OWN_FD int fd = open_part(state_path(w->state, path, "tmp/%s.part", v->sha256), v, &offset, e);
     if (fd < 0 || !check_space(w->state, v, v->size_bytes - offset, e)) return false;
+    blame->cause = "download";
     if (offset < v->size_bytes && !download(w, v, url, token, fd, offset, e))
         return err_wrap(e, "download %s", v->file);
-    if (!verify_part(w, v, fd, path, refused, e)) return false;
+    blame->cause = "machine";
+    if (!verify_part(w, v, fd, path, blame, e)) return false;
     if (cache_add(w->state, v, fd, path, e)) return true;
     /* After a failed flush a second one would succeed without the bytes being on the disk. */
     (void)unlink(path);
+    return false;
+}
+
+/* What the disk cannot take is the machine's fault, however the bytes come. */
+bool fetch_job_download(const struct fetch_work *w, const struct version *v, const char *url,
+                        const char *token, struct fetch_blame *blame, struct err *e) {
+    if (get(w, v, url, token, blame, e)) return true;
+    bool disk = e->code == ERR_NO_SPACE || e->code == ERR_IO;
+    if (e->code == ERR_UNTRUSTED)
+        blame->cause = "untrusted";
+    else if (disk)
+        blame->cause = "machine";
     return false;
 }
 

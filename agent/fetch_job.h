@@ -13,9 +13,15 @@ struct fetch_work {
     void *argument;
 };
 
-/* Resumes STATE/tmp/SHA256.part. token: "" for none. *refused as in struct fetch_status. */
+/* What a failure means, as in struct fetch_status. */
+struct fetch_blame {
+    bool refused;
+    const char *cause;
+};
+
+/* Resumes STATE/tmp/SHA256.part. token: "" for none. */
 MUST_CHECK bool fetch_job_download(const struct fetch_work *w, const struct version *v,
-                                   const char *url, const char *token, bool *refused,
+                                   const char *url, const char *token, struct fetch_blame *blame,
                                    struct err *e);
 
 /* *out is what the file turned out to be; version_clear it. */

@@ -19,22 +19,30 @@ static uint32_t random_number(void) {
     return number;
 }
 
-static void note_failure(struct fetching *f, int64_t now_ms) {
-    const struct fetch_status *s = &f->status;
-    bool same = strcmp(f->failed, s->sha256) == 0;
-    memcpy(f->failed, s->sha256, sizeof f->failed);
-    f->error = s->error;
-    f->refused = s->refused;
-    f->failures = same ? f->failures + 1 : 1;
-    f->best_bytes = same && f->best_bytes > s->done_bytes ? f->best_bytes : s->done_bytes;
-    f->after_ms = now_ms + backoff_pause_ms(&backoff_download, f->failures, random_number());
+const struct fetching_try *fetching_find(const struct fetching *f, const char *sha256) {
+    for (size_t i = 0; i < FETCHING_MOST && sha256[0] != '\0'; i++)
+        if (strcmp(f->tries[i].sha256, sha256) == 0) return &f->tries[i];
+    return NULL;
 }
 
-static void note_success(struct fetching *f, bool local) {
-    f->failed[0] = '\0';
-    f->failures = 0;
-    f->error = (struct err){0};
-    if (local) f->local_done = true;
+static struct fetching_try *tries_of(struct fetching *f, const char *sha256) {
+    for (size_t i = 0; i < FETCHING_MOST; i++)
+        if (strcmp(f->tries[i].sha256, sha256) == 0) return &f->tries[i];
+    struct fetching_try *fresh = &f->tries[f->next_try];
+    f->next_try = (f->next_try + 1) % FETCHING_MOST;
+    *fresh = (struct fetching_try){.cause = ""};
+    snprintf(fresh->sha256, sizeof fresh->sha256, "%s", sha256);
+    return fresh;
+}
+
+static void note_failure(struct fetching *f, struct fetching_try *t, int64_t now_ms) {
+    const struct fetch_status *s = &f->status;
+    t->error = s->error;
+    t->refused = s->refused;
+    t->cause = s->cause;
+    t->failures++;
+    if (s->done_bytes > t->best_bytes) t->best_bytes = s->done_bytes;
+    t->after_ms = now_ms + backoff_pause_ms(&backoff_download, t->failures, random_number());
 }
 
 bool fetching_update(struct fetching *f, int64_t now_ms, char sha256[SHA256_HEX_SIZE],
@@ -45,14 +53,17 @@ bool fetching_update(struct fetching *f, int64_t now_ms, char sha256[SHA256_HEX_
     f->status = now;
     if (now.phase != FETCH_DONE && now.phase != FETCH_FAILED) return false;
     *local = f->sha256[0] == '\0';
+    struct fetching_try *t = *local ? &f->local : tries_of(f, f->sha256);
     memcpy(sha256, now.sha256, SHA256_HEX_SIZE);
     f->job = 0;
     f->sha256[0] = '\0';
-    if (now.phase == FETCH_DONE)
-        note_success(f, *local);
-    else
-        note_failure(f, now_ms);
-    return now.phase == FETCH_DONE;
+    if (now.phase == FETCH_FAILED) {
+        note_failure(f, t, now_ms);
+        return false;
+    }
+    *t = (struct fetching_try){.cause = ""};
+    if (*local) f->local_done = true;
+    return true;
 }
 
 static void make_url(const struct fetching *f, const struct version *v, struct text *out) {
@@ -60,71 +71,76 @@ static void make_url(const struct fetching *f, const struct version *v, struct t
     encode_url(out, v->file);
 }
 
-static void begin_download(struct fetching *f, const struct versions *v, const char *sha256) {
-    struct version version = {0};
-    struct err e = {0};
+void fetching_refuse(struct fetching *f, const char *sha256, const struct err *why) {
+    struct fetching_try *t = tries_of(f, sha256);
+    log_error("fetch.unknown", "sha256=%s error=%s", sha256, why->text);
+    t->error = *why;
+    t->cause = "download";
+    t->refused = true;
+    t->failures++;
+}
+
+static void begin_download(struct fetching *f, const struct version *v) {
     OWN_TEXT struct text url = TEXT_EMPTY;
-    if (!versions_find(v, sha256, &version, &e)) {
-        log_error("fetch.unknown", "sha256=%s error=%s", sha256, e.text);
-        snprintf(f->failed, sizeof f->failed, "%s", sha256);
-        f->error = e;
-        f->refused = true;
-        return;
-    }
-    make_url(f, &version, &url);
-    if (strcmp(f->failed, sha256) != 0) f->attempt = 0;
-    f->attempt++;
-    f->job = fetch_download(f->fetch, &version, url.data, f->token);
-    memcpy(f->sha256, version.sha256, sizeof f->sha256);
-    log_info("fetch.begin", "file=%s url=%s attempt=%lld", version.file, url.data,
-             (long long)f->attempt);
-    version_clear(&version);
+    struct fetching_try *t = tries_of(f, v->sha256);
+    make_url(f, v, &url);
+    t->attempts++;
+    f->job = fetch_download(f->fetch, v, url.data, f->token);
+    f->status = (struct fetch_status){
+        .job = f->job, .phase = FETCH_DOWNLOADING, .total_bytes = v->size_bytes};
+    memcpy(f->sha256, v->sha256, sizeof f->sha256);
+    log_info("fetch.begin", "file=%s url=%s attempt=%lld", v->file, url.data,
+             (long long)t->attempts);
 }
 
 static void want_local(struct fetching *f, int64_t now_ms, int64_t *due_ms) {
     if (f->local_path[0] == '\0' || f->local_done || f->job != 0) return;
-    if (now_ms >= f->after_ms)
+    if (now_ms >= f->local.after_ms)
         f->job = fetch_local(f->fetch, f->local_path);
-    else if (f->after_ms < *due_ms)
-        *due_ms = f->after_ms;
+    else if (f->local.after_ms < *due_ms)
+        *due_ms = f->local.after_ms;
 }
 
-void fetching_want(struct fetching *f, const struct versions *v, const char *sha256, int64_t now_ms,
+void fetching_want(struct fetching *f, const struct version *version, int64_t now_ms,
                    int64_t *due_ms) {
     bool downloading = f->job != 0 && f->sha256[0] != '\0';
-    if (downloading && strcmp(f->sha256, sha256) != 0) {
+    if (downloading && (version == NULL || strcmp(f->sha256, version->sha256) != 0)) {
         fetch_cancel(f->fetch);
         f->job = 0;
         f->sha256[0] = '\0';
     }
-    if (sha256[0] != '\0' && f->job == 0) begin_download(f, v, sha256);
+    if (version != NULL && f->job == 0) begin_download(f, version);
     want_local(f, now_ms, due_ms);
 }
 
 void fetching_allow(struct fetching *f, const char *token) {
     bool other = strcmp(f->token, token) != 0;
     snprintf(f->token, sizeof f->token, "%s", token);
-    if (other && f->error.code == ERR_UNAUTHENTICATED) f->after_ms = 0;
+    for (size_t i = 0; i < FETCHING_MOST; i++)
+        if (other && f->tries[i].error.code == ERR_UNAUTHENTICATED) f->tries[i].after_ms = 0;
 }
 
 void fetching_forget(struct fetching *f) {
-    f->failed[0] = '\0';
-    f->refused = false;
-    f->failures = 0;
-    f->after_ms = 0;
-    f->best_bytes = 0;
-    f->attempt = 0;
-    f->error = (struct err){0};
+    memset(f->tries, 0, sizeof f->tries);
+    f->local = (struct fetching_try){0};
+}
+
+static void describe(const struct fetching *f, struct reconcile_version *v) {
+    const struct fetching_try *t = fetching_find(f, v->sha256);
+    v->fetch_failed = t != NULL && t->failures > 0;
+    v->fetch_refused = t != NULL && t->refused;
+    v->fetch_after_ms = t != NULL ? t->after_ms : 0;
 }
 
 void fetching_describe(const struct fetching *f, struct reconcile_input *in) {
     memcpy(in->fetching, f->sha256, sizeof in->fetching);
-    memcpy(in->fetch_failed, f->failed, sizeof in->fetch_failed);
-    in->fetch_after_ms = f->after_ms;
-    in->fetch_refused = f->refused;
+    describe(f, &in->target);
+    describe(f, &in->current);
+    describe(f, &in->prefetch);
 }
 
-bool fetching_repeats(const struct fetching *f) {
-    bool again = f->failed[0] != '\0' && strcmp(f->failed, f->sha256) == 0;
-    return again && f->status.done_bytes <= f->best_bytes;
+bool fetching_repeats(const struct fetching *f, const char *sha256) {
+    const struct fetching_try *t = fetching_find(f, sha256);
+    bool under_way = sha256[0] != '\0' && strcmp(f->sha256, sha256) == 0;
+    return under_way && t != NULL && t->failures > 0 && f->status.done_bytes <= t->best_bytes;
 }

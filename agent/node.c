@@ -176,6 +176,23 @@ static void adopt_silent(struct node *n, struct adopt_result *found, int64_t now
     n->health_reasons = text_duplicate(found->reason);
 }
 
+static void keep_exit(struct node *n, struct wire_exit *last) {
+    OWN_TEXT struct text tail = TEXT_EMPTY;
+    node_log_tail(n->directory, n->record.log_begin, LOG_TAIL_MAX, &tail);
+    last->at_ms = clock_wall_ms();
+    last->log_tail = text_take(&tail);
+    free(n->record.last_exit.log_tail);
+    n->record.last_exit = *last;
+}
+
+/* A process that an earlier agent started with the version on trial is gone, with the machine or
+ * without it. */
+static void note_unseen_end(struct node *n) {
+    struct wire_exit last = {.kind = "unknown"};
+    if (n->facts->phase != NODE_UNKNOWN || n->facts->tries == 0) return;
+    keep_exit(n, &last);
+}
+
 static void take_examination(struct node *n, struct adopt_result *found, int64_t now_ms) {
     n->ask_after_ms = now_ms + NODE_EXAMINE_MS;
     switch (found->verdict) {
@@ -186,6 +203,7 @@ static void take_examination(struct node *n, struct adopt_result *found, int64_t
         if (++n->strikes >= STRIKES) adopt_silent(n, found, now_ms);
         break;
     case ADOPT_FREE:
+        note_unseen_end(n);
         become_down(n);
         n->strikes = 0;
         if (n->trouble_code == ERR_CONFLICT) node_set_trouble(n, ERR_NONE, "");
@@ -282,15 +300,6 @@ static void read_exit(const struct node *n, struct wire_exit *out) {
     if (known) out->value = info.si_status;
 }
 
-static void keep_exit(struct node *n, struct wire_exit *last) {
-    OWN_TEXT struct text tail = TEXT_EMPTY;
-    node_log_tail(n->directory, n->record.log_begin, LOG_TAIL_MAX, &tail);
-    last->at_ms = clock_wall_ms();
-    last->log_tail = text_take(&tail);
-    free(n->record.last_exit.log_tail);
-    n->record.last_exit = *last;
-}
-
 static uint32_t random_number(void) {
     uint32_t number;
     random_bytes(&number, sizeof number);
@@ -336,7 +345,9 @@ bool node_reap(struct node *n, int64_t now_ms) {
     bool wanted = n->facts->phase == NODE_STOPPING && !n->facts->hung;
     log_line(wanted ? LOG_INFO : LOG_WARN, "node.ended", "node=%s pid=%d how=%s value=%" PRId64,
              n->id, (int)n->pid, last.kind, last.value);
-    if (!wanted && lost_port(n, &last)) { /* what ended the one before stays its last exit */
+    bool portless = !wanted && lost_port(n, &last);
+    if ((wanted || portless) && n->facts->tries > 0) n->facts->tries--; /* it says nothing */
+    if (portless) { /* what ended the one before stays its last exit */
         end_without_port(n, now_ms);
         return true;
     }

@@ -6,14 +6,16 @@
  *   UNKNOWN --examined--> DOWN --start--> RUNNING --terminate--> STOPPING --ended--> DOWN
  *      \---- someone else has its data --> HELD (left alone until it is free)
  *
- * Versions: nodes go from `current` to the target one after another, and none of them is taken down
- * while one that the agent has touched does not work yet. A node that was broken before it was
- * touched is excused: it gets the new version at once, and its failure says nothing about that
- * version. When every node works on the target it becomes current (commit). When a node that was
- * not excused does not come up with it, the target has failed: it is not tried again in this
- * generation and everyone returns. */
+ * Versions: nodes go from `current` to the target one after another (agent/transition.h says where
+ * that stands), and none of them is taken down while one that the agent has touched does not work
+ * yet. A node that was broken before it was touched is excused: it gets the new version at once,
+ * and its failure says nothing about that version. When every node works on the target, and has
+ * worked for as long as was asked for, it becomes current. When a node that was not excused does
+ * not, the target has failed and everyone returns. A version that is desired while none is current
+ * has nothing to return to: it is current as soon as it works anywhere. */
 #pragma once
 
+#include "agent/transition.h"
 #include "lib/hash.h"
 
 #include <stdbool.h>
@@ -46,6 +48,8 @@ struct reconcile_node {
     enum stop_answer stop_answer;
     unsigned failures;   /* unwanted exits and failed starts in a row; a stop that was ordered ends
                             the row */
+    unsigned tries;      /* starts with the version on trial, counted before each (a reboot ends one
+                            unseen); a stop that was ordered takes its own back */
     bool machine_failed; /* the last start failed by the machine (no space, no port): it speaks
                             against no version */
     int64_t start_after_ms;  /* DOWN: not before */
@@ -59,17 +63,29 @@ struct reconcile_node {
     unsigned misses;         /* health checks in a row without a proper answer ... */
     int64_t silent_since_ms; /* ... since the first of them */
     char running[SHA256_HEX_SIZE]; /* digest of its process; "" when it is DOWN */
-    /* decided here, kept by the caller; `failures`, `start_after_ms` and `stop_answer` begin anew
-     * when the assignment changes */
+    /* decided here, kept by the caller; `failures`, `tries`, `start_after_ms` and `stop_answer`
+     * begin anew when the assignment changes */
     char assigned[SHA256_HEX_SIZE]; /* what it should run; "" before the first decision */
     bool excused;
-    bool hung;          /* it is stopped for its silence: that end counts as a failure */
-    int64_t generation; /* in which failures were counted */
+    bool hung;             /* it is stopped for its silence: that end counts as a failure */
+    int64_t good_since_ms; /* it works, without a break; 0: it does not */
+    int64_t bad_since_ms;  /* it worked before and does not now; 0 otherwise */
+    int64_t generation;    /* in which failures were counted */
 };
 
 struct reconcile_version {
     char sha256[SHA256_HEX_SIZE]; /* "" none */
     bool staged;                  /* verified bytes are in the store */
+    bool fetch_failed;            /* the last attempt to fetch it failed ... */
+    int64_t fetch_after_ms;       /* ... and the next is not due before */
+    bool fetch_refused;           /* ... and there is no next in this generation */
+};
+
+/* Leave to begin moving nodes to the target. */
+struct reconcile_grant {
+    bool given;             /* by a rollout; else whenever the master answers */
+    int64_t lease_until_ms; /* given: good until then */
+    struct transition_policy policy;
 };
 
 struct reconcile_input {
@@ -79,12 +95,13 @@ struct reconcile_input {
     bool may_download;     /* false: switched off by the configuration */
     int64_t hung_after_ms; /* of silence; 0: no node counts as hung */
     struct reconcile_version target, current, previous;
-    char fetching[SHA256_HEX_SIZE];     /* under way, "" for none */
-    char fetch_failed[SHA256_HEX_SIZE]; /* the last attempt at this digest failed */
-    int64_t fetch_after_ms;             /* ... and the next is not due before */
-    bool fetch_refused;                 /* ... and there is no next in this generation */
-    char failed[SHA256_HEX_SIZE];       /* version that was tried and given up ... */
-    int64_t failed_generation;          /* ... in this generation */
+    struct reconcile_version prefetch; /* only to be in the store */
+    struct reconcile_grant grant;      /* for the target */
+    bool target_failed; /* the target was tried and given up on this very order: it is not tried
+                           again */
+    struct transition transition;
+    bool unwritable;                /* the journal cannot be written: nothing begins */
+    char fetching[SHA256_HEX_SIZE]; /* under way, "" for none */
 };
 
 enum step { STEP_NONE, STEP_START, STEP_ASK, STEP_TERMINATE, STEP_KILL };
@@ -95,7 +112,10 @@ enum update_phase {
     UPDATE_FETCHING,  /* or about to */
     UPDATE_UNFETCHED, /* the last attempt failed; another follows unless refused */
     UPDATE_SWITCHING,
+    UPDATE_PROBATION,
+    UPDATE_RETURNING,
     UPDATE_FAILED, /* given up; the old version runs */
+    UPDATE_STUCK,  /* given up, and the old version does not run either */
 };
 
 /* Why nothing moves, when something should. */
@@ -105,6 +125,9 @@ enum hold {
     HOLD_DOWNLOAD_OFF,
     HOLD_DRAINING,
     HOLD_MASTER_AWAY,
+    HOLD_LEAVE,      /* the rollout gives no leave (any more) */
+    HOLD_UNWRITABLE, /* the journal */
+    HOLD_ASKED,      /* hold_node is asked whether it may stop */
     HOLD_EXAMINING,  /* hold_node is not examined yet */
     HOLD_VETO,       /* hold_node says it must not stop now */
     HOLD_NODE,       /* hold_node does not work yet */
@@ -119,12 +142,14 @@ struct reconcile_decision {
     char fetch[SHA256_HEX_SIZE];  /* should be under way now; "": nothing, what is under way is in
                                      vain */
     char commit[SHA256_HEX_SIZE]; /* works: it is current from now on; "" for none */
-    bool give_up; /* the target failed just now, first at failed_node: remember `failed` */
-    size_t failed_node;
-    int64_t wake_ms; /* decide again by then, even if nothing happens; INT64_MAX: no need */
+    enum turn turn;     /* the transition takes it (TURN_BEGIN: to the target, by the grant's
+                           policy), durably, before anything else is decided. No steps then. */
+    size_t failed_node; /* TURN_FAIL, TURN_STICK: first at this one */
+    int64_t wake_ms;    /* decide again by then, even if nothing happens; INT64_MAX: no need */
 };
 
 /* Decides for all nodes at once: nodes[i].assigned and excused are set, steps[i] is what to do with
- * it. */
+ * it. What nodes are assigned while a transition is under way, excused and tries are durable before
+ * the steps are taken. */
 void reconcile(const struct reconcile_input *in, struct reconcile_node *nodes, enum step *steps,
                size_t count, int64_t now_ms, struct reconcile_decision *out);

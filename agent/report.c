@@ -1,5 +1,7 @@
 #include "agent/report.h"
 
+#include "agent/diagnosis.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,6 +18,10 @@ static void set_reason(struct wire_update *u, const char *format, ...) {
     va_start(arguments, format);
     vsnprintf(u->reason, sizeof u->reason, format, arguments);
     va_end(arguments);
+}
+
+static void set_cause(struct wire_update *u, const char *cause) {
+    snprintf(u->cause, sizeof u->cause, "%s", cause);
 }
 
 static void set_failure(struct wire_update *u, const struct err *why) {
@@ -54,16 +60,29 @@ static void describe_hold(const struct report_input *in, struct wire_update *u) 
                        u->to);
         break;
     case HOLD_DRAINING:
+        set_cause(u, "draining");
         set_reason(u, "%s waits because this agent is draining: gridctl agent resume %s", u->to,
                    in->agent_id);
         break;
     case HOLD_MASTER_AWAY:
         set_reason(u, "%s waits until the master answers", u->to);
         break;
+    case HOLD_LEAVE:
+        set_reason(u, "%s waits for its turn in rollout %s", u->to, u->rollout);
+        break;
+    case HOLD_UNWRITABLE:
+        set_cause(u, "machine");
+        set_reason(u, "%s waits until the journal can be written: %.180s", u->to,
+                   in->journal_error->text);
+        break;
+    case HOLD_ASKED:
+        set_reason(u, "node %s is asked whether it may stop", n->id);
+        break;
     case HOLD_EXAMINING:
         set_reason(u, "node %s is examined first", n->id);
         break;
     case HOLD_VETO:
+        set_cause(u, "veto");
         flatten(n->veto, words, sizeof words);
         set_reason(u, "node %s must not stop now: %s", n->id, words);
         break;
@@ -86,8 +105,9 @@ static void describe_hold(const struct report_input *in, struct wire_update *u) 
 static void describe_override(const struct report_input *in, struct wire_update *u) {
     const struct fetching *f = in->fetching;
     if (in->binary_path[0] == '\0') return;
-    if (!f->local_done && f->error.code != ERR_NONE) {
-        set_failure(u, &f->error);
+    if (!f->local_done && f->local.error.code != ERR_NONE) {
+        set_failure(u, &f->local.error);
+        set_cause(u, "machine");
         return;
     }
     const char *desired = in->wanted->desired.version;
@@ -97,50 +117,136 @@ static void describe_override(const struct report_input *in, struct wire_update 
                desired[0] != '\0' ? " instead of the desired version " : "", desired);
 }
 
+static void describe_unfetched(const struct fetching_try *t, struct wire_update *u) {
+    set_failure(u, &t->error);
+    set_cause(u, t->cause);
+}
+
 static void describe_fetch(const struct report_input *in, struct wire_update *u) {
     const struct fetching *f = in->fetching;
-    u->attempt = f->attempt;
-    u->done_bytes = f->status.done_bytes;
-    u->total_bytes = f->status.total_bytes;
-    if (fetching_repeats(f))
-        set_failure(u, &f->error);
+    const char *sha256 = in->versions->target.sha256;
+    const struct fetching_try *t = fetching_find(f, sha256);
+    bool under_way = strcmp(f->sha256, sha256) == 0;
+    bool repeats = fetching_repeats(f, sha256);
+    u->attempt = t != NULL ? t->attempts : 0;
+    u->total_bytes = under_way ? f->status.total_bytes : in->versions->target.size_bytes;
+    if (under_way) u->done_bytes = f->status.done_bytes;
+    if (t != NULL && t->failures > 0 && (repeats || in->decision->update == UPDATE_UNFETCHED))
+        describe_unfetched(t, u);
     else
-        set_state(u, f->status.phase == FETCH_VERIFYING ? "verifying" : "downloading");
+        set_state(u, under_way && f->status.phase == FETCH_VERIFYING ? "verifying" : "downloading");
+}
+
+/* Why nodes go back, or went. */
+static void describe_blame(const struct report_input *in, struct wire_update *u) {
+    const struct journal *j = in->journal;
+    memcpy(u->code, j->code, sizeof u->code);
+    memcpy(u->cause, j->cause, sizeof u->cause);
+    set_reason(u, "%s", j->reason);
+    u->diagnosis = text_duplicate(j->diagnosis);
+}
+
+static const struct journal_failure *given_up(const struct report_input *in) {
+    const struct wire_desired *d = &in->wanted->desired;
+    return journal_failed(in->journal, in->versions->target.sha256,
+                          in->binary_path[0] != '\0' ? "" : d->grant.rollout, d->grant.attempt,
+                          d->generation);
+}
+
+/* A first version that fails is tried on, because there is no other. */
+static void describe_failed_first(const struct report_input *in, struct wire_update *u) {
+    const struct node *n = &in->nodes[in->decision->failed_node];
+    OWN_TEXT struct text diagnosis = TEXT_EMPTY;
+    struct err why = {0};
+    report_failure(n, &in->versions->target, RECONCILE_HEALTHY_MS, &why);
+    set_failure(u, &why);
+    set_cause(u, "version");
+    diagnosis_write(n, JOURNAL_DIAGNOSIS_MAX, &diagnosis);
+    u->diagnosis = text_take(&diagnosis);
 }
 
 static void describe_failed(const struct report_input *in, struct wire_update *u) {
-    const struct failed_version *f = &in->versions->failed;
-    struct err why = {0};
+    const struct journal_failure *f = given_up(in);
     set_state(u, "failed");
-    if (strcmp(f->sha256, in->versions->target.sha256) == 0 &&
-        f->generation == in->wanted->desired.generation) {
-        memcpy(u->code, f->code, sizeof u->code);
-        memcpy(u->reason, f->reason, sizeof u->reason);
+    if (f == NULL) {
+        describe_failed_first(in, u);
         return;
     }
-    report_failure(&in->nodes[in->decision->failed_node], &in->versions->target,
-                   &why); /* a first version */
-    set_failure(u, &why);
+    if (strcmp(in->journal->to_sha256, f->sha256) == 0)
+        u->diagnosis = text_duplicate(in->journal->diagnosis);
+    memcpy(u->code, f->code, sizeof u->code);
+    memcpy(u->reason, f->reason, sizeof u->reason);
+    set_cause(u, "version");
+}
+
+/* What keeps nodes from working that is no version's fault. */
+static void describe_machine(const struct report_input *in, struct wire_update *u) {
+    char words[160];
+    for (size_t i = 0; i < in->count && u->cause[0] == '\0'; i++) {
+        const struct node *n = &in->nodes[i];
+        bool prevented = n->facts->phase == NODE_DOWN && n->facts->machine_failed;
+        bool complains = n->facts->phase == NODE_RUNNING && n->facts->health == HEALTH_MACHINE;
+        if (!n->facts->wanted || (!prevented && !complains)) continue;
+        flatten(complains ? n->health_reasons : n->trouble, words, sizeof words);
+        set_cause(u, "machine");
+        set_reason(u, "node %s: %s", n->id, words);
+    }
+}
+
+/* From and to are those of what is under way, whatever is desired by now. */
+static void describe_transition(const struct report_input *in, const char *state,
+                                struct wire_update *u) {
+    set_state(u, state);
+    memcpy(u->from, in->journal->from, sizeof u->from);
+    memcpy(u->to, in->journal->to, sizeof u->to);
+    if (in->decision->update == UPDATE_RETURNING || in->decision->update == UPDATE_STUCK)
+        describe_blame(in, u);
+    else
+        describe_machine(in, u);
+    if (u->reason[0] == '\0') describe_hold(in, u);
+}
+
+static void describe_order(const struct report_input *in, struct wire_update *u) {
+    const struct wire_grant *g = &in->wanted->desired.grant;
+    if (in->binary_path[0] != '\0') return;
+    memcpy(u->rollout, g->rollout, sizeof u->rollout);
+    u->rollout_attempt = g->attempt;
+}
+
+static void describe_switching(const struct report_input *in, struct wire_update *u) {
+    if (in->journal->transition.state != TRANSITION_NONE) {
+        describe_transition(in, "switching", u);
+        return;
+    }
+    set_state(u, "switching"); /* a first version, or the way back to current */
+    describe_machine(in, u);
+    if (u->reason[0] == '\0') describe_hold(in, u);
 }
 
 static void describe_update(const struct report_input *in, struct wire_update *u) {
     memcpy(u->from, in->versions->current.version, sizeof u->from);
     memcpy(u->to, in->versions->target.version, sizeof u->to);
+    describe_order(in, u);
     switch (in->decision->update) {
     case UPDATE_WAITING:
         set_state(u, "waiting");
         describe_hold(in, u);
         break;
     case UPDATE_FETCHING:
+    case UPDATE_UNFETCHED:
         describe_fetch(in, u);
         break;
-    case UPDATE_UNFETCHED:
-        u->attempt = in->fetching->attempt;
-        set_failure(u, &in->fetching->error);
-        break;
     case UPDATE_SWITCHING:
-        set_state(u, "switching");
-        describe_hold(in, u);
+        describe_switching(in, u);
+        break;
+    case UPDATE_PROBATION:
+        describe_transition(in, "probation", u);
+        break;
+    case UPDATE_RETURNING:
+        describe_transition(in, "returning", u);
+        break;
+    case UPDATE_STUCK:
+        describe_transition(in, "stuck", u);
         break;
     case UPDATE_FAILED:
         describe_failed(in, u);
@@ -152,6 +258,32 @@ static void describe_update(const struct report_input *in, struct wire_update *u
     }
     if (u->reason[0] == '\0' || in->decision->hold == HOLD_NOTHING_DESIRED)
         describe_override(in, u);
+}
+
+static void describe_staging(const struct report_input *in, struct wire_staging *out) {
+    const struct version *v = &in->versions->prefetch;
+    const struct fetching *f = in->fetching;
+    const struct fetching_try *t = fetching_find(f, v->sha256);
+    bool under_way = v->sha256[0] != '\0' && strcmp(f->sha256, v->sha256) == 0;
+    bool failed = t != NULL && t->failures > 0 && (!under_way || fetching_repeats(f, v->sha256));
+    if (v->sha256[0] == '\0') return;
+    memcpy(out->sha256, v->sha256, sizeof out->sha256);
+    out->total_bytes = v->size_bytes;
+    const char *state = failed ? "failed" : "downloading";
+    if (versions_staged(in->versions, v)) {
+        state = "staged";
+        out->done_bytes = v->size_bytes;
+    } else if (!in->may_download) {
+        state = "failed";
+        snprintf(out->cause, sizeof out->cause, "machine");
+        snprintf(out->reason, sizeof out->reason, "auto_download_binary is off on this machine");
+    } else if (failed) {
+        snprintf(out->code, sizeof out->code, "%s", err_code_name(t->error.code));
+        snprintf(out->cause, sizeof out->cause, "%s", t->cause);
+        snprintf(out->reason, sizeof out->reason, "%s", t->error.text);
+    }
+    if (under_way) out->done_bytes = f->status.done_bytes;
+    snprintf(out->state, sizeof out->state, "%s", state);
 }
 
 /* The last line of a log, which is usually why the process ended. */
@@ -168,20 +300,25 @@ static void report_end(const struct node *n, const struct version *version, stru
     char line[100];
     const struct wire_exit *last = &n->record.last_exit;
     last_line(last->log_tail, line);
+    const struct reconcile_node *facts = n->facts;
+    unsigned times = facts->tries > facts->failures ? facts->tries : facts->failures;
     err_set(out, ERR_UNAVAILABLE, "node %s ended %u times on %s, last with %s %lld%s%s", n->id,
-            n->facts->failures, version->version, last->kind, (long long)last->value,
+            times, version->version, last->kind, (long long)last->value,
             line[0] != '\0' ? ": " : "", line);
 }
 
-void report_failure(const struct node *n, const struct version *version, struct err *out) {
+void report_failure(const struct node *n, const struct version *version, int64_t deadline_ms,
+                    struct err *out) {
     char words[160];
     flatten(n->health_reasons, words, sizeof words);
-    if (n->trouble_code != ERR_NONE)
+    if (n->facts->hung)
+        err_set(out, ERR_TIMEOUT, "node %s hangs on %s: %s", n->id, version->version, n->trouble);
+    else if (n->trouble_code != ERR_NONE)
         err_set(out, n->trouble_code, "node %s does not start with %s: %s", n->id, version->version,
                 n->trouble);
     else if (n->facts->phase == NODE_RUNNING && !n->facts->proven)
-        err_set(out, ERR_TIMEOUT, "node %s did not become healthy on %s within %d s: %s", n->id,
-                version->version, RECONCILE_HEALTHY_MS / 1000, words);
+        err_set(out, ERR_TIMEOUT, "node %s did not become healthy on %s within %g s: %s", n->id,
+                version->version, (double)deadline_ms / 1000, words);
     else if (n->facts->phase == NODE_RUNNING)
         err_set(out, ERR_UNAVAILABLE, "node %s became unhealthy on %s: %s", n->id, version->version,
                 words);
@@ -252,6 +389,7 @@ void report_build(const struct report_input *in, struct wire_heartbeat *out) {
     snprintf(out->binary_path, sizeof out->binary_path, "%s", in->binary_path);
     describe_running(in, out);
     describe_update(in, &out->update);
+    describe_staging(in, &out->staging);
     describe_nodes(in, out);
     if (strcmp(out->update.state, "idle") == 0) describe_ailing(out);
     if (in->log == NULL) return;
@@ -264,22 +402,26 @@ static void drop(char **words) {
     *words = NULL;
 }
 
-static void shorten(struct wire_heartbeat *h, int step) {
-    if (step == 1) drop(&h->log.words);
-    for (size_t i = 0; i < h->nodes_count; i++)
-        if (step != 1) drop(step == 0 ? &h->nodes[i].last_exit.log_tail : &h->nodes[i].reasons);
+enum shorter { WITHOUT_DIAGNOSIS, WITHOUT_TAILS, WITHOUT_LOG, WITHOUT_REASONS, SHORTER_COUNT };
+
+static void shorten(struct wire_heartbeat *h, enum shorter step) {
+    if (step == WITHOUT_DIAGNOSIS) drop(&h->update.diagnosis);
+    if (step == WITHOUT_LOG) drop(&h->log.words);
+    for (size_t i = 0; i < h->nodes_count; i++) {
+        if (step == WITHOUT_TAILS) drop(&h->nodes[i].last_exit.log_tail);
+        if (step == WITHOUT_REASONS) drop(&h->nodes[i].reasons);
+    }
 }
 
 void report_encode(struct wire_heartbeat *h, size_t max_bytes, struct text *out) {
-    enum { STEPS = 3 };
-    for (int step = 0; step <= STEPS; step++) {
+    for (int step = 0; step <= SHORTER_COUNT; step++) {
         OWN_TEXT struct text json = TEXT_EMPTY;
         json_encode(&wire_heartbeat_schema, h, &json);
-        if (json.length <= max_bytes || step == STEPS) {
+        if (json.length <= max_bytes || step == SHORTER_COUNT) {
             text_add_bytes(out, json.data, json.length);
             return;
         }
-        shorten(h, step);
+        shorten(h, (enum shorter)step);
     }
 }
 
@@ -290,6 +432,7 @@ void report_stable(const struct wire_heartbeat *h, struct text *out) {
     copy.nodes = nodes;
     int64_t part = h->update.total_bytes / PROGRESS_PARTS + 1;
     copy.update.done_bytes = h->update.done_bytes / part;
+    copy.staging.done_bytes = h->staging.done_bytes / (h->staging.total_bytes / PROGRESS_PARTS + 1);
     for (size_t i = 0; i < h->nodes_count; i++) {
         nodes[i] = h->nodes[i];
         nodes[i].capacity_bytes = nodes[i].capacity_bytes > 0;

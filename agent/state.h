@@ -5,7 +5,7 @@
  *   store/SHA256             verified artifacts, mode 0500, never changed; SHA256.json says what
  * they are current, previous        links into store/ tmp/SHA256.part          downloads under way
  *   desired.json             the last desired state that was taken
- *   failed.json              the version that was tried and given up, and in which generation
+ *   journal                  where an update stands, and which versions failed (agent/journal.h)
  *   nodes/INDEX/             data/ log log.1 record.json
  *
  * Any thread after state_open. */

@@ -44,6 +44,7 @@ void supervise_choose_target(struct supervise *s) {
     else if (s->versions.local[0] != '\0' &&
              !versions_find(&s->versions, s->versions.local, &s->versions.target, &e))
         log_error("local.lost", "error=%s", e.text);
+    wanted_prefetch(&s->wanted, &s->versions.prefetch);
     versions_rename(&s->versions);
 }
 
@@ -71,7 +72,8 @@ static void take_desired(struct supervise *s) {
         free(s->log.words);
         s->log = (struct wire_log){0};
     }
-    if (now.number != s->desired_number && wanted_take(&s->wanted, s->options.state, now.json)) {
+    if (now.number != s->desired_number &&
+        wanted_take(&s->wanted, s->options.state, now.json, now.received_ms)) {
         if (s->wanted.desired.generation != generation) fetching_forget(&s->fetching);
         supervise_choose_target(s);
         s->collect_due = true;
@@ -140,17 +142,30 @@ static void answer_log_request(struct supervise *s) {
     s->log_answered = r->request_id;
 }
 
-static void describe_world(struct supervise *s, struct reconcile_input *in) {
+static void describe_world(struct supervise *s, int64_t now_ms, struct reconcile_input *in) {
     const struct settings *settings = s->options.settings;
     bool reachable = s->fetching.base_url[0] != '\0';
     bool local = settings->binary_path[0] != '\0';
+    const struct wire_desired *d = &s->wanted.desired;
     *in = (struct reconcile_input){.generation = s->wanted.desired.generation,
                                    .draining = wanted_draining(&s->wanted),
                                    .connected = s->connected || local,
+                                   .transition = s->journal.transition,
+                                   .unwritable = now_ms < s->begin_after_ms,
                                    .hung_after_ms = settings->restart_hung_ms,
                                    .may_download = settings->auto_download && reachable && !local};
     versions_describe(&s->versions, in);
     fetching_describe(&s->fetching, in);
+    if (!local) wanted_grant(&s->wanted, &in->grant);
+    in->target_failed =
+        journal_failed(&s->journal, in->target.sha256, local ? "" : d->grant.rollout,
+                       d->grant.attempt, d->generation) != NULL;
+}
+
+/* A start that made no process, through no fault of the version, is no try. */
+static void take_try_back(struct reconcile_node *facts) {
+    bool innocent = facts->phase != NODE_DOWN || facts->machine_failed || facts->failures == 0;
+    if (facts->phase != NODE_RUNNING && innocent && facts->tries > 0) facts->tries--;
 }
 
 static void start_node(struct supervise *s, size_t i, int64_t now_ms) {
@@ -178,6 +193,7 @@ static void start_node(struct supervise *s, size_t i, int64_t now_ms) {
         if (!cache_discard(s->options.state, version.sha256, &e))
             log_error("version.not_discarded", "error=%s", e.text);
     }
+    take_try_back(&s->facts[i]);
     version_clear(&version);
 }
 
@@ -204,20 +220,16 @@ static bool take_step(struct supervise *s, size_t i, int64_t now_ms) {
     }
 }
 
-static bool act(struct supervise *s, int64_t now_ms) {
+static bool act(struct supervise *s, const struct reconcile_input *in, int64_t now_ms) {
     const struct reconcile_decision *d = &s->decision;
-    struct err why = {0};
     if (d->commit[0] != '\0') {
         versions_commit(&s->versions, d->commit, now_ms);
         s->collect_due = true;
-        return true;
     }
-    if (d->give_up) {
-        report_failure(&s->nodes[d->failed_node], &s->versions.target, &why);
-        versions_give_up(&s->versions, s->wanted.desired.generation, &why);
-        return true;
-    }
+    if (d->turn != TURN_NONE) supervise_take_turn(s, in, now_ms);
+    if (d->commit[0] != '\0' || d->turn != TURN_NONE) return true;
     bool changed = false;
+    supervise_note_steps(s, now_ms);
     for (size_t i = 0; i < s->count; i++) changed |= take_step(s, i, now_ms);
     return changed;
 }
@@ -225,9 +237,9 @@ static bool act(struct supervise *s, int64_t now_ms) {
 static void decide(struct supervise *s, int64_t now_ms) {
     struct reconcile_input in;
     for (int round = 0; round < MOST_ROUNDS; round++) {
-        describe_world(s, &in);
+        describe_world(s, now_ms, &in);
         reconcile(&in, s->facts, s->steps, s->count, now_ms, &s->decision);
-        if (!act(s, now_ms)) return;
+        if (!act(s, &in, now_ms)) return;
     }
     s->decision.wake_ms = now_ms;
 }
@@ -244,6 +256,8 @@ void supervise_publish(struct supervise *s) {
                               .versions = &s->versions,
                               .fetching = &s->fetching,
                               .decision = &s->decision,
+                              .journal = &s->journal,
+                              .journal_error = &s->journal_error,
                               .nodes = s->nodes,
                               .count = s->count,
                               .log = s->log.request_id != 0 ? &s->log : NULL};
@@ -311,14 +325,25 @@ static void take_everything(struct supervise *s, int64_t now_ms) {
     answer_log_request(s);
 }
 
+static void want_fetched(struct supervise *s, int64_t now_ms, int64_t *due_ms) {
+    const char *sha256 = s->decision.fetch;
+    struct version version = {0};
+    struct err e = {0};
+    bool known = sha256[0] != '\0' && versions_find(&s->versions, sha256, &version, &e);
+    if (sha256[0] != '\0' && !known) fetching_refuse(&s->fetching, sha256, &e);
+    fetching_want(&s->fetching, known ? &version : NULL, now_ms, due_ms);
+    version_clear(&version);
+}
+
 static void run_once(struct supervise *s) {
     int64_t now_ms = clock_monotonic_ms();
     int64_t due_ms = INT64_MAX;
     supervise_look_after_state(s, now_ms);
     take_everything(s, now_ms);
+    supervise_watch(s, now_ms, &due_ms);
     decide(s, now_ms);
     if (s->decision.wake_ms < due_ms) due_ms = s->decision.wake_ms;
-    fetching_want(&s->fetching, &s->versions, s->decision.fetch, now_ms, &due_ms);
+    want_fetched(s, now_ms, &due_ms);
     versions_retry(&s->versions, now_ms, &due_ms);
     ask_questions(s, now_ms, &due_ms);
     rotate_logs(s, now_ms);

@@ -4,6 +4,7 @@
 #include "agent/supervise.h"
 
 #include "agent/fetching.h"
+#include "agent/journal.h"
 #include "agent/node.h"
 #include "agent/versions.h"
 #include "agent/wanted.h"
@@ -20,6 +21,11 @@ struct supervise {
     struct wanted wanted;
     struct versions versions;
     struct fetching fetching;
+    struct journal journal;
+    struct err journal_error; /* why it could not be read, or written last */
+    int64_t begin_after_ms;   /* nothing begins before: the journal could not be written */
+    int64_t watched_at_ms;    /* a probation was last looked at */
+    int64_t watched_noted_ms; /* of the probation that are in the file */
     struct reconcile_decision decision;
     struct node *nodes;
     struct reconcile_node *facts;
@@ -43,6 +49,12 @@ struct supervise {
 
 void supervise_choose_target(struct supervise *s); /* from what is wanted */
 void supervise_publish(struct supervise *s);       /* tells the exchange a report */
+
+/* The journal, and the turns of a transition that are written into it before anybody acts. */
+void supervise_open_journal(struct supervise *s);
+void supervise_take_turn(struct supervise *s, const struct reconcile_input *in, int64_t now_ms);
+void supervise_note_steps(struct supervise *s, int64_t now_ms);
+void supervise_watch(struct supervise *s, int64_t now_ms, int64_t *due_ms);
 
 /* Restores what was deleted from the state directory, now and then. */
 void supervise_look_after_state(struct supervise *s, int64_t now_ms);

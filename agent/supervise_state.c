@@ -58,7 +58,7 @@ bool supervise_open(struct supervise **out, const struct supervise_options *opti
     fetching_init(&s->fetching, NULL, options->settings->binary_path);
     open_nodes(s);
     allow_local(s);
-    supervise_choose_target(s);
+    supervise_open_journal(s);
     s->collect_due = true;
     s->decision = (struct reconcile_decision){.update = UPDATE_IDLE};
     *generation = s->wanted.desired.generation;
@@ -72,6 +72,7 @@ void supervise_close(struct supervise *s) {
     for (size_t i = 0; i < s->count; i++) node_fini(&s->nodes[i]);
     wanted_fini(&s->wanted);
     versions_fini(&s->versions);
+    journal_fini(&s->journal);
     if (s->event_fd >= 0) close(s->event_fd);
     free(s->log.words);
     free(s->stable);
@@ -106,5 +107,6 @@ void supervise_look_after_state(struct supervise *s, int64_t now_ms) {
         return;
     }
     wanted_save(&s->wanted, o->state);
+    s->journal.dirty = true;
     log_warn("state.restored", "directory=%s", o->state->root);
 }

@@ -8,16 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { FAILED_MAX = 4096, RETRY_MS = 5000, MOST_KEPT = 512 };
-
-static const struct json_field failed_fields[] = {
-    J(JSON_STRING, struct failed_version, sha256, JSON_REQUIRED),
-    J(JSON_INT, struct failed_version, generation, JSON_REQUIRED),
-    J(JSON_STRING, struct failed_version, version, 0),
-    J(JSON_STRING, struct failed_version, code, 0),
-    J(JSON_STRING, struct failed_version, reason, 0),
-};
-static const struct json_schema failed_schema = JSON_SCHEMA(struct failed_version, failed_fields);
+enum { RETRY_MS = 5000, MOST_KEPT = 512 };
 
 /* What the store knows of a linked version; the digest alone when that is lost. */
 static void load_version(const struct state *s, const char *sha256, struct version *out) {
@@ -28,15 +19,6 @@ static void load_version(const struct state *s, const char *sha256, struct versi
     snprintf(out->sha256, sizeof out->sha256, "%s", sha256);
 }
 
-static void load_failed(struct versions *v) {
-    char path[STATE_PATH_SIZE];
-    OWN_TEXT struct text json = TEXT_EMPTY;
-    if (!file_read(state_path(v->state, path, "failed.json"), FAILED_MAX, &json, NULL)) return;
-    if (!json_decode(&failed_schema, text_value(&json), json.length, JSON_IGNORE_UNKNOWN,
-                     &v->failed, NULL))
-        v->failed = (struct failed_version){0};
-}
-
 void versions_load(struct versions *v, const struct state *s) {
     char current[SHA256_HEX_SIZE];
     char previous[SHA256_HEX_SIZE];
@@ -44,13 +26,13 @@ void versions_load(struct versions *v, const struct state *s) {
     cache_links(s, current, previous);
     load_version(s, current, &v->current);
     load_version(s, previous, &v->previous);
-    load_failed(v);
 }
 
 void versions_fini(struct versions *v) {
     version_clear(&v->target);
     version_clear(&v->current);
     version_clear(&v->previous);
+    version_clear(&v->prefetch);
 }
 
 bool versions_staged(const struct versions *v, const struct version *version) {
@@ -63,18 +45,20 @@ bool versions_staged(const struct versions *v, const struct version *version) {
     return staged;
 }
 
-/* What the master says of the target comes first: a damaged note must not outlive a download. */
+/* What the master says comes first: a damaged note must not outlive a download. */
 bool versions_find(const struct versions *v, const char *sha256, struct version *out,
                    struct err *e) {
-    bool is_target = out != &v->target && strcmp(v->target.sha256, sha256) == 0;
-    if (is_target && version_signed(&v->target)) {
-        version_copy(out, &v->target);
+    const struct version *said = NULL;
+    if (out != &v->target && strcmp(v->target.sha256, sha256) == 0) said = &v->target;
+    if (said == NULL && strcmp(v->prefetch.sha256, sha256) == 0) said = &v->prefetch;
+    if (said != NULL && version_signed(said)) {
+        version_copy(out, said);
         return true;
     }
     version_clear(out);
     if (cache_find(v->state, sha256, out, e)) return true;
-    if (is_target) version_copy(out, &v->target);
-    return is_target;
+    if (said != NULL) version_copy(out, said);
+    return said != NULL;
 }
 
 static void describe(const struct versions *v, const struct version *version,
@@ -87,8 +71,7 @@ void versions_describe(const struct versions *v, struct reconcile_input *in) {
     describe(v, &v->target, &in->target);
     describe(v, &v->current, &in->current);
     describe(v, &v->previous, &in->previous);
-    memcpy(in->failed, v->failed.sha256, sizeof in->failed);
-    in->failed_generation = v->failed.generation;
+    describe(v, &v->prefetch, &in->prefetch);
 }
 
 static void write_link(struct versions *v, const char *sha256, int64_t now_ms) {
@@ -122,23 +105,6 @@ void versions_retry(struct versions *v, int64_t now_ms, int64_t *due_ms) {
     if (v->moved_to[0] != '\0' && v->retry_ms < *due_ms) *due_ms = v->retry_ms;
 }
 
-void versions_give_up(struct versions *v, int64_t generation, const struct err *why) {
-    char path[STATE_PATH_SIZE];
-    struct err e = {0};
-    OWN_TEXT struct text json = TEXT_EMPTY;
-    v->failed = (struct failed_version){.generation = generation};
-    memcpy(v->failed.sha256, v->target.sha256, sizeof v->failed.sha256);
-    memcpy(v->failed.version, v->target.version, sizeof v->failed.version);
-    snprintf(v->failed.code, sizeof v->failed.code, "%s", err_code_name(why->code));
-    memcpy(v->failed.reason, why->text, sizeof v->failed.reason);
-    log_error("version.failed", "version=%s code=%s reason=%s", v->failed.version, v->failed.code,
-              v->failed.reason);
-    json_encode(&failed_schema, &v->failed, &json);
-    if (!file_write_durable(state_path(v->state, path, "failed.json"), json.data, json.length, 0600,
-                            &e))
-        log_error("version.failure_not_saved", "error=%s", e.text);
-}
-
 void versions_rename(struct versions *v) {
     struct err e = {0};
     struct version *current = &v->current;
@@ -153,8 +119,9 @@ void versions_rename(struct versions *v) {
 }
 
 void versions_collect(const struct versions *v, const char *const *keep, size_t count) {
-    const char *all[MOST_KEPT] = {v->target.sha256, v->current.sha256, v->previous.sha256};
-    size_t used = 3;
+    const char *all[MOST_KEPT] = {v->target.sha256, v->current.sha256, v->previous.sha256,
+                                  v->prefetch.sha256};
+    size_t used = 4;
     for (size_t i = 0; i < count && used < MOST_KEPT; i++) all[used++] = keep[i];
     (void)cache_collect(v->state, all, used);
 }

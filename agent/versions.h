@@ -1,4 +1,4 @@
-/* The versions in play: the target, current, previous, and the one that was given up. One thread.
+/* The versions in play: the target, current, previous, the one that is fetched ahead. One thread.
  */
 #pragma once
 
@@ -7,20 +7,12 @@
 #include "agent/version.h"
 #include "lib/err.h"
 
-struct failed_version {
-    char sha256[SHA256_HEX_SIZE]; /* "" : none */
-    int64_t generation;
-    char version[SEMVER_SIZE];
-    char code[32];
-    char reason[256];
-};
-
 struct versions {
     const struct state *state;
     struct version target; /* sha256 "" : none */
     struct version current;
     struct version previous;
-    struct failed_version failed;
+    struct version prefetch;     /* sha256 "" : none */
     char local[SHA256_HEX_SIZE]; /* digest of the file at binary_path, which needs no signature; ""
                                     otherwise */
     char moved_to[SHA256_HEX_SIZE]; /* current as it should be on disk while the link could not be
@@ -39,16 +31,13 @@ bool versions_staged(const struct versions *v, const struct version *version);
 MUST_CHECK bool versions_find(const struct versions *v, const char *sha256, struct version *out,
                               struct err *e);
 
-/* Fills target, current, previous, failed of the input. */
+/* Fills target, current, previous, prefetch of the input. */
 void versions_describe(const struct versions *v, struct reconcile_input *in);
 
 /* sha256 works: it is current from now on, what was current is previous. A link that cannot be
  * written now is tried again by versions_retry. */
 void versions_commit(struct versions *v, const char *sha256, int64_t now_ms);
 void versions_retry(struct versions *v, int64_t now_ms, int64_t *due_ms);
-
-/* Remembers, on disk, that the target failed in this generation. */
-void versions_give_up(struct versions *v, int64_t generation, const struct err *why);
 
 /* When the target is what current is under another number, current takes that number. */
 void versions_rename(struct versions *v);

@@ -8,13 +8,20 @@
 
 enum { DESIRED_MAX = 256 * 1024 };
 
-static bool check(const struct wire_desired *d, struct err *e) {
+static bool check_one(const char *version, const char *sha256, const char *file, int64_t size_bytes,
+                      struct err *e) {
     struct artifact_name name;
-    if (d->version[0] == '\0') return true;
-    if (!sha256_hex_valid(d->sha256))
-        return err_set(e, ERR_INVALID, "version %s has no SHA-256", d->version);
-    if (!artifact_name_parse(d->file, &name, e)) return false;
-    return d->size_bytes > 0 || err_set(e, ERR_INVALID, "version %s has no size", d->version);
+    if (version[0] == '\0') return true;
+    if (!sha256_hex_valid(sha256))
+        return err_set(e, ERR_INVALID, "version %s has no SHA-256", version);
+    if (!artifact_name_parse(file, &name, e)) return false;
+    return size_bytes > 0 || err_set(e, ERR_INVALID, "version %s has no size", version);
+}
+
+static bool check(const struct wire_desired *d, struct err *e) {
+    const struct wire_artifact *p = &d->prefetch;
+    return check_one(d->version, d->sha256, d->file, d->size_bytes, e) &&
+           check_one(p->version, p->sha256, p->file, p->size_bytes, e);
 }
 
 static bool decode(const char *json, struct wire_desired *out, struct err *e) {
@@ -71,7 +78,7 @@ void wanted_save(const struct wanted *w, const struct state *s) {
     if (w->json != NULL) save(s, w->json);
 }
 
-bool wanted_take(struct wanted *w, const struct state *s, const char *json) {
+bool wanted_take(struct wanted *w, const struct state *s, const char *json, int64_t received_ms) {
     struct wire_desired d;
     struct err e = {0};
     OWN_TEXT struct text rest = TEXT_EMPTY;
@@ -84,6 +91,8 @@ bool wanted_take(struct wanted *w, const struct state *s, const char *json) {
         return false;
     }
     take_token(w, &d, &rest);
+    w->answered = true;
+    w->answered_ms = received_ms;
     if (w->json != NULL && strcmp(w->json, rest.data) == 0) {
         json_clear(&wire_desired_schema, &d);
         return false;
@@ -105,6 +114,33 @@ void wanted_version(const struct wanted *w, struct version *out) {
     memcpy(out->sha256, d->sha256, sizeof out->sha256);
     memcpy(out->file, d->file, sizeof out->file);
     memcpy(out->version, d->version, sizeof out->version);
+}
+
+void wanted_prefetch(const struct wanted *w, struct version *out) {
+    const struct wire_artifact *p = &w->desired.prefetch;
+    version_clear(out);
+    if (p->version[0] == '\0') return;
+    *out = (struct version){.size_bytes = p->size_bytes, .signature = text_duplicate(p->signature)};
+    memcpy(out->sha256, p->sha256, sizeof out->sha256);
+    memcpy(out->file, p->file, sizeof out->file);
+    memcpy(out->version, p->version, sizeof out->version);
+}
+
+/* A time that does not make sense is none. */
+static int64_t sane_ms(int64_t ms) {
+    return ms > 0 ? ms : 0;
+}
+
+void wanted_grant(const struct wanted *w, struct reconcile_grant *out) {
+    const struct wire_grant *g = &w->desired.grant;
+    *out = (struct reconcile_grant){
+        .given = g->rollout[0] != '\0',
+        .lease_until_ms = w->answered ? w->answered_ms + sane_ms(g->lease_ms) : INT64_MIN,
+        .policy = {.min_healthy_ms = sane_ms(g->min_healthy_ms),
+                   .probation_ms = sane_ms(g->probation_ms),
+                   .healthy_deadline_ms = sane_ms(g->healthy_deadline_ms),
+                   .allow_unavailable = g->allow_unavailable}
+    };
 }
 
 int64_t wanted_restart(const struct wanted *w, const char *node_id) {

@@ -37,6 +37,8 @@ struct machine {
     bool down_by_us[MOST_NODES];  /* worked, was terminated, and has not worked since */
     bool calm;
     unsigned terminations;
+    char failed[SHA256_HEX_SIZE]; /* on the order of ... */
+    int64_t failed_generation;
 };
 
 static unsigned draw(struct machine *m, unsigned limit) {
@@ -59,6 +61,8 @@ static unsigned version_of(const char *digest) {
 static void refresh(struct machine *m) {
     struct reconcile_version *const all[] = {&m->in.target, &m->in.current, &m->in.previous};
     for (size_t i = 0; i < 3; i++) all[i]->staged = m->staged[version_of(all[i]->sha256)];
+    m->in.target_failed = m->failed[0] != '\0' && strcmp(m->failed, m->in.target.sha256) == 0 &&
+                          m->failed_generation == m->in.generation;
 }
 
 static bool works(const struct reconcile_node *n) {
@@ -161,15 +165,25 @@ static void act(struct machine *m, size_t i) {
     }
 }
 
+static void forget_fetches(struct machine *m) {
+    struct reconcile_version *const all[] = {&m->in.target, &m->in.current};
+    for (size_t i = 0; i < 2; i++) all[i]->fetch_failed = false;
+}
+
 static void fetch_step(struct machine *m) {
     snprintf(m->in.fetching, sizeof m->in.fetching, "%s", m->out.fetch);
     if (m->out.fetch[0] == '\0' || !chance(m, 50)) return;
     if (m->calm || chance(m, 60)) {
         m->staged[version_of(m->out.fetch)] = true;
-        m->in.fetch_failed[0] = '\0';
+        forget_fetches(m);
     } else {
-        strcpy(m->in.fetch_failed, m->out.fetch);
-        m->in.fetch_after_ms = m->now_ms + 1000;
+        forget_fetches(m);
+        struct reconcile_version *const all[] = {&m->in.target, &m->in.current};
+        for (size_t i = 0; i < 2; i++)
+            if (strcmp(all[i]->sha256, m->out.fetch) == 0) {
+                all[i]->fetch_failed = true;
+                all[i]->fetch_after_ms = m->now_ms + 1000;
+            }
     }
     m->in.fetching[0] = '\0';
 }
@@ -187,12 +201,14 @@ static void commit(struct machine *m) {
 static void decide_and_act(struct machine *m) {
     refresh(m);
     reconcile(&m->in, m->nodes, m->steps, m->count, m->now_ms, &m->out);
-    assert_false(m->out.give_up && m->in.current.sha256[0] == '\0');
-    if (m->out.commit[0] != '\0') commit(m);
-    if (m->out.give_up) {
-        strcpy(m->in.failed, m->in.target.sha256);
-        m->in.failed_generation = m->in.generation;
+    assert_true(m->out.turn == TURN_NONE || m->in.current.sha256[0] != '\0');
+    if (m->out.turn == TURN_FAIL) {
+        strcpy(m->failed, m->in.target.sha256);
+        m->failed_generation = m->in.generation;
     }
+    if (m->out.commit[0] != '\0') commit(m);
+    if (m->out.turn != TURN_NONE)
+        transition_take(&m->in.transition, m->out.turn, m->in.target.sha256, &m->in.grant.policy);
     for (size_t i = 0; i < m->count; i++) act(m, i);
     fetch_step(m);
 }
@@ -228,7 +244,7 @@ static void hit_node(struct machine *m, size_t i) {
 static void choose_target(struct machine *m) {
     strcpy(m->in.target.sha256, digests[draw(m, VERSIONS)]);
     m->in.generation++;
-    if (chance(m, 20)) m->in.fetch_failed[0] = '\0';
+    if (chance(m, 20)) forget_fetches(m);
 }
 
 static void fault(struct machine *m) {
@@ -308,7 +324,7 @@ static void run_calm(struct machine *m, int64_t duration_ms) {
         assert_true(++rounds < 100000);
         int64_t next = next_event(m);
         for (size_t i = 0; i < m->count; i++)
-            if (m->steps[i] == STEP_ASK || m->out.commit[0] != '\0' || m->out.give_up)
+            if (m->steps[i] == STEP_ASK || m->out.commit[0] != '\0' || m->out.turn != TURN_NONE)
                 next = m->now_ms + 1;
         pass_time(m, next < end_ms ? next : end_ms);
     }

@@ -23,8 +23,25 @@ struct scene {
     struct reconcile_decision out;
 };
 
-static void decide(struct scene *s) {
+static void decide_once(struct scene *s) {
     reconcile(&s->in, s->nodes, s->steps, s->count, s->now_ms, &s->out);
+}
+
+static void take_turn(struct scene *s) {
+    transition_take(&s->in.transition, s->out.turn, s->in.target.sha256, &s->in.grant.policy);
+}
+
+/* Decides until there is nothing to write down but an end of some kind. */
+static void decide(struct scene *s) {
+    decide_once(s);
+    while (s->out.turn != TURN_NONE && s->out.turn != TURN_FAIL && s->out.turn != TURN_COMMIT) {
+        take_turn(s);
+        decide_once(s);
+    }
+}
+
+static bool has_failed(const struct scene *s) {
+    return s->out.turn == TURN_FAIL;
 }
 
 static void set_version(struct reconcile_version *v, const char *digest, bool staged) {
@@ -103,8 +120,8 @@ static void a_failed_download_waits_for_its_pause_and_says_so(void **state) {
     (void)state;
     struct scene s = steady_scene(1);
     want(&s, B, false);
-    strcpy(s.in.fetch_failed, B);
-    s.in.fetch_after_ms = s.now_ms + 500;
+    s.in.target.fetch_failed = true;
+    s.in.target.fetch_after_ms = s.now_ms + 500;
     decide(&s);
     assert_string_equal(s.out.fetch, "");
     assert_int_equal(s.out.update, UPDATE_UNFETCHED);
@@ -118,8 +135,8 @@ static void a_refused_version_is_not_fetched_again(void **state) {
     (void)state;
     struct scene s = steady_scene(1);
     want(&s, B, false);
-    strcpy(s.in.fetch_failed, B);
-    s.in.fetch_refused = true;
+    s.in.target.fetch_failed = true;
+    s.in.target.fetch_refused = true;
     s.now_ms += 1000000;
     decide(&s);
     assert_string_equal(s.out.fetch, "");
@@ -176,7 +193,7 @@ static void a_first_version_that_fails_is_reported_and_tried_on(void **state) {
     set_down(&s, 0, RECONCILE_MOST_EXITS, s.now_ms);
     decide(&s);
     assert_int_equal(s.out.update, UPDATE_FAILED);
-    assert_false(s.out.give_up);
+    assert_false(has_failed(&s));
     assert_int_equal(s.steps[0], STEP_START);
 }
 
@@ -236,14 +253,19 @@ static void a_switch_asks_then_takes_one_node_at_a_time(void **state) {
     decide(&s);
     assert_int_equal(s.steps[0], STEP_ASK);
     assert_int_equal(s.steps[1], STEP_NONE);
-    assert_int_equal(s.out.update, UPDATE_SWITCHING);
+    assert_int_equal(s.out.update, UPDATE_WAITING);
+    assert_int_equal(s.out.hold, HOLD_ASKED);
     s.nodes[0].stop_answer = STOP_ASKED;
     decide(&s);
     assert_int_equal(s.steps[0], STEP_NONE);
     s.nodes[0].stop_answer = STOP_GRANTED;
+    decide_once(&s);
+    assert_int_equal(s.out.turn, TURN_BEGIN); /* before anything is stopped */
+    assert_int_equal(s.steps[0], STEP_NONE);
     decide(&s);
     assert_int_equal(s.steps[0], STEP_TERMINATE);
     assert_string_equal(s.nodes[0].assigned, B);
+    assert_int_equal(s.out.update, UPDATE_SWITCHING);
     s.nodes[0].phase = NODE_STOPPING;
     s.nodes[0].stopping_ms = s.now_ms;
     decide(&s);
@@ -322,8 +344,8 @@ static struct scene half_switched(void) {
 }
 
 static void remember_failure(struct scene *s) {
-    strcpy(s->in.failed, s->in.target.sha256);
-    s->in.failed_generation = s->in.generation;
+    s->in.target_failed = true;
+    if (has_failed(s)) take_turn(s);
 }
 
 static void the_third_exit_fails_the_version_and_everyone_returns(void **state) {
@@ -331,16 +353,16 @@ static void the_third_exit_fails_the_version_and_everyone_returns(void **state) 
     struct scene s = half_switched();
     set_down(&s, 1, 2, s.now_ms);
     decide(&s);
-    assert_false(s.out.give_up);
+    assert_false(has_failed(&s));
     assert_int_equal(s.steps[1], STEP_START);
     set_down(&s, 1, 3, s.now_ms);
     decide(&s);
-    assert_true(s.out.give_up);
+    assert_true(has_failed(&s));
     assert_int_equal(s.out.failed_node, 1);
     assert_int_equal(s.steps[1], STEP_NONE);
     remember_failure(&s);
     decide(&s);
-    assert_int_equal(s.out.update, UPDATE_FAILED);
+    assert_int_equal(s.out.update, UPDATE_RETURNING);
     assert_string_equal(s.nodes[1].assigned, A);
     assert_int_equal(s.steps[1], STEP_START);
     assert_int_equal(s.steps[0], STEP_NONE);
@@ -362,18 +384,18 @@ static void a_silent_version_fails_at_the_deadline(void **state) {
     struct scene s = half_switched();
     s.now_ms += RECONCILE_HEALTHY_MS - 1;
     decide(&s);
-    assert_false(s.out.give_up);
+    assert_false(has_failed(&s));
     assert_int_equal(s.out.wake_ms, s.now_ms + 1);
     s.now_ms += 1;
     decide(&s);
-    assert_true(s.out.give_up);
+    assert_true(has_failed(&s));
     remember_failure(&s);
     decide(&s);
     assert_int_equal(s.steps[1], STEP_TERMINATE);
     assert_string_equal(s.nodes[1].assigned, A);
 }
 
-static void a_failed_version_is_tried_again_in_the_next_generation(void **state) {
+static void a_failed_version_is_tried_again_on_the_next_order(void **state) {
     (void)state;
     struct scene s = steady_scene(1);
     want(&s, B, true);
@@ -381,9 +403,9 @@ static void a_failed_version_is_tried_again_in_the_next_generation(void **state)
     decide(&s);
     assert_int_equal(s.out.update, UPDATE_FAILED);
     assert_int_equal(s.steps[0], STEP_NONE);
-    s.in.generation++;
+    s.in.target_failed = false;
     decide(&s);
-    assert_int_equal(s.out.update, UPDATE_SWITCHING);
+    assert_int_equal(s.out.update, UPDATE_WAITING);
     assert_int_equal(s.steps[0], STEP_ASK);
 }
 
@@ -398,7 +420,7 @@ static void a_node_broken_before_gets_the_new_version_first_and_does_not_judge_i
     assert_int_equal(s.steps[1], STEP_NONE);
     set_down(&s, 0, 3, s.now_ms + 4000);
     decide(&s);
-    assert_false(s.out.give_up);
+    assert_false(has_failed(&s));
     assert_int_equal(s.steps[1], STEP_ASK);
     s.nodes[1].stop_answer = STOP_GRANTED;
     decide(&s);
@@ -416,7 +438,7 @@ static void a_version_on_which_every_broken_node_stays_broken_has_failed(void **
     assert_int_equal(s.steps[0], STEP_START);
     set_down(&s, 0, 3, s.now_ms);
     decide(&s);
-    assert_true(s.out.give_up);
+    assert_true(has_failed(&s));
 }
 
 static void a_rollback_in_the_middle_of_a_switch_returns_only_who_moved(void **state) {
@@ -444,6 +466,7 @@ static void a_node_adopted_on_the_new_version_goes_on_from_there(void **state) {
     want(&s, B, true);
     set_running(&s, 0, B, true);
     set_running(&s, 1, A, true);
+    transition_take(&s.in.transition, TURN_BEGIN, B, &s.in.grant.policy);
     s.in.connected = false;
     decide(&s);
     assert_string_equal(s.nodes[0].assigned, B);
@@ -538,7 +561,7 @@ static void no_working_node_is_given_up_while_there_is_no_way_back(void **state)
     assert_int_equal(s.steps[0], STEP_NONE);
     assert_int_equal(s.out.hold, HOLD_NO_RETURN);
     assert_string_equal(s.out.fetch, A);
-    strcpy(s.in.fetch_failed, A);
+    s.in.current.fetch_failed = true;
     decide(&s);
     assert_int_equal(s.steps[0], STEP_ASK);
 }
@@ -565,11 +588,11 @@ static void failures_of_an_earlier_generation_judge_nobody(void **state) {
     set_down(&s, 0, RECONCILE_MOST_EXITS, s.now_ms);
     want(&s, B, true);
     decide(&s);
-    assert_false(s.out.give_up);
+    assert_false(has_failed(&s));
     assert_int_equal(s.nodes[0].failures, 0);
     set_down(&s, 0, RECONCILE_MOST_EXITS, s.now_ms);
     decide(&s);
-    assert_true(s.out.give_up);
+    assert_true(has_failed(&s));
 }
 
 static void complaints_of_the_machine_do_not_fail_a_version(void **state) {
@@ -587,13 +610,13 @@ static void starts_that_the_machine_prevents_do_not_fail_a_version(void **state)
     set_down(&s, 1, RECONCILE_MOST_EXITS + 1, s.now_ms);
     s.nodes[1].machine_failed = true;
     decide(&s);
-    assert_false(s.out.give_up);
+    assert_false(has_failed(&s));
     assert_int_equal(s.out.update, UPDATE_SWITCHING);
     assert_int_equal(s.out.hold, HOLD_NODE);
     assert_int_equal(s.steps[1], STEP_START);
     s.nodes[1].machine_failed = false;
     decide(&s);
-    assert_true(s.out.give_up);
+    assert_true(has_failed(&s));
 }
 
 static void a_version_that_turns_bad_before_the_commit_has_failed(void **state) {
@@ -601,7 +624,7 @@ static void a_version_that_turns_bad_before_the_commit_has_failed(void **state) 
     struct scene s = half_switched();
     s.nodes[0].health = HEALTH_BAD;
     decide(&s);
-    assert_true(s.out.give_up);
+    assert_true(has_failed(&s));
     assert_int_equal(s.out.failed_node, 0);
 }
 
@@ -697,7 +720,7 @@ int main(void) {
         cmocka_unit_test(draining_starts_no_first_version),
         cmocka_unit_test(the_third_exit_fails_the_version_and_everyone_returns),
         cmocka_unit_test(a_silent_version_fails_at_the_deadline),
-        cmocka_unit_test(a_failed_version_is_tried_again_in_the_next_generation),
+        cmocka_unit_test(a_failed_version_is_tried_again_on_the_next_order),
         cmocka_unit_test(a_node_broken_before_gets_the_new_version_first_and_does_not_judge_it),
         cmocka_unit_test(a_version_on_which_every_broken_node_stays_broken_has_failed),
         cmocka_unit_test(a_rollback_in_the_middle_of_a_switch_returns_only_who_moved),

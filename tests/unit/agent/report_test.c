@@ -8,6 +8,8 @@
 static struct wanted wanted;
 static struct versions versions;
 static struct fetching fetching;
+static struct journal journal;
+static struct err journal_error;
 static struct reconcile_decision decision;
 static struct reconcile_node facts[2];
 static struct node nodes[2];
@@ -18,6 +20,7 @@ static int setup(void **unused) {
     wanted = (struct wanted){0};
     versions = (struct versions){.state = &place.state};
     fetching = (struct fetching){0};
+    journal = (struct journal){.state = &place.state};
     decision = (struct reconcile_decision){0};
     for (size_t i = 0; i < 2; i++) {
         node_init(&nodes[i], &facts[i], &place.state, "a-1", i, true);
@@ -32,6 +35,7 @@ static int teardown(void **unused) {
     json_clear(&wire_heartbeat_schema, &told);
     for (size_t i = 0; i < 2; i++) node_fini(&nodes[i]);
     wanted_fini(&wanted);
+    journal_fini(&journal);
     return teardown_place(unused);
 }
 
@@ -44,6 +48,8 @@ static const struct wire_update *report_on(const char *binary_path, bool may_dow
                                     .versions = &versions,
                                     .fetching = &fetching,
                                     .decision = &decision,
+                                    .journal = &journal,
+                                    .journal_error = &journal_error,
                                     .nodes = nodes,
                                     .count = 2};
     json_clear(&wire_heartbeat_schema, &told);
@@ -84,6 +90,9 @@ static void every_hold_has_its_sentence(void **unused) {
         {HOLD_DOWNLOAD_OFF, "as soon as the master answers"            },
         {HOLD_DRAINING,     "gridctl agent resume a-1"                 },
         {HOLD_MASTER_AWAY,  "until the master answers"                 },
+        {HOLD_LEAVE,        "1.1.0 waits for its turn in rollout r-7"  },
+        {HOLD_UNWRITABLE,   "until the journal can be written: no room"},
+        {HOLD_ASKED,        "a-1/1 is asked whether it may stop"       },
         {HOLD_EXAMINING,    "a-1/1"                                    },
         {HOLD_VETO,         "a-1/1 must not stop now: last copy;really"},
         {HOLD_NODE,         "a-1/1"                                    },
@@ -92,6 +101,8 @@ static void every_hold_has_its_sentence(void **unused) {
     };
     decision.hold_node = 1;
     nodes[1].veto = text_duplicate("last copy\nreally");
+    strcpy(wanted.desired.grant.rollout, "r-7");
+    err_set(&journal_error, ERR_NO_SPACE, "no room");
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         decide(UPDATE_WAITING, rows[i].hold);
         assert_update(report(), "waiting", "", rows[i].words);
@@ -106,8 +117,9 @@ static void every_hold_has_its_sentence(void **unused) {
 
 static void a_download_shows_its_progress_and_a_failed_one_its_reason(void **unused) {
     (void)unused;
+    strcpy(versions.target.sha256, "abc");
     strcpy(fetching.sha256, "abc");
-    fetching.attempt = 2;
+    fetching.tries[0] = (struct fetching_try){.sha256 = "abc", .attempts = 2, .cause = "untrusted"};
     fetching.status =
         (struct fetch_status){.phase = FETCH_DOWNLOADING, .done_bytes = 50, .total_bytes = 100};
     decide(UPDATE_FETCHING, HOLD_NONE);
@@ -117,17 +129,21 @@ static void a_download_shows_its_progress_and_a_failed_one_its_reason(void **unu
     assert_int_equal(told.update.attempt, 2);
     fetching.status.phase = FETCH_VERIFYING;
     assert_update(report(), "verifying", "", "");
-    err_set(&fetching.error, ERR_UNTRUSTED, "the bytes were altered");
+    err_set(&fetching.tries[0].error, ERR_UNTRUSTED, "the bytes were altered");
+    fetching.tries[0].failures = 1;
+    fetching.sha256[0] = '\0';
     decide(UPDATE_UNFETCHED, HOLD_NONE);
     assert_update(report(), "failed", "untrusted", "the bytes were altered");
+    assert_string_equal(told.update.cause, "untrusted");
 }
 
 static void a_repeated_attempt_stays_failed_until_it_comes_further(void **unused) {
     (void)unused;
+    strcpy(versions.target.sha256, "abc");
     strcpy(fetching.sha256, "abc");
-    strcpy(fetching.failed, "abc");
-    err_set(&fetching.error, ERR_UNREACHABLE, "cut");
-    fetching.best_bytes = 60;
+    fetching.tries[0] = (struct fetching_try){
+        .sha256 = "abc", .failures = 1, .cause = "download", .best_bytes = 60};
+    err_set(&fetching.tries[0].error, ERR_UNREACHABLE, "cut");
     fetching.status =
         (struct fetch_status){.phase = FETCH_DOWNLOADING, .done_bytes = 60, .total_bytes = 100};
     decide(UPDATE_FETCHING, HOLD_NONE);
@@ -139,10 +155,9 @@ static void a_repeated_attempt_stays_failed_until_it_comes_further(void **unused
 static void a_given_up_version_keeps_its_reason(void **unused) {
     (void)unused;
     strcpy(versions.target.sha256, "abc");
-    strcpy(versions.failed.sha256, "abc");
-    strcpy(versions.failed.code, "timeout");
-    strcpy(versions.failed.reason, "it never came up");
-    versions.failed.generation = wanted.desired.generation = 4;
+    journal.failures[0] = (struct journal_failure){
+        .sha256 = "abc", .code = "timeout", .reason = "it never came up", .generation = 4};
+    wanted.desired.generation = 4;
     decide(UPDATE_FAILED, HOLD_NONE);
     assert_update(report(), "failed", "timeout", "it never came up");
     assert_string_equal(told.update.from, "1.0.0");
@@ -156,19 +171,20 @@ static void reasons_of_a_failure_name_node_and_cause(void **unused) {
     strcpy(nodes[0].record.last_exit.kind, "exit");
     nodes[0].record.last_exit.value = 1;
     facts[0].failures = 3;
-    report_failure(&nodes[0], &versions.target, &e);
+    report_failure(&nodes[0], &versions.target, 2500, &e);
     assert_string_equal(e.text,
                         "node a-1/0 ended 3 times on 1.1.0, last with exit 1: no such index");
     facts[0].phase = NODE_RUNNING;
-    report_failure(&nodes[0], &versions.target, &e);
+    report_failure(&nodes[0], &versions.target, 2500, &e);
     assert_int_equal(e.code, ERR_TIMEOUT);
+    assert_non_null(strstr(e.text, "did not become healthy on 1.1.0 within 2.5 s"));
     facts[0].proven = true;
     nodes[0].health_reasons = text_duplicate("index_lost");
-    report_failure(&nodes[0], &versions.target, &e);
+    report_failure(&nodes[0], &versions.target, 2500, &e);
     assert_string_equal(e.text, "node a-1/0 became unhealthy on 1.1.0: index_lost");
     nodes[0].trouble_code = ERR_CONFLICT;
     strcpy(nodes[0].trouble, "no port");
-    report_failure(&nodes[0], &versions.target, &e);
+    report_failure(&nodes[0], &versions.target, 2500, &e);
     assert_string_equal(e.text, "node a-1/0 does not start with 1.1.0: no port");
     assert_int_equal(e.code, ERR_CONFLICT);
 }
@@ -184,7 +200,7 @@ static void a_local_file_is_told_with_its_trust(void **unused) {
     assert_update(report_on("/opt/x", true), "idle", "", "(signed)");
     version_clear(&versions.target);
     fetching.local_done = false;
-    err_set(&fetching.error, ERR_NOT_FOUND, "binary_path /opt/x: no such file");
+    err_set(&fetching.local.error, ERR_NOT_FOUND, "binary_path /opt/x: no such file");
     decide(UPDATE_WAITING, HOLD_NOTHING_DESIRED);
     assert_update(report_on("/opt/x", true), "failed", "not_found", "no such file");
 }

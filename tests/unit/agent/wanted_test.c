@@ -36,7 +36,7 @@ static void nothing_is_desired_at_first(void **unused) {
 static void what_is_taken_outlives_the_agent(void **unused) {
     (void)unused;
     struct version v = {0};
-    assert_true(wanted_take(&wanted, &place.state, DESIRED(3, "draining")));
+    assert_true(wanted_take(&wanted, &place.state, DESIRED(3, "draining"), 0));
     wanted_fini(&wanted);
     wanted_load(&wanted, &place.state);
     assert_int_equal(wanted.desired.generation, 3);
@@ -53,12 +53,12 @@ static void what_is_taken_outlives_the_agent(void **unused) {
 
 static void the_same_and_older_states_change_nothing(void **unused) {
     (void)unused;
-    assert_true(wanted_take(&wanted, &place.state, DESIRED(3, "active")));
-    assert_false(wanted_take(&wanted, &place.state, DESIRED(3, "active")));
-    assert_false(wanted_take(&wanted, &place.state, DESIRED(2, "draining")));
+    assert_true(wanted_take(&wanted, &place.state, DESIRED(3, "active"), 0));
+    assert_false(wanted_take(&wanted, &place.state, DESIRED(3, "active"), 0));
+    assert_false(wanted_take(&wanted, &place.state, DESIRED(2, "draining"), 0));
     assert_false(wanted_draining(&wanted));
-    assert_true(wanted_take(&wanted, &place.state, DESIRED(3, "draining")));
-    assert_true(wanted_take(&wanted, &place.state, DESIRED(4, "active")));
+    assert_true(wanted_take(&wanted, &place.state, DESIRED(3, "draining"), 0));
+    assert_true(wanted_take(&wanted, &place.state, DESIRED(4, "active"), 0));
 }
 
 static void the_credential_of_each_answer_is_kept_in_memory_only(void **unused) {
@@ -67,14 +67,14 @@ static void the_credential_of_each_answer_is_kept_in_memory_only(void **unused) 
     OWN_TEXT struct text kept = TEXT_EMPTY;
     snprintf(with_token, sizeof with_token, "{\"download_token\":\"gd_first\",%s",
              &DESIRED(3, "active")[1]);
-    assert_true(wanted_take(&wanted, &place.state, with_token));
+    assert_true(wanted_take(&wanted, &place.state, with_token, 0));
     assert_string_equal(wanted.download_token, "gd_first");
     assert_ok(file_read(state_path(&place.state, path, "desired.json"), 4096, &kept, &place.e));
     assert_null(strstr(kept.data, "gd_"));
     memcpy(strstr(with_token, "first"), "other", 5);
-    assert_false(wanted_take(&wanted, &place.state, with_token));
+    assert_false(wanted_take(&wanted, &place.state, with_token, 0));
     assert_string_equal(wanted.download_token, "gd_other");
-    assert_false(wanted_take(&wanted, &place.state, DESIRED(3, "active")));
+    assert_false(wanted_take(&wanted, &place.state, DESIRED(3, "active"), 0));
     assert_string_equal(wanted.download_token, "");
 }
 
@@ -92,9 +92,9 @@ static void nonsense_is_refused_and_the_old_state_stays(void **unused) {
         "{\"type\":\"desired\",\"generation\":9,\"mode\":\"active\",\"version\":\"1.0.0\","
         "\"sha256\":\"" DIGEST "\",\"size_bytes\":0,\"file\":\"" FILE_NAME "\"}",
     };
-    assert_true(wanted_take(&wanted, &place.state, DESIRED(3, "active")));
+    assert_true(wanted_take(&wanted, &place.state, DESIRED(3, "active"), 0));
     for (size_t i = 0; i < sizeof nonsense / sizeof nonsense[0]; i++) {
-        assert_false(wanted_take(&wanted, &place.state, nonsense[i]));
+        assert_false(wanted_take(&wanted, &place.state, nonsense[i], 0));
         assert_int_equal(wanted.desired.generation, 3);
     }
 }
