@@ -1,4 +1,5 @@
-/* The body of POST /api/rollouts, completed with defaults and checked. Pure. */
+/* The body of POST /api/rollouts, completed with defaults and checked. Pure, but that the
+ * zones of windows are looked up on this machine. */
 #pragma once
 
 #include "lib/artifact.h"
@@ -7,18 +8,10 @@
 #include "lib/semver.h"
 #include "lib/text.h"
 #include "master/rollout.h"
+#include "master/rollout_window.h"
 
 #define ROLLOUT_SELECTOR_SIZE 512
 #define ROLLOUT_WINDOWS_MAX 16
-
-/* [{"days":"mon-fri","from":"22:00","to":"04:00","tz":"Europe/Berlin"}]: on these days from `from`
- * on, until `to`, which is the next day's when it is not later. */
-struct rollout_window {
-    char days[32]; /* "mon-fri", "sat,sun", "daily" */
-    char from[8];
-    char to[8];
-    char tz[64]; /* IANA name; "" : UTC */
-};
 
 struct rollout_request {
     char name[ARTIFACT_NAME_SIZE]; /* "storage-server" */
@@ -45,7 +38,8 @@ MUST_CHECK bool rollout_request_decode(const char *json, size_t length, struct r
 void rollout_request_encode(const struct rollout_request *request, struct text *out);
 void rollout_request_clear(struct rollout_request *request);
 
-/* Whether a window is open at this wall time; true when there are none. *next_change_ms: when that
- * changes, INT64_MAX when never. */
+/* Whether a maintenance window is open at this wall time; true when there are none.
+ * *next_change_ms: when that changes, INT64_MAX when never (within a week). Reads zone files: ask
+ * again at *next_change_ms, not with every tick. */
 MUST_CHECK bool rollout_window_open(const struct rollout_request *request, int64_t now_wall_ms,
                                     bool *open, int64_t *next_change_ms, struct err *e);

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "rollout_fixture.h"
+#include "tests/unit/master/rollout_fixture.h"
 
 static void good_version_reaches_everybody(void **state) {
     (void)state;
