@@ -1,17 +1,17 @@
 #include "master/view_rollout.h"
 
 #include "lib/clock.h"
+#include "master/rollout_request_value.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #define COPY(target, source) text_cut((target), sizeof(target), (source))
-#define SECONDS_SIZE 32
 
-/* Strings point into what is shown; nothing here is owned, so nothing is cleared. */
+/* Numbers and texts as JSON, owned; the windows are the request's. */
 struct policy_json {
-    char canary[16], max_parallel[16];
+    char *canary, *max_parallel;
     int64_t max_failures;
     char *min_healthy_s, *probation_s, *auto_promote_s, *healthy_deadline_s, *progress_deadline_s;
     bool auto_revert, allow_unavailable, supersede, override_quarantine;
@@ -27,8 +27,8 @@ static const struct json_field window_fields[] = {
 };
 static const struct json_schema window_schema = JSON_SCHEMA(struct rollout_window, window_fields);
 static const struct json_field policy_fields[] = {
-    J(JSON_STRING, struct policy_json, canary, 0),
-    J(JSON_STRING, struct policy_json, max_parallel, 0),
+    J(JSON_RAW, struct policy_json, canary, 0),
+    J(JSON_RAW, struct policy_json, max_parallel, 0),
     J(JSON_INT, struct policy_json, max_failures, 0),
     J(JSON_RAW, struct policy_json, min_healthy_s, 0),
     J(JSON_RAW, struct policy_json, probation_s, 0),
@@ -68,6 +68,7 @@ static const struct json_field progress_fields[] = {
 static const struct json_schema progress_schema =
     JSON_SCHEMA(struct progress_json, progress_fields);
 
+/* Strings point into what is shown; nothing here is owned, so nothing is cleared. */
 struct rollout_json {
     char id[WIRE_ROLLOUT_ID_SIZE];
     char name[ARTIFACT_NAME_SIZE];
@@ -122,16 +123,6 @@ static const char *cause_name(enum rollout_cause cause) {
     return cause == CAUSE_NONE ? "" : rollout_cause_name(cause);
 }
 
-static char *show_seconds(int64_t ms, char out[SECONDS_SIZE]) {
-    if (ms == ROLLOUT_NEVER)
-        snprintf(out, SECONDS_SIZE, "\"never\"");
-    else if (ms % 1000 == 0)
-        snprintf(out, SECONDS_SIZE, "%" PRId64, ms / 1000);
-    else
-        snprintf(out, SECONDS_SIZE, "%" PRId64 ".%03" PRId64, ms / 1000, ms % 1000);
-    return out;
-}
-
 /* How many failures it bears: a share of the selected unless a number was given. */
 static int64_t max_failures(const struct rollout_view *v) {
     int64_t given = v->rollout->policy.max_failures;
@@ -141,24 +132,26 @@ static int64_t max_failures(const struct rollout_view *v) {
 static void encode_policy(const struct rollout_view *v, struct text *out) {
     const struct rollout_request *q = v->request;
     const struct rollout_policy *p = &v->rollout->policy;
-    char seconds[5][SECONDS_SIZE];
-    struct policy_json j = {.max_failures = max_failures(v),
-                            .min_healthy_s = show_seconds(p->min_healthy_ms, seconds[0]),
-                            .probation_s = show_seconds(p->probation_ms, seconds[1]),
-                            .auto_promote_s = show_seconds(p->auto_promote_ms, seconds[2]),
-                            .healthy_deadline_s = show_seconds(p->healthy_deadline_ms, seconds[3]),
-                            .progress_deadline_s =
-                                show_seconds(p->progress_deadline_ms, seconds[4]),
-                            .auto_revert = p->auto_revert,
-                            .allow_unavailable = p->allow_unavailable,
-                            .supersede = q->supersede,
-                            .override_quarantine = q->override_quarantine,
-                            .windows = q->windows,
-                            .windows_count = q->windows_count};
-    COPY(j.canary, q->canary);
-    COPY(j.max_parallel, q->max_parallel);
+    struct policy_json j = {
+        .canary = rollout_request_amount_text(p->canary),
+        .max_parallel = rollout_request_amount_text(p->max_parallel),
+        .max_failures = max_failures(v),
+        .min_healthy_s = rollout_request_duration_text(p->min_healthy_ms),
+        .probation_s = rollout_request_duration_text(p->probation_ms),
+        .auto_promote_s = rollout_request_duration_text(p->auto_promote_ms),
+        .healthy_deadline_s = rollout_request_duration_text(p->healthy_deadline_ms),
+        .progress_deadline_s = rollout_request_duration_text(p->progress_deadline_ms),
+        .auto_revert = p->auto_revert,
+        .allow_unavailable = p->allow_unavailable,
+        .supersede = q->supersede,
+        .override_quarantine = q->override_quarantine,
+        .windows = q->windows,
+        .windows_count = q->windows_count};
     COPY(j.topology, q->topology);
     json_encode(&policy_schema, &j, out);
+    j.windows = NULL;
+    j.windows_count = 0;
+    json_clear(&policy_schema, &j);
 }
 
 static struct progress_json progress_of(const struct rollout_tally *t) {

@@ -28,8 +28,6 @@ static int begin(void **state) {
     request = (struct rollout_request){.name = "storage-server",
                                        .version = "1.1.0",
                                        .selector = "rack",
-                                       .canary = "1",
-                                       .max_parallel = "10%",
                                        .topology = "rack",
                                        .windows = &window,
                                        .windows_count = 1};
@@ -42,7 +40,9 @@ static int begin(void **state) {
     }
     members[2].domain = 1;
     rollout = (struct rollout){
-        .policy = {.max_failures = -1,
+        .policy = {.canary = {.value = 1},
+                   .max_parallel = {.value = 10, .percent = true},
+                   .max_failures = -1,
                    .min_healthy_ms = 500,
                    .probation_ms = 2000,
                    .auto_promote_ms = ROLLOUT_NEVER,
@@ -98,8 +98,8 @@ static void rollout_is_shown_whole(void **state) {
         json.data,
         "{\"id\":\"r-12\",\"name\":\"storage-server\",\"version\":\"1.1.0\",\"state\":\"rolling\","
         "\"resume_state\":\"\",\"cause\":\"\",\"reason\":\"\",\"hold\":\"\",\"selector\":\"rack\","
-        "\"policy\":{\"canary\":\"1\",\"max_parallel\":\"10%\",\"max_failures\":0,"
-        "\"min_healthy_s\":0.500,\"probation_s\":2,\"auto_promote_s\":\"never\","
+        "\"policy\":{\"canary\":1,\"max_parallel\":\"10%\",\"max_failures\":0,"
+        "\"min_healthy_s\":0.5,\"probation_s\":2,\"auto_promote_s\":\"never\","
         "\"healthy_deadline_s\":300,\"progress_deadline_s\":600,\"auto_revert\":true,"
         "\"allow_unavailable\":false,\"topology\":\"rack\",\"windows\":[{\"days\":\"mon-fri\","
         "\"from\":\"22:00\",\"to\":\"04:00\",\"tz\":\"UTC\"}],\"supersede\":false,"
