@@ -113,6 +113,9 @@ struct rollout_policy {
     bool allow_unavailable; /* do not ask nodes whether they may stop */
 };
 
+/* Failures that are borne among so many selected. */
+int64_t rollout_failures_borne(const struct rollout_policy *policy, int64_t selected);
+
 /* What the member's agent does about its latest grant. */
 enum rollout_progress {
     PROGRESS_NONE,      /* it speaks of no grant of this rollout, or of an older attempt */

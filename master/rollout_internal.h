@@ -36,7 +36,8 @@ struct rollout_survey {
     int32_t newest_broken;     /* the same of those that do not work */
     int32_t newest_domain, newest_broken_domain;
     int64_t fetching;               /* online, without the bytes, and no failure yet */
-    int64_t staged;                 /* selected members with the bytes */
+    int64_t staged;                 /* selected members, online, with the bytes */
+    enum rollout_cause deferred;    /* why the first of them is */
     int64_t unfetched[CAUSE_COUNT]; /* DEFERRED without the bytes, by cause */
     int64_t canaries;               /* on their way or there */
     int64_t canaries_committed;

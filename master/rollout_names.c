@@ -1,4 +1,4 @@
-/* Causes by name, and amounts. */
+/* Causes by name, and what amounts come to. */
 #include "master/rollout.h"
 
 #include <string.h>
@@ -40,4 +40,8 @@ int64_t rollout_amount_of(struct rollout_amount amount, int64_t all) {
     if (!amount.percent || amount.value == 0) return amount.value;
     int64_t part = (all * amount.value + 99) / 100;
     return part > 0 ? part : 1;
+}
+
+int64_t rollout_failures_borne(const struct rollout_policy *policy, int64_t selected) {
+    return policy->max_failures >= 0 ? policy->max_failures : selected * 5 / 100;
 }

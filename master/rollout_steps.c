@@ -80,7 +80,7 @@ static void step_prefetch(struct rollout *r, struct rollout_survey *s, struct ro
         rollout_pause(r, machines ? CAUSE_MACHINE : CAUSE_DOWNLOAD, at.now_ms);
     } else if (s->staged == 0) {
         r->hold = CAUSE_AWAY;
-        if (is_overdue(r, at.now_ms)) rollout_pause(r, CAUSE_AWAY, at.now_ms);
+        if (is_overdue(r, at.now_ms)) rollout_pause(r, CAUSE_PROGRESS, at.now_ms);
     } else {
         mark_broken(r);
         bool canaries = rollout_amount_of(r->policy.canary, s->tally.selected) > 0;
@@ -113,7 +113,7 @@ static void step_canary(struct rollout *r, struct rollout_survey *s, struct roll
     else if (somebody_waits(s))
         admit(r, s, at);
     else if (s->canaries == 0)
-        r->hold = CAUSE_AWAY;
+        r->hold = s->deferred != CAUSE_NONE ? s->deferred : CAUSE_AWAY;
     else if (s->canaries == s->canaries_committed && s->flying == 0)
         rollout_enter(r, ROLLOUT_AWAIT_PROMOTE, CAUSE_NONE, at.now_ms);
     if (r->state == ROLLOUT_CANARY) pause_when_overdue(r, s, at.now_ms);

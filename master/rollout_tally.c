@@ -96,10 +96,10 @@ void rollout_survey_add(struct rollout_survey *s, const struct rollout *r,
                         const struct rollout_member *m, int64_t now_ms) {
     s->tally.states[m->state]++;
     if (m->state == MEMBER_EXCLUDED) return;
-    if (m->facts.staged || m->facts.on_target)
-        s->staged++;
-    else
-        add_unfetched(s, m);
+    bool fetched = m->facts.staged || m->facts.on_target;
+    if (!fetched) add_unfetched(s, m);
+    if (fetched && m->facts.online) s->staged++;
+    if (m->state == MEMBER_DEFERRED && s->deferred == CAUSE_NONE) s->deferred = m->cause;
     if (m->canary) add_canary(s, m);
     if (m->state == MEMBER_GRANTED || m->state == MEMBER_RETURNING)
         add_flying(s, m);
@@ -125,8 +125,7 @@ void rollout_survey_end(struct rollout_survey *s, const struct rollout *r) {
 }
 
 bool rollout_failed(const struct rollout *r, const struct rollout_survey *s) {
-    int64_t borne = r->policy.max_failures;
-    if (borne < 0) borne = s->tally.selected * 5 / 100;
+    int64_t borne = rollout_failures_borne(&r->policy, s->tally.selected);
     return s->canary_failed || s->tally.failures > borne;
 }
 
