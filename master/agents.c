@@ -118,6 +118,9 @@ static void take_desired_half(struct agent_view *v, struct agent_view *from) {
     v->generation = from->generation;
     memcpy(v->desired_version, from->desired_version, sizeof v->desired_version);
     memcpy(v->desired_sha256, from->desired_sha256, sizeof v->desired_sha256);
+    memcpy(v->pin, from->pin, sizeof v->pin);
+    memcpy(v->self.version, from->self.version, sizeof v->self.version);
+    memcpy(v->self.sha256, from->self.sha256, sizeof v->self.sha256);
     free(v->assigned_labels);
     v->assigned_labels = TAKE(from->assigned_labels);
 }
@@ -139,6 +142,7 @@ bool agents_take_row(struct agents *a, struct agent_row *row) {
         agent->orders = TAKE(row->orders);
         agent->order_count = row->order_count;
         agent_update_labels(&agent->view);
+        a->mark++;
     }
     pthread_mutex_unlock(&a->lock);
     agent_row_clear(row);
@@ -177,7 +181,7 @@ void agents_close(struct agents *a) {
     for (size_t i = 0; i < a->count; i++) agent_free(a->sorted[i]);
     free(a->sorted);
     free_pending(a->events);
-    desired_groups_free(a->groups);
+    offers_free(a->offers);
     pthread_cond_destroy(&a->log_arrived);
     pthread_mutex_destroy(&a->lock);
     free(a);
@@ -265,7 +269,11 @@ struct holders {
 };
 
 static bool uses(const struct agent_view *v, const char *sha256) {
-    return strcmp(v->desired_sha256, sha256) == 0 || strcmp(v->report.sha256, sha256) == 0;
+    const char *const used[] = {v->desired_sha256, v->report.sha256,      v->staged_sha256,
+                                v->self.sha256,    v->self.staged_sha256, v->report.self.sha256};
+    for (size_t i = 0; i < sizeof used / sizeof used[0]; i++)
+        if (strcmp(used[i], sha256) == 0) return true;
+    return false;
 }
 
 static bool find_holder(const struct agent_view *v, void *argument) {
@@ -289,6 +297,13 @@ bool agents_may_fetch(struct agents *a, const char *id, const char *sha256) {
         agent != NULL && agent->view.admission == ADMISSION_ADMITTED && uses(&agent->view, sha256);
     pthread_mutex_unlock(&a->lock);
     return may;
+}
+
+int64_t agents_mark(struct agents *a) {
+    pthread_mutex_lock(&a->lock);
+    int64_t mark = a->mark;
+    pthread_mutex_unlock(&a->lock);
+    return mark;
 }
 
 struct channel_count {

@@ -151,11 +151,24 @@ MUST_CHECK bool agents_remove(struct agents *a, const char *id, bool force, cons
  * changed. Run after anything the choice depends on has changed. */
 MUST_CHECK bool agents_refresh(struct agents *a, struct err *e);
 
-/* What desired.h says about this agent now, with what lost; for artifact "storage-server" or
- * "grid-agent". choice->binary is NULL, but *sha256 is the build that it chose, "" for none. */
+/* What desired.h says about this agent now, with what lost, for artifact "storage-server" or
+ * "grid-agent"; its binary is NULL, its digest says which build it is. */
 MUST_CHECK bool agents_why(struct agents *a, const char *id, const char *artifact,
-                           struct desired_choice *choice, char sha256[SHA256_HEX_SIZE],
-                           struct err *e);
+                           struct desired_choice *choice, struct err *e);
+
+/* A refresh inside somebody else's transaction: begin, then agents_refresh_row within the operation
+ * for each agent that may have to do something else, then, once it is durable, agents_refresh_done,
+ * which tells all of them at once. news: its grant or what it fetches ahead is another, so that it
+ * is told even when its version stays. */
+struct agents_refresh;
+struct agents_refresh *agents_refresh_begin(struct agents *a);
+MUST_CHECK bool agents_refresh_row(struct db_connection *c, struct agents_refresh *r,
+                                   const char *id, bool news, struct err *e);
+void agents_refresh_done(struct agents_refresh *r);
+void agents_refresh_free(struct agents_refresh *r);
+
+/* A number that is another whenever an agent joined, was admitted, or has other labels. */
+int64_t agents_mark(struct agents *a);
 
 /* The whole desired state as a message, marked as told. Free with json_clear(&wire_desired_schema,
  * out). */

@@ -16,6 +16,57 @@ static void copy_orders(const struct agent *agent, struct wire_desired *out) {
     for (size_t i = 0; i < agent->order_count; i++) out->nodes[i] = agent->orders[i];
 }
 
+static void describe_binary(const struct binary *b, struct wire_artifact *out) {
+    artifact_file_name(&b->id, out->file);
+    out->size_bytes = b->size_bytes;
+    out->signature = text_duplicate(b->signature);
+}
+
+/* One that is named by version and digest in out, completed later with what the catalog knows. */
+struct wanted {
+    const char *artifact;
+    struct wire_artifact *out;
+};
+#define WANTED_COUNT 4
+
+static bool complete(const struct wanted *w) {
+    return w->out->version[0] == '\0' || w->out->signature != NULL;
+}
+
+/* Under the lock: the details from what refreshes chose. */
+static void describe_offer(const struct agents *a, const struct wanted *w) {
+    const struct offer *o = offers_find(a->offers, w->artifact, w->out->version, w->out->sha256);
+    if (!complete(w) && o != NULL) describe_binary(&o->binary, w->out);
+}
+
+/* The row is chosen by digest, since the machine may be served by an "any" build. */
+static bool find_artifact(struct agents *a, const char *platform, const char *arch,
+                          const struct wanted *w, struct err *e) {
+    struct binary *list = NULL;
+    size_t count = 0;
+    if (!catalog_list(a->options.catalog, w->artifact, NULL, NULL, w->out->version, &list, &count,
+                      e))
+        return false;
+    for (size_t i = 0; i < count && !complete(w); i++)
+        if (strcmp(list[i].sha256, w->out->sha256) == 0 &&
+            platform_fits(list[i].id.platform, list[i].id.arch, platform, arch))
+            describe_binary(&list[i], w->out);
+    free(list);
+    return complete(w) ||
+           err_set(e, ERR_NOT_FOUND, "%s is not in the catalog any more", w->out->version);
+}
+
+static void name_artifact(struct wire_artifact *out, const char *version, const char *sha256) {
+    memcpy(out->version, version, sizeof out->version);
+    memcpy(out->sha256, sha256, sizeof out->sha256);
+}
+
+static void describe_self(const struct agent_self_view *v, struct wire_desired_self *out) {
+    name_artifact(&out->target, v->version, v->sha256);
+    name_artifact(&out->prefetch, v->staged_version, v->staged_sha256);
+    out->grant = v->grant;
+}
+
 /* Everything that memory knows; the artifact's details come from the catalog afterwards. */
 static void describe(struct agent *agent, struct wire_desired *out) {
     const struct agent_view *v = &agent->view;
@@ -25,6 +76,9 @@ static void describe(struct agent *agent, struct wire_desired *out) {
     memcpy(out->version, v->desired_version, sizeof out->version);
     memcpy(out->sha256, v->desired_sha256, sizeof out->sha256);
     memcpy(out->reason, v->desired_reason, sizeof out->reason);
+    out->grant = v->grant;
+    name_artifact(&out->prefetch, v->staged_version, v->staged_sha256);
+    describe_self(&v->self, &out->self);
     copy_orders(agent, out);
     out->log.request_id = agent->log.wanted;
     out->log.max_bytes = agent->log.max_bytes;
@@ -32,56 +86,50 @@ static void describe(struct agent *agent, struct wire_desired *out) {
     agent->log.told = agent->log.wanted;
 }
 
-static void describe_artifact(const struct binary *b, struct wire_desired *out) {
-    snprintf(out->name, sizeof out->name, "%s", b->id.name);
-    artifact_file_name(&b->id, out->file);
-    out->size_bytes = b->size_bytes;
-    out->signature = text_duplicate(b->signature);
+/* What nodes run has its details in the message itself. */
+static void take_target(struct wire_artifact *target, struct wire_desired *out) {
+    if (target->version[0] != '\0') snprintf(out->name, sizeof out->name, ARTIFACT_DEFAULT_NAME);
+    memcpy(out->file, target->file, sizeof out->file);
+    out->size_bytes = target->size_bytes;
+    out->signature = TAKE(target->signature);
 }
 
-/* Under the lock: the details from what the last refresh chose. False when the agent's row says
- * something else, as it may for a moment. */
-static bool describe_choice(const struct agents *a, const struct agent_view *v,
-                            struct wire_desired *out) {
-    const struct desired_group *g = desired_group_find(a->groups, v->channel, v->platform, v->arch);
-    if (g == NULL || g->binary == NULL || strcmp(g->binary->sha256, out->sha256) != 0 ||
-        strcmp(g->binary->id.version, out->version) != 0)
-        return false;
-    describe_artifact(g->binary, out);
+/* What the agent ran before it joined may be in no catalog: its own store has it. */
+static bool find_details(struct agents *a, const struct agent_view *where, struct wanted wanted[],
+                         struct err *e) {
+    for (int i = 0; i < WANTED_COUNT; i++) {
+        bool own = strcmp(wanted[i].artifact, AGENT_ARTIFACT) == 0;
+        if (complete(&wanted[i]) || find_artifact(a, where->platform, where->arch, &wanted[i], e))
+            continue;
+        if (!own || e->code != ERR_NOT_FOUND) return false;
+    }
     return true;
 }
 
-/* The row is chosen by digest, since the machine may be served by an "any" build. */
-static bool find_artifact(struct agents *a, const char *platform, const char *arch,
-                          struct wire_desired *out, struct err *e) {
-    struct binary *list = NULL;
-    size_t count = 0;
-    if (!catalog_list(a->options.catalog, ARTIFACT_DEFAULT_NAME, NULL, NULL, out->version, &list,
-                      &count, e))
-        return false;
-    const struct binary *b =
-        catalog_choose(list, count, ARTIFACT_DEFAULT_NAME, out->version, platform, arch);
-    bool found = b != NULL && strcmp(b->sha256, out->sha256) == 0;
-    if (found) describe_artifact(b, out);
-    free(list);
-    return found || err_set(e, ERR_NOT_FOUND, "%s is not in the catalog any more", out->version);
-}
-
 bool agents_desired(struct agents *a, const char *id, struct wire_desired *out, struct err *e) {
-    char platform[PLATFORM_SIZE], arch[PLATFORM_SIZE];
-    bool complete = false;
+    struct agent_view where;
+    struct wire_artifact target = {.signature = NULL};
+    struct wanted wanted[WANTED_COUNT] = {
+        {ARTIFACT_DEFAULT_NAME, &target            },
+        {ARTIFACT_DEFAULT_NAME, &out->prefetch     },
+        {AGENT_ARTIFACT,        &out->self.target  },
+        {AGENT_ARTIFACT,        &out->self.prefetch}
+    };
     *out = (struct wire_desired){0};
     pthread_mutex_lock(&a->lock);
     struct agent *agent = agents_get(a, id);
     if (agent != NULL) {
         describe(agent, out);
-        complete = out->version[0] == '\0' || describe_choice(a, &agent->view, out);
-        memcpy(platform, agent->view.platform, sizeof platform);
-        memcpy(arch, agent->view.arch, sizeof arch);
+        name_artifact(&target, out->version, out->sha256);
+        for (int i = 0; i < WANTED_COUNT; i++) describe_offer(a, &wanted[i]);
+        memcpy(where.platform, agent->view.platform, sizeof where.platform);
+        memcpy(where.arch, agent->view.arch, sizeof where.arch);
     }
     pthread_mutex_unlock(&a->lock);
     if (agent == NULL) return agents_unknown(e, id);
-    if (complete || find_artifact(a, platform, arch, out, e)) return true;
+    bool found = find_details(a, &where, wanted, e);
+    take_target(&target, out);
+    if (found) return true;
     json_clear(&wire_desired_schema, out);
     return false;
 }

@@ -9,6 +9,8 @@
 
 #include <pthread.h>
 
+#define AGENT_ARTIFACT "grid-agent"
+
 struct log_fetch {
     int64_t wanted;   /* newest request id; 0: never asked */
     int64_t told;     /* newest that went out to the agent in this session */
@@ -43,31 +45,28 @@ struct agents {
     size_t count;
     struct pending_event *events, **events_end;
     size_t event_count;
-    struct desired_group *groups;
+    struct offer *offers;
+    int64_t offers_refresh; /* the number of the refresh that listed them all */
+    int64_t mark;           /* agents_mark */
     int64_t next_log_request;
     bool behind_told; /* the event that agents know a newer state; once per start is enough */
     bool stopping;
     int64_t refreshes; /* counted by the database's writer, which alone uses it */
 };
 
-/* What the machines of one channel, platform and arch should run, as the last refresh chose it. */
-struct desired_group {
-    char channel[CHANNEL_NAME_SIZE];
-    char platform[PLATFORM_SIZE], arch[PLATFORM_SIZE];
-    enum desired_rule rule;
-    char reason[256];
-    struct binary *binary; /* NULL: nothing is desired; owned */
-    int64_t refresh;       /* the number of the refresh that chose it: higher ones win */
-    struct desired_group *next;
+/* The details of what some agent should run or fetch ahead, as a refresh read them: answers need no
+ * look into the database. */
+struct offer {
+    struct binary binary;
+    struct offer *next;
 };
-void desired_groups_free(struct desired_group *groups);
-const struct desired_group *desired_group_find(const struct desired_group *groups,
-                                               const char *channel, const char *platform,
-                                               const char *arch);
+void offers_free(struct offer *offers);
+const struct offer *offers_find(const struct offer *offers, const char *artifact,
+                                const char *version, const char *sha256);
 
 /* A row of `agent` with its orders, as an operation read it after changing it. */
 struct agent_row {
-    struct agent_view view; /* report decoded; desired_reason and rule unset */
+    struct agent_view view; /* report decoded; what a refresh derives is unset */
     struct wire_node_order *orders;
     size_t order_count;
 };

@@ -31,12 +31,13 @@ static void take_log(struct agents *a, struct agent *agent, struct wire_heartbea
     report->log = (struct wire_log){0};
 }
 
-static void take_facts(struct agent_view *v, const struct wire_heartbeat *report,
+static void take_facts(struct agents *a, struct agent_view *v, const struct wire_heartbeat *report,
                        const char *address) {
     if (strcmp(v->reported_labels, report->labels != NULL ? report->labels : "") != 0) {
         free(v->reported_labels);
         v->reported_labels = text_duplicate(report->labels != NULL ? report->labels : "");
         agent_update_labels(v);
+        a->mark++;
     }
     snprintf(v->platform, sizeof v->platform, "%s", report->platform);
     snprintf(v->arch, sizeof v->arch, "%s", report->arch);
@@ -57,7 +58,7 @@ static void take_report(struct agents *a, struct agent *agent, struct wire_heart
     for (size_t i = 0; i < changes.count; i++)
         agents_add_event(a, changes.events[i].kind, changes.events[i].subject, "%s",
                          changes.events[i].text);
-    take_facts(v, report, address);
+    take_facts(a, v, report, address);
     json_clear(&wire_heartbeat_schema, &v->report);
     v->report = *report;
     *report = (struct wire_heartbeat){0};

@@ -1,129 +1,253 @@
-/* Desired artifacts: the pure choice of desired.h for every agent, made durable. Agents that share
- * channel, platform and arch share the choice, so that a change for ten thousand is one pass. */
+/* Desired artifacts: the pure choice of desired.h, made durable, for every agent or for those that
+ * a transaction names. Agents that share what the choice depends on share the choice, so that a
+ * change for ten thousand is one pass. */
 #include "master/agents_internal.h"
 
 #include "lib/artifact.h"
 #include "lib/log.h"
-#include "master/channels.h"
+#include "master/desired_world.h"
 
 #include <stdio.h>
 #include <string.h>
+
+/* All that the choice depends on but for the world; compared as bytes. */
+struct choice_key {
+    char artifact[ARTIFACT_NAME_SIZE];
+    char channel[CHANNEL_NAME_SIZE];
+    char platform[PLATFORM_SIZE], arch[PLATFORM_SIZE];
+    char pin[SEMVER_SIZE];
+    struct desired_rollout rollout;
+};
+
+struct choice_group {
+    struct choice_key key;
+    enum desired_rule rule;
+    char version[SEMVER_SIZE];
+    char sha256[SHA256_HEX_SIZE];
+    char reason[256];
+    struct choice_group *next;
+};
+
+/* What one agent is to do about one artifact. */
+struct assignment {
+    const struct choice_group *group;
+    struct wire_grant grant;
+    bool prefetch;
+};
 
 /* An agent as the transaction read it. */
 struct candidate {
     char id[WIRE_AGENT_ID_SIZE];
     int64_t generation; /* before the change */
-    const struct desired_group *group;
+    struct assignment storage, self;
     bool changed;
 };
 
-struct refresh {
+struct agents_refresh {
     struct agents *agents;
-    const char *id; /* NULL: all agents */
-    struct channel *channels;
-    size_t channel_count;
-    struct binary *binaries;
-    size_t binary_count;
+    bool all;
+    bool news; /* the row that is being read is to be told in any case */
+    bool world_read;
+    struct desired_world world;
+    struct db_connection *connection;
     int64_t number;
-    struct desired_group *groups;
+    struct choice_group *groups;
+    struct offer *offers;
     struct candidate *candidates;
-    size_t count;
+    size_t count, capacity;
 };
 
-void desired_groups_free(struct desired_group *groups) {
-    for (struct desired_group *g = groups, *next; g != NULL; g = next) {
-        next = g->next;
-        free(g->binary);
-        free(g);
+void offers_free(struct offer *offers) {
+    for (struct offer *o = offers, *next; o != NULL; o = next) {
+        next = o->next;
+        free(o);
     }
 }
 
-const struct desired_group *desired_group_find(const struct desired_group *groups,
-                                               const char *channel, const char *platform,
-                                               const char *arch) {
-    const struct desired_group *g = groups;
-    while (g != NULL && (strcmp(g->channel, channel) != 0 || strcmp(g->platform, platform) != 0 ||
-                         strcmp(g->arch, arch) != 0))
-        g = g->next;
-    return g;
+const struct offer *offers_find(const struct offer *offers, const char *artifact,
+                                const char *version, const char *sha256) {
+    const struct offer *o = offers;
+    while (o != NULL &&
+           (strcmp(o->binary.sha256, sha256) != 0 || strcmp(o->binary.id.version, version) != 0 ||
+            strcmp(o->binary.id.name, artifact) != 0))
+        o = o->next;
+    return o;
 }
 
-static void choose(const struct refresh *r, struct desired_group *g) {
-    const struct desired_inputs in = {.artifact = ARTIFACT_DEFAULT_NAME,
-                                      .channel = g->channel,
-                                      .platform = g->platform,
-                                      .arch = g->arch,
-                                      .channels = r->channels,
-                                      .channel_count = r->channel_count,
-                                      .binaries = r->binaries,
-                                      .binary_count = r->binary_count};
+static void add_offer(struct offer **offers, const struct binary *b) {
+    if (offers_find(*offers, b->id.name, b->id.version, b->sha256) != NULL) return;
+    struct offer *o = memory_zeroed(1, sizeof *o);
+    o->binary = *b;
+    o->next = *offers;
+    *offers = o;
+}
+
+static void offer_build(struct agents_refresh *r, const struct choice_key *key, const char *version,
+                        const char *sha256) {
+    for (size_t i = 0; i < r->world.binary_count; i++) {
+        const struct binary *b = &r->world.binaries[i];
+        if (strcmp(b->sha256, sha256) == 0 && strcmp(b->id.version, version) == 0 &&
+            strcmp(b->id.name, key->artifact) == 0 &&
+            platform_fits(b->id.platform, b->id.arch, key->platform, key->arch))
+            add_offer(&r->offers, b);
+    }
+}
+
+static void choose(const struct desired_world *w, const struct choice_key *key,
+                   struct desired_choice *out) {
+    const struct desired_inputs in = {.artifact = key->artifact,
+                                      .pin = key->pin,
+                                      .channel = key->channel,
+                                      .platform = key->platform,
+                                      .arch = key->arch,
+                                      .rollout = &key->rollout,
+                                      .channels = w->channels,
+                                      .channel_count = w->channel_count,
+                                      .binaries = w->binaries,
+                                      .binary_count = w->binary_count,
+                                      .quarantined = w->quarantined,
+                                      .quarantined_count = w->quarantined_count};
+    desired_choose(&in, out);
+}
+
+static void fill_group(struct agents_refresh *r, struct choice_group *g) {
     struct desired_choice choice;
-    desired_choose(&in, &choice);
+    choose(&r->world, &g->key, &choice);
     g->rule = choice.rule;
     memcpy(g->reason, choice.reason, sizeof g->reason);
-    if (choice.binary == NULL) return;
-    g->binary = memory_zeroed(1, sizeof *g->binary);
-    *g->binary = *choice.binary;
+    if (choice.sha256[0] != '\0') {
+        memcpy(g->version, choice.version, sizeof g->version);
+        memcpy(g->sha256, choice.sha256, sizeof g->sha256);
+    }
+    if (choice.binary != NULL) add_offer(&r->offers, choice.binary);
+    if (g->key.rollout.number > 0)
+        offer_build(r, &g->key, g->key.rollout.version, g->key.rollout.to_sha256);
 }
 
-static const struct desired_group *group_of(struct refresh *r, const char *channel,
-                                            const char *platform, const char *arch) {
-    const struct desired_group *known = desired_group_find(r->groups, channel, platform, arch);
-    if (known != NULL) return known;
-    struct desired_group *g = memory_zeroed(1, sizeof *g);
-    snprintf(g->channel, sizeof g->channel, "%s", channel);
-    snprintf(g->platform, sizeof g->platform, "%s", platform);
-    snprintf(g->arch, sizeof g->arch, "%s", arch);
-    g->refresh = r->number;
-    choose(r, g);
+static const struct choice_group *group_of(struct agents_refresh *r, const struct choice_key *key) {
+    for (const struct choice_group *g = r->groups; g != NULL; g = g->next)
+        if (memcmp(&g->key, key, sizeof *key) == 0) return g;
+    struct choice_group *g = memory_zeroed(1, sizeof *g);
+    memcpy(&g->key, key, sizeof *key);
+    fill_group(r, g);
     g->next = r->groups;
-    r->groups = g;
-    return g;
+    return r->groups = g;
 }
 
-static const char *version_of(const struct desired_group *g) {
-    return g->binary != NULL ? g->binary->id.version : "";
+/* The columns of AGENT_CHOICE: id, channel, platform, arch, generation, desired version and digest,
+ * pin, the same two of the agent itself, labels. */
+static bool make_key(struct db_connection *c, const struct desired_world *w, struct db_row *row,
+                     const char *artifact, struct choice_key *key, struct desired_place *place,
+                     struct err *e) {
+    struct agent_view labels = {.reported_labels = (char *)db_column_text(row, 10),
+                                .assigned_labels = (char *)db_column_text(row, 11)};
+    bool self = strcmp(artifact, AGENT_ARTIFACT) == 0;
+    agent_update_labels(&labels);
+    bool placed =
+        desired_world_place(c, w, artifact, db_column_text(row, 0), labels.labels, place, e);
+    free(labels.labels);
+    memset(key, 0, sizeof *key);
+    text_cut(key->artifact, sizeof key->artifact, artifact);
+    text_cut(key->platform, sizeof key->platform, db_column_text(row, 2));
+    text_cut(key->arch, sizeof key->arch, db_column_text(row, 3));
+    text_cut(key->channel, sizeof key->channel, self ? "" : db_column_text(row, 1));
+    text_cut(key->pin, sizeof key->pin, self ? "" : db_column_text(row, 7));
+    memcpy(&key->rollout, &place->rollout, sizeof key->rollout);
+    return placed;
 }
 
-static const char *sha256_of(const struct desired_group *g) {
-    return g->binary != NULL ? g->binary->sha256 : "";
-}
-
-static bool take_candidate(struct db_row *row, void *argument, struct err *e) {
-    struct refresh *r = argument;
-    (void)e;
-    r->candidates = memory_resize(r->candidates, r->count + 1, sizeof *r->candidates);
-    struct candidate *c = &r->candidates[r->count++];
-    snprintf(c->id, sizeof c->id, "%s", db_column_text(row, 0));
-    c->group = group_of(r, db_column_text(row, 1), db_column_text(row, 2), db_column_text(row, 3));
-    c->generation = db_column_int(row, 4);
-    c->changed = strcmp(db_column_text(row, 5), version_of(c->group)) != 0 ||
-                 strcmp(db_column_text(row, 6), sha256_of(c->group)) != 0;
+/* A pin, or a newer channel, leaves nothing of what the rollout wanted. */
+static bool assign(struct agents_refresh *r, struct db_row *row, const char *artifact,
+                   struct assignment *out, struct err *e) {
+    struct choice_key key;
+    struct desired_place place;
+    if (!make_key(r->connection, &r->world, row, artifact, &key, &place, e)) return false;
+    out->group = group_of(r, &key);
+    if (out->group->rule != DESIRED_ROLLOUT) return true;
+    out->grant = place.grant;
+    out->prefetch = place.prefetch;
     return true;
 }
 
-static bool read_candidates(struct db_connection *c, struct refresh *r, struct err *e) {
-    if (r->id == NULL) return db_query(c, Q_AGENT_CHOICE_LIST, take_candidate, r, e, "");
-    return db_query(c, Q_AGENT_CHOICE_FIND, take_candidate, r, e, "s", r->id);
+static bool differs(struct db_row *row, int column, const struct assignment *a) {
+    return strcmp(db_column_text(row, column), a->group->version) != 0 ||
+           strcmp(db_column_text(row, column + 1), a->group->sha256) != 0;
 }
 
-static bool refresh_rows(struct db_connection *c, void *argument, struct err *e) {
-    struct refresh *r = argument;
-    r->number = ++r->agents->refreshes;
-    if (!channels_read(c, &r->channels, &r->channel_count, e) ||
-        !catalog_read(c, NULL, NULL, NULL, NULL, &r->binaries, &r->binary_count, e) ||
-        !read_candidates(c, r, e))
-        return false;
-    for (size_t i = 0; i < r->count; i++) {
-        const struct candidate *agent = &r->candidates[i];
-        if (agent->changed && !db_exec(c, Q_AGENT_SET_DESIRED, e, "sss", agent->id,
-                                       version_of(agent->group), sha256_of(agent->group)))
-            return false;
+static struct candidate *add_candidate(struct agents_refresh *r) {
+    if (r->count == r->capacity) {
+        r->capacity = r->capacity == 0 ? 8 : 2 * r->capacity;
+        r->candidates = memory_resize(r->candidates, r->capacity, sizeof *r->candidates);
     }
+    struct candidate *c = &r->candidates[r->count++];
+    *c = (struct candidate){.changed = r->news};
+    return c;
+}
+
+static bool take_candidate(struct db_row *row, void *argument, struct err *e) {
+    struct agents_refresh *r = argument;
+    struct candidate *c = add_candidate(r);
+    text_cut(c->id, sizeof c->id, db_column_text(row, 0));
+    c->generation = db_column_int(row, 4);
+    if (!assign(r, row, ARTIFACT_DEFAULT_NAME, &c->storage, e) ||
+        !assign(r, row, AGENT_ARTIFACT, &c->self, e))
+        return false;
+    c->changed |= differs(row, 5, &c->storage) || differs(row, 8, &c->self);
+    return true;
+}
+
+static bool begin_world(struct db_connection *c, struct agents_refresh *r, struct err *e) {
+    r->connection = c;
+    if (r->world_read) return true;
+    r->number = ++r->agents->refreshes;
+    return r->world_read = desired_world_read(c, &r->world, e);
+}
+
+static bool write_candidate(struct db_connection *c, const struct candidate *a, struct err *e) {
+    const struct choice_group *storage = a->storage.group, *self = a->self.group;
+    return !a->changed || db_exec(c, Q_AGENT_SET_DESIRED, e, "sssss", a->id, storage->version,
+                                  storage->sha256, self->version, self->sha256);
+}
+
+bool agents_refresh_row(struct db_connection *c, struct agents_refresh *r, const char *id,
+                        bool news, struct err *e) {
+    size_t before = r->count;
+    r->news = news;
+    if (!begin_world(c, r, e) || !db_query(c, Q_AGENT_CHOICE_FIND, take_candidate, r, e, "s", id))
+        return false;
+    return r->count == before || write_candidate(c, &r->candidates[before], e);
+}
+
+static bool refresh_all(struct db_connection *c, void *argument, struct err *e) {
+    struct agents_refresh *r = argument;
+    r->all = true;
+    if (!begin_world(c, r, e) || !db_query(c, Q_AGENT_CHOICE_LIST, take_candidate, r, e, ""))
+        return false;
+    for (size_t i = 0; i < r->count; i++)
+        if (!write_candidate(c, &r->candidates[i], e)) return false;
     return true;
 }
 
 enum taken { TAKEN_NOTHING, TAKEN_NEWS, TAKEN_BEHIND };
+
+static void take_staged(const struct assignment *a, char version[SEMVER_SIZE],
+                        char sha256[SHA256_HEX_SIZE]) {
+    const struct desired_rollout *r = &a->group->key.rollout;
+    version[0] = sha256[0] = '\0';
+    if (!a->prefetch) return;
+    memcpy(version, r->version, SEMVER_SIZE);
+    memcpy(sha256, r->to_sha256, SHA256_HEX_SIZE);
+}
+
+/* What a refresh derives without the row telling it. */
+static void take_derived(struct agent_view *v, const struct candidate *c) {
+    v->desired_rule = c->storage.group->rule;
+    memcpy(v->desired_reason, c->storage.group->reason, sizeof v->desired_reason);
+    v->grant = c->storage.grant;
+    v->self.grant = c->self.grant;
+    take_staged(&c->storage, v->staged_version, v->staged_sha256);
+    take_staged(&c->self, v->self.staged_version, v->self.staged_sha256);
+}
 
 /* Under the lock. Memory that is behind what the transaction read lacks more than the choice, and
  * memory that is ahead has the choice already. The reason may change where the artifact did not
@@ -134,31 +258,26 @@ static enum taken take_choice(struct agents *a, const struct candidate *c) {
     struct agent_view *v = &agent->view;
     if (v->generation < c->generation) return TAKEN_BEHIND;
     if (v->generation > c->generation + c->changed) return TAKEN_NOTHING;
-    v->desired_rule = c->group->rule;
-    memcpy(v->desired_reason, c->group->reason, sizeof v->desired_reason);
+    take_derived(v, c);
     if (v->generation > c->generation || !c->changed) return TAKEN_NOTHING;
-    snprintf(v->desired_version, sizeof v->desired_version, "%s", version_of(c->group));
-    snprintf(v->desired_sha256, sizeof v->desired_sha256, "%s", sha256_of(c->group));
+    memcpy(v->desired_version, c->storage.group->version, sizeof v->desired_version);
+    memcpy(v->desired_sha256, c->storage.group->sha256, sizeof v->desired_sha256);
+    memcpy(v->self.version, c->self.group->version, sizeof v->self.version);
+    memcpy(v->self.sha256, c->self.group->sha256, sizeof v->self.sha256);
     v->generation++;
     return TAKEN_NEWS;
 }
 
-/* Under the lock: the groups of r take the place of older ones. */
-static void take_groups(struct agents *a, struct refresh *r) {
-    struct desired_group **at = &a->groups;
-    while (*at != NULL) {
-        struct desired_group *old = *at;
-        const struct desired_group *now =
-            desired_group_find(r->groups, old->channel, old->platform, old->arch);
-        if (old->refresh < r->number && (now != NULL || r->id == NULL)) {
-            *at = old->next;
-            old->next = NULL;
-            desired_groups_free(old);
-        } else {
-            at = &old->next;
-        }
+/* Under the lock. A refresh of all tells what is not needed any more. */
+static void take_offers(struct agents *a, struct agents_refresh *r) {
+    if (r->all && r->number > a->offers_refresh) {
+        a->offers_refresh = r->number;
+        offers_free(a->offers);
+        a->offers = TAKE(r->offers);
+        return;
     }
-    *at = TAKE(r->groups); /* behind newer ones of the same name, which are found first */
+    for (const struct offer *o = r->offers; o != NULL; o = o->next)
+        add_offer(&a->offers, &o->binary);
 }
 
 static bool read_whole(struct db_connection *c, void *argument, struct err *e) {
@@ -187,7 +306,8 @@ static enum taken catch_up(struct agents *a, const struct candidate *c) {
     return taken ? TAKEN_NEWS : TAKEN_NOTHING;
 }
 
-static void take_candidates(struct agents *a, struct refresh *r) {
+void agents_refresh_done(struct agents_refresh *r) {
+    struct agents *a = r->agents;
     OWN_MEMORY const char **news = memory_zeroed(r->count + 1, sizeof *news);
     size_t count = 0;
     pthread_mutex_lock(&a->lock);
@@ -196,26 +316,84 @@ static void take_candidates(struct agents *a, struct refresh *r) {
         if (taken == TAKEN_BEHIND) taken = catch_up(a, &r->candidates[i]);
         if (taken == TAKEN_NEWS) news[count++] = r->candidates[i].id;
     }
-    take_groups(a, r);
+    take_offers(a, r);
     pthread_mutex_unlock(&a->lock);
     if (count > 0) a->options.desired_changed(a->options.context, news, count);
 }
 
-static bool refresh(struct agents *a, const char *id, struct err *e) {
-    struct refresh r = {.agents = a, .id = id};
-    bool done = db_write(a->options.db, refresh_rows, &r, e);
-    if (done) take_candidates(a, &r);
-    desired_groups_free(r.groups);
-    free(r.candidates);
-    free(r.channels);
-    free(r.binaries);
-    return done || err_wrap(e, "refresh desired versions");
+struct agents_refresh *agents_refresh_begin(struct agents *a) {
+    struct agents_refresh *r = memory_zeroed(1, sizeof *r);
+    r->agents = a;
+    return r;
+}
+
+void agents_refresh_free(struct agents_refresh *r) {
+    if (r == NULL) return;
+    for (struct choice_group *g = r->groups, *next; g != NULL; g = next) {
+        next = g->next;
+        free(g);
+    }
+    offers_free(r->offers);
+    free(r->candidates);
+    desired_world_clear(&r->world);
+    free(r);
 }
 
 bool agents_refresh(struct agents *a, struct err *e) {
-    return refresh(a, NULL, e);
+    struct agents_refresh *r = agents_refresh_begin(a);
+    bool done = db_write(a->options.db, refresh_all, r, e);
+    if (done) agents_refresh_done(r);
+    agents_refresh_free(r);
+    return done || err_wrap(e, "refresh desired versions");
+}
+
+struct one {
+    struct agents_refresh *refresh;
+    const char *id;
+};
+
+static bool refresh_one(struct db_connection *c, void *argument, struct err *e) {
+    const struct one *o = argument;
+    return agents_refresh_row(c, o->refresh, o->id, false, e);
 }
 
 bool agents_refresh_one(struct agents *a, const char *id, struct err *e) {
-    return refresh(a, id, e);
+    struct one o = {agents_refresh_begin(a), id};
+    bool done = db_write(a->options.db, refresh_one, &o, e);
+    if (done) agents_refresh_done(o.refresh);
+    agents_refresh_free(o.refresh);
+    return done || err_wrap(e, "refresh desired versions");
+}
+
+struct asking {
+    const char *id, *artifact;
+    struct db_connection *connection;
+    struct desired_world world;
+    struct desired_choice *out;
+    bool found;
+};
+
+static bool answer(struct db_row *row, void *argument, struct err *e) {
+    struct asking *q = argument;
+    struct choice_key key;
+    struct desired_place place;
+    if (!make_key(q->connection, &q->world, row, q->artifact, &key, &place, e)) return false;
+    choose(&q->world, &key, q->out);
+    q->out->binary = NULL; /* goes with the world */
+    return q->found = true;
+}
+
+static bool ask(struct db_connection *c, void *argument, struct err *e) {
+    struct asking *q = argument;
+    q->connection = c;
+    return desired_world_read(c, &q->world, e) &&
+           db_query(c, Q_AGENT_CHOICE_FIND, answer, q, e, "s", q->id);
+}
+
+bool agents_why(struct agents *a, const char *id, const char *artifact,
+                struct desired_choice *choice, struct err *e) {
+    struct asking q = {.id = id, .artifact = artifact, .out = choice};
+    bool asked = db_read(a->options.db, ask, &q, e);
+    desired_world_clear(&q.world);
+    return asked && (q.found || agents_unknown(e, id));
 }

@@ -4,6 +4,7 @@
 
 #include "lib/clock.h"
 #include "lib/log.h"
+#include "master/audit.h"
 #include "master/channels.h"
 #include "master/tokens.h"
 
@@ -53,6 +54,9 @@ static bool take_agent(struct db_row *row, struct agent_row *out, struct err *e)
     v->last_seen_at_ms = db_column_int(row, 14);
     v->status = row_status(v->admission, db_column_text(row, 15));
     decode_report(db_column_text(row, 16), &v->report);
+    snprintf(v->pin, sizeof v->pin, "%s", db_column_text(row, 17));
+    snprintf(v->self.version, sizeof v->self.version, "%s", db_column_text(row, 18));
+    snprintf(v->self.sha256, sizeof v->self.sha256, "%s", db_column_text(row, 19));
     return sign_public_parse(db_column_text(row, 1), &v->public_key, e) ||
            err_wrap(e, "agent %s", v->id);
 }
@@ -177,6 +181,22 @@ static bool change_channel(struct db_connection *c, struct row_change *r, struct
                       "agent %s follows channel %s", r->id, r->value);
 }
 
+static bool set_pin(struct db_connection *c, struct row_change *r, const char *kind,
+                    struct err *e) {
+    bool pinned = r->value[0] != '\0';
+    return db_exec(c, Q_AGENT_SET_PIN, e, "ss", r->id, r->value) &&
+           events_add(c, e, kind, r->id, r->principal, NULL, "agent %s is %s%s", r->id,
+                      pinned ? "pinned to " : "not pinned any more", r->value) &&
+           audit_add(c, r->principal, kind, r->id, NULL, e);
+}
+
+static bool change_pin(struct db_connection *c, struct row_change *r, struct err *e) {
+    if (strcmp(r->row.view.pin, r->value) == 0) return true;
+    if (r->value[0] == '\0') return set_pin(c, r, "agent.unpinned", e);
+    return channels_check_version(c, ARTIFACT_DEFAULT_NAME, r->value, e) &&
+           set_pin(c, r, "agent.pinned", e);
+}
+
 char *agent_tag(const struct agent_view *view, char out[AGENT_TAG_SIZE]) {
     snprintf(out, AGENT_TAG_SIZE, "%" PRId64 "-%" PRIx64, view->generation,
              (uint64_t)view->enrolled_at_ms);
@@ -195,14 +215,17 @@ static bool change_all(struct db_connection *c, struct row_change *r, struct err
     r->value = r->all->labels;
     if (r->value != NULL && !change_labels(c, r, e)) return false;
     r->value = r->all->channel;
-    return r->value == NULL || change_channel(c, r, e);
+    if (r->value != NULL && !change_channel(c, r, e)) return false;
+    r->value = r->all->pin;
+    return r->value == NULL || change_pin(c, r, e);
 }
 
 bool agents_change(struct agents *a, const char *id, const struct agent_change *change,
                    const char *principal, struct err *e) {
     struct row_change r = {.id = id, .principal = principal, .change = change_all, .all = change};
     if (change->channel != NULL && !channel_name_check(change->channel, e)) return false;
-    return change_row(a, &r, e) && (change->channel == NULL || agents_refresh_one(a, id, e));
+    /* Labels choose as well: a rollout that is over may select the machine now. */
+    return change_row(a, &r, e) && agents_refresh_one(a, id, e);
 }
 
 bool agents_set_labels(struct agents *a, const char *id, const char *changes, const char *principal,

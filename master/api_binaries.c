@@ -263,7 +263,9 @@ void api_binaries_yank(struct http_request *r) {
     struct artifact_name id;
     struct binary found;
     struct err e;
-    if (!read_withdrawal(r, &id, &e) || !catalog_yank(m->catalog, &id, http_principal(r), &e) ||
+    if (!read_withdrawal(r, &id, &e) || !catalog_find(m->catalog, &id, &found, &e) ||
+        !rollouts_check_unneeded(m->rollouts, found.sha256, false, &e) ||
+        !catalog_yank(m->catalog, &id, http_principal(r), &e) ||
         !catalog_find(m->catalog, &id, &found, &e)) {
         http_reply_err(r, &e);
         return;
@@ -289,6 +291,7 @@ void api_binaries_delete(struct http_request *r) {
     struct binary found;
     struct err e;
     if (!read_withdrawal(r, &id, &e) || !catalog_find(m->catalog, &id, &found, &e) ||
+        !rollouts_check_unneeded(m->rollouts, found.sha256, true, &e) ||
         !check_unused(m, &found, &e) || !catalog_delete(m->catalog, &id, http_principal(r), &e)) {
         http_reply_err(r, &e);
         return;

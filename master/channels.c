@@ -3,6 +3,8 @@
 #include "lib/clock.h"
 #include "master/catalog.h"
 #include "master/events.h"
+#include "master/floors.h"
+#include "master/quarantine.h"
 #include "master/store.h"
 
 #include <stdio.h>
@@ -80,27 +82,33 @@ static bool write_channel(struct db_connection *c, const struct setting *s, stru
 }
 
 /* A version can be pointed at while at least one of its builds may still be offered. */
-static bool check_version(struct db_connection *c, const struct setting *s, struct err *e) {
+bool channels_check_offered(struct db_connection *c, const char *artifact, const char *version,
+                            struct err *e) {
     OWN_MEMORY struct binary *builds = NULL;
     size_t count = 0;
     size_t yanked = 0;
-    if (!catalog_read(c, s->artifact, NULL, NULL, s->version, &builds, &count, e)) return false;
+    if (!catalog_read(c, artifact, NULL, NULL, version, &builds, &count, e)) return false;
     for (size_t i = 0; i < count; i++) yanked += builds[i].yanked;
     if (count == 0) {
-        err_set(e, ERR_NOT_FOUND, "%s %s is not registered", s->artifact, s->version);
+        err_set(e, ERR_NOT_FOUND, "%s %s is not registered", artifact, version);
         return err_hint(e, "gridctl binary list shows what is; gridctl binary push adds");
     }
     if (yanked == count) {
-        err_set(e, ERR_CONFLICT, "%s %s was yanked and is never offered again", s->artifact,
-                s->version);
+        err_set(e, ERR_CONFLICT, "%s %s was yanked and is never offered again", artifact, version);
         return err_hint(e, "choose another version: gridctl binary list");
     }
     return true;
 }
 
+bool channels_check_version(struct db_connection *c, const char *artifact, const char *version,
+                            struct err *e) {
+    return channels_check_offered(c, artifact, version, e) &&
+           quarantine_check(c, artifact, version, e) && floors_check(c, artifact, version, e);
+}
+
 static bool set_channel(struct db_connection *c, void *argument, struct err *e) {
     const struct setting *s = argument;
-    if (!check_version(c, s, e)) return false;
+    if (!channels_check_version(c, s->artifact, s->version, e)) return false;
     struct err why;
     if (db_one(c, Q_CHANNEL_FIND, take_one, s->out, &why, "ss", s->name, s->artifact)) {
         if (strcmp(s->out->version, s->version) == 0) return true; /* nothing changes */

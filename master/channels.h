@@ -21,7 +21,16 @@ MUST_CHECK bool channels_read(struct db_connection *c, struct channel **out, siz
 MUST_CHECK bool channels_list(struct db *db, struct channel **out, size_t *count,
                               struct err *e); /* free() *out */
 
-/* Points the channel at a registered, not yanked version (ERR_NOT_FOUND, ERR_CONFLICT) and writes
+/* Inside an operation: whether a build of this version is registered (ERR_NOT_FOUND) and not yanked
+ * (ERR_CONFLICT). */
+MUST_CHECK bool channels_check_offered(struct db_connection *c, const char *artifact,
+                                       const char *version, struct err *e);
+/* Inside an operation: whether agents may be sent to this version: registered (ERR_NOT_FOUND), not
+ * yanked, not quarantined, not below the floor (ERR_CONFLICT). */
+MUST_CHECK bool channels_check_version(struct db_connection *c, const char *artifact,
+                                       const char *version, struct err *e);
+
+/* Points the channel at a version that passes channels_check_version and writes
  * the event; a channel that points there already stays as it is. Agents are told by agents_refresh,
  * which the caller runs next. */
 MUST_CHECK bool channels_set(struct db *db, const char *name, const char *artifact,

@@ -58,9 +58,11 @@ struct desired_lost {
 
 struct desired_choice {
     enum desired_rule rule;
-    const struct binary *binary; /* NULL: nothing is desired; the agent keeps what it runs */
-    char version[SEMVER_SIZE];   /* what the rule names, even where no build of it can be had */
-    char reason[256];            /* one sentence, with the next step when nothing can be desired */
+    const struct binary *binary;  /* NULL: nothing is desired; the agent keeps what it runs */
+    char version[SEMVER_SIZE];    /* what the rule names, even where no build of it can be had */
+    char sha256[SHA256_HEX_SIZE]; /* of binary, or of what it ran before and the catalog does not
+                                     have; "": nothing is desired */
+    char reason[256];             /* one sentence, with the next step when nothing can be desired */
     struct desired_lost lost[DESIRED_LOST_MAX]; /* strongest first */
     size_t lost_count;
 };

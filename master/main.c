@@ -78,6 +78,7 @@ static void *tick_run(void *argument) {
         inbox_tick(m->inbox, now_ms);
         agents_tick(m->agents, now_ms);
         if (!agents_flush(m->agents, &e)) log_error("master.flush", "error=%s", e.text);
+        rollouts_tick(m->rollouts, now_ms, clock_wall_ms());
         if (tick % REVIEW_TICKS == 0) events_review(m->events, may_follow, m);
         if (tick % PRUNE_TICKS == 0) prune(m);
         nanosleep(&(struct timespec){.tv_nsec = TICK_MS * 1000000L}, NULL);
@@ -138,6 +139,15 @@ static bool open_state(struct master *m, bool *fresh, struct err *e) {
            (!*fresh || first_start_done(m->db, m->grid_id, e));
 }
 
+static bool open_rollouts(struct master *m, struct err *e) {
+    const struct rollouts_options options = {.db = m->db,
+                                             .catalog = m->catalog,
+                                             .agents = m->agents,
+                                             .events = m->events,
+                                             .quiet_ms = m->settings->rollout_quiet_ms};
+    return rollouts_open(&m->rollouts, &options, e);
+}
+
 static bool open_parts(struct master *m, struct err *e) {
     const struct settings *s = m->settings;
     downloads_key_make(keys_master(m->keys), &m->downloads);
@@ -154,7 +164,7 @@ static bool open_parts(struct master *m, struct err *e) {
                                           .dismissed = dismissed,
                                           .context = m};
     return uploads_open(&m->uploads, s->state, m->catalog, e) &&
-           agents_open(&m->agents, &agents, e) &&
+           agents_open(&m->agents, &agents, e) && open_rollouts(m, e) &&
            intake_open(&m->intake, s->binaries, m->catalog, m->agents, m->events,
                        s->scan_interval_ms, e);
 }
@@ -282,6 +292,7 @@ static void close_parts(struct master *m) {
     inbox_free(m->inbox);
     if (m->bus != NULL) bus_server_close(m->bus);
     if (m->intake != NULL) intake_close(m->intake);
+    if (m->rollouts != NULL) rollouts_close(m->rollouts);
     if (m->agents != NULL) agents_close(m->agents);
     if (m->uploads != NULL) uploads_close(m->uploads);
     if (m->catalog != NULL) catalog_close(m->catalog);

@@ -12,6 +12,7 @@
 #include "master/inbox.h"
 #include "master/intake.h"
 #include "master/keys.h"
+#include "master/rollouts.h"
 #include "master/settings.h"
 #include "master/store.h"
 #include "master/tokens.h"
@@ -27,6 +28,7 @@ struct master {
     struct uploads *uploads;
     struct intake *intake;
     struct agents *agents;
+    struct rollouts *rollouts;
     struct inbox *inbox;
     struct bus_server *bus;
     struct rate_limiter *request_limit;      /* per address and principal */

@@ -1,6 +1,7 @@
 #include "master/master_metrics.h"
 
 #include "master/master.h"
+#include "master/quarantine.h"
 
 #include <stdio.h>
 
@@ -43,6 +44,23 @@ static struct metric refused = {
     .help = "Connections closed at once, by the limit they met: total, address.",
     .type = METRIC_COUNTER,
     .labels = {"limit"}};
+static struct metric rollouts = {.name = "grid_rollouts",
+                                 .help = "Active rollouts by state: draft, prefetch, canary, "
+                                         "await_promote, rolling, paused, reverting.",
+                                 .type = METRIC_GAUGE,
+                                 .labels = {"state"}};
+static struct metric rollout_agents = {
+    .name = "grid_rollout_agents",
+    .help = "Agents of active rollouts by phase: waiting, deferred, excluded, granted, committed, "
+            "failed, held, leaving, returning, returned, return_failed.",
+    .type = METRIC_GAUGE,
+    .labels = {"phase"}};
+static struct metric rollout_steps = {.name = "grid_rollout_steps_total",
+                                      .help = "Steps of rollouts that were written.",
+                                      .type = METRIC_COUNTER};
+static struct metric quarantined = {.name = "grid_quarantined_digests",
+                                    .help = "Digests that failed and are not chosen any more.",
+                                    .type = METRIC_GAUGE};
 static struct metric build_info = {.name = "grid_build_info",
                                    .help = "Always 1; the label tells the version.",
                                    .type = METRIC_GAUGE,
@@ -58,6 +76,10 @@ struct metric *const master_metrics[] = {&metric_http_seconds,
                                          &parked,
                                          &connections,
                                          &refused,
+                                         &rollouts,
+                                         &rollout_agents,
+                                         &rollout_steps,
+                                         &quarantined,
                                          &build_info};
 const size_t master_metric_count = sizeof master_metrics / sizeof master_metrics[0];
 
@@ -72,6 +94,22 @@ static void set_connections(const struct master *m) {
     metric_set(&connections, (double)c.open, NULL, NULL);
     metric_set(&refused, (double)c.refused_total, "total", NULL);
     metric_set(&refused, (double)c.refused_per_address, "address", NULL);
+}
+
+static void set_rollouts(const struct master *m) {
+    struct rollouts_summary s;
+    OWN_MEMORY struct quarantined *list = NULL;
+    size_t count = 0;
+    struct err e;
+    rollouts_summarize(m->rollouts, &s);
+    for (unsigned i = 0; i < ROLLOUT_STATE_COUNT; i++)
+        if (rollout_is_active(i))
+            metric_set(&rollouts, (double)s.states[i], rollout_state_name(i), NULL);
+    for (unsigned i = 0; i < MEMBER_STATE_COUNT; i++)
+        metric_set(&rollout_agents, (double)s.members[i], rollout_member_state_name(i), NULL);
+    metric_set(&rollout_steps, (double)s.steps, NULL, NULL);
+    if (quarantine_list(m->db, &list, &count, &e))
+        metric_set(&quarantined, (double)count, NULL, NULL);
 }
 
 void master_metrics_render(const struct master *m, struct text *out) {
@@ -90,6 +128,7 @@ void master_metrics_render(const struct master *m, struct text *out) {
     metric_set(&heartbeats, (double)inbox_heartbeats(m->inbox), NULL, NULL);
     metric_set(&parked, (double)inbox_parked(m->inbox), NULL, NULL);
     set_connections(m);
+    set_rollouts(m);
     metric_set(&build_info, 1, GRID_VERSION, NULL);
     metrics_render(master_metrics, master_metric_count, out);
 }

@@ -80,3 +80,15 @@ MUST_CHECK bool rollouts_visit_one(struct rollouts *r, int64_t number, rollout_v
 MUST_CHECK bool rollouts_plan(struct rollouts *r, const struct rollout_request *request,
                               rollout_visitor *visitor, void *argument, struct err *conflict,
                               struct err *e);
+
+/* Whether these bytes may go: ERR_CONFLICT while a rollout may still send an agent there or (all:
+ * when they are to be deleted) back there. */
+MUST_CHECK bool rollouts_check_unneeded(struct rollouts *r, const char *sha256, bool all,
+                                        struct err *e);
+
+struct rollouts_summary {
+    int64_t states[ROLLOUT_STATE_COUNT]; /* of the rollouts that are active */
+    int64_t members[MEMBER_STATE_COUNT]; /* theirs */
+    int64_t steps;                       /* taken since the start */
+};
+void rollouts_summarize(struct rollouts *r, struct rollouts_summary *out);

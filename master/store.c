@@ -13,10 +13,20 @@ EMBED_DECLARE(master_schema)
     "id, public_key, admission, reported_labels, assigned_labels, channel, mode, generation,"      \
     " desired_version, desired_sha256, platform, arch, address, enrolled_at, last_seen_at, "       \
     "status,"                                                                                      \
-    " report"
+    " report, pin, self_version, self_sha256"
 #define AGENT_CHOICE_COLUMNS                                                                       \
-    "id, channel, platform, arch, generation, desired_version, desired_sha256"
+    "id, channel, platform, arch, generation, desired_version, desired_sha256, pin,"               \
+    " self_version, self_sha256, reported_labels, assigned_labels"
 #define TOKEN_COLUMNS "id, kind, hash, role, labels, uses_left, expires_at, created_at, created_by"
+#define ROLLOUT_COLUMNS                                                                            \
+    "number, artifact, version, request, state, resume, cause, reason, revision, clock_ms,"        \
+    " entered_ms, progress_ms, turns, domain, created_at, finished_at, principal, superseded_by,"  \
+    " hold"
+#define MEMBER_COLUMNS                                                                             \
+    "agent_id, domain, canary, state, cause, reason, diagnosis, attempt, turn, was_broken,"        \
+    " deadline_ms, from_version, from_sha256, to_sha256"
+#define QUARANTINE_COLUMNS "sha256, artifact, version, rollout, reason, at"
+#define AUDIT_COLUMNS "seq, at, principal, action, subject, data, hash"
 #define EVENT_COLUMNS "seq, at, kind, subject, text, principal, data"
 
 static const char *const statements[Q_COUNT] = {
@@ -65,10 +75,12 @@ static const char *const statements[Q_COUNT] = {
         " address=?6, generation=generation+1 WHERE id=?1",
     [Q_AGENT_SET_ADMISSION] = "UPDATE agent SET admission=?2, generation=generation+1 WHERE id=?1",
     [Q_AGENT_SET_DESIRED] = "UPDATE agent SET desired_version=?2, desired_sha256=?3,"
-                            " generation=generation+1 WHERE id=?1",
+                            " self_version=?4, self_sha256=?5, generation=generation+1"
+                            " WHERE id=?1",
     [Q_AGENT_SET_LABELS] =
         "UPDATE agent SET assigned_labels=?2, generation=generation+1 WHERE id=?1",
     [Q_AGENT_SET_CHANNEL] = "UPDATE agent SET channel=?2, generation=generation+1 WHERE id=?1",
+    [Q_AGENT_SET_PIN] = "UPDATE agent SET pin=?2, generation=generation+1 WHERE id=?1",
     [Q_AGENT_SET_MODE] = "UPDATE agent SET mode=?2, generation=generation+1 WHERE id=?1",
     [Q_AGENT_RAISE_GENERATION] = "UPDATE agent SET generation=max(generation, ?2)+1 WHERE id=?1",
     [Q_AGENT_SET_OBSERVED] =
@@ -106,6 +118,91 @@ static const char *const statements[Q_COUNT] = {
                        " coalesce((SELECT seq FROM sqlite_sequence WHERE name='event'), 0)",
     [Q_EVENT_PRUNE] = "DELETE FROM event WHERE at < ?1"
                       " OR seq <= (SELECT max(seq) FROM event) - ?2",
+
+    [Q_ROLLOUT_INSERT] =
+        "INSERT INTO rollout (artifact, version, request, state, created_at, principal,"
+        " idempotency_key) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    [Q_ROLLOUT_NEWEST] = "SELECT max(number) FROM rollout",
+    [Q_ROLLOUT_UPDATE] =
+        "UPDATE rollout SET state=?3, resume=?4, cause=?5, reason=?6, revision=?7, clock_ms=?8,"
+        " entered_ms=?9, progress_ms=?10, turns=?11, domain=?12, finished_at=?13,"
+        " superseded_by=?14, hold=?15, live=?16 WHERE number=?1 AND revision=?2",
+    [Q_ROLLOUT_CLOCK] = "UPDATE rollout SET clock_ms=?2 WHERE number=?1",
+    [Q_ROLLOUT_FIND] = "SELECT " ROLLOUT_COLUMNS " FROM rollout WHERE number=?1",
+    [Q_ROLLOUT_LIVE] = "SELECT " ROLLOUT_COLUMNS " FROM rollout WHERE live=1 ORDER BY number DESC",
+    [Q_ROLLOUT_NUMBERS] = "SELECT number FROM rollout ORDER BY number DESC",
+    [Q_ROLLOUT_BY_KEY] = "SELECT number FROM rollout WHERE principal=?1 AND idempotency_key=?2"
+                         " AND created_at > ?3 ORDER BY number DESC LIMIT 1",
+    [Q_ROLLOUT_DECIDING] = "SELECT " ROLLOUT_COLUMNS " FROM rollout"
+                           " WHERE live=1 OR state='completed' ORDER BY number DESC",
+
+    [Q_MEMBER_PUT] =
+        "INSERT INTO rollout_agent (rollout, " MEMBER_COLUMNS ")"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)"
+        " ON CONFLICT (rollout, agent_id) DO UPDATE SET domain=?3, canary=?4, state=?5, cause=?6,"
+        " reason=?7, diagnosis=?8, attempt=?9, turn=?10, was_broken=?11, deadline_ms=?12",
+    [Q_MEMBER_LIST] =
+        "SELECT " MEMBER_COLUMNS " FROM rollout_agent WHERE rollout=?1 ORDER BY agent_id",
+    /* The newest rollout of the artifact, below ?3, that may say something about the agent. */
+    [Q_MEMBER_PLACE] =
+        "SELECT m.rollout, m.state, m.attempt, m.from_version, m.from_sha256, m.to_sha256,"
+        " r.version, r.finished_at, r.state, r.resume, r.hold, m.cause, r.cause"
+        " FROM rollout_agent m JOIN rollout r ON r.number=m.rollout"
+        " WHERE m.agent_id=?1 AND r.artifact=?2 AND m.rollout < ?3 AND m.state<>'excluded'"
+        " AND (r.live=1 OR m.state='committed') ORDER BY m.rollout DESC LIMIT 1",
+    [Q_MEMBER_EXISTS] = "SELECT 1 FROM rollout_agent WHERE rollout=?1 AND agent_id=?2"
+                        " AND state<>'excluded'",
+    /* A later rollout of the artifact that moved, or may move, one of the members. */
+    [Q_MEMBER_NEWER] =
+        "SELECT n.rollout FROM rollout_agent m JOIN rollout_agent n ON n.agent_id=m.agent_id"
+        " AND n.rollout > m.rollout JOIN rollout r ON r.number=n.rollout"
+        " WHERE m.rollout=?1 AND r.artifact=?2 AND n.state<>'excluded'"
+        " AND (n.attempt > 0 OR r.finished_at=0) LIMIT 1",
+    /* Whose members may still be sent to, or back to, these bytes. */
+    [Q_MEMBER_NEEDS] =
+        "SELECT m.rollout, m.agent_id FROM rollout_agent m JOIN rollout r ON r.number=m.rollout"
+        " WHERE (m.to_sha256=?1 OR (?2 AND m.from_sha256=?1)) AND m.state<>'excluded'"
+        " AND (r.finished_at=0 OR (r.live=1 AND m.state<>'committed'))"
+        " ORDER BY m.rollout DESC, m.agent_id LIMIT 1",
+    [Q_MEMBER_TAKEN] =
+        "SELECT DISTINCT m.agent_id FROM rollout_agent m JOIN rollout r ON r.number=m.rollout"
+        " WHERE m.rollout > ?1 AND r.artifact=?2 AND m.state<>'excluded' ORDER BY m.agent_id",
+
+    [Q_QUARANTINE_INSERT] = "INSERT INTO quarantine (" QUARANTINE_COLUMNS ")"
+                            " VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (sha256) DO NOTHING",
+    [Q_QUARANTINE_LIST] =
+        "SELECT " QUARANTINE_COLUMNS " FROM quarantine ORDER BY artifact, version, sha256",
+    [Q_QUARANTINE_FIND] = "SELECT " QUARANTINE_COLUMNS " FROM quarantine WHERE sha256=?1",
+    [Q_QUARANTINE_OF_VERSION] =
+        "SELECT q.sha256, q.artifact, q.version, q.rollout, q.reason, q.at FROM quarantine q"
+        " JOIN artifact a ON a.sha256=q.sha256 WHERE a.name=?1 AND a.version=?2"
+        " AND a.deleted_at=0 ORDER BY q.sha256 LIMIT 1",
+    [Q_QUARANTINE_DELETE] = "DELETE FROM quarantine WHERE sha256=?1",
+
+    [Q_FLOOR_SET] = "INSERT INTO floor (artifact, version, at) VALUES (?1, ?2, ?3)"
+                    " ON CONFLICT (artifact) DO UPDATE SET version=?2, at=?3",
+    [Q_FLOOR_LIST] = "SELECT artifact, version, at FROM floor ORDER BY artifact",
+    [Q_FLOOR_FIND] = "SELECT artifact, version, at FROM floor WHERE artifact=?1",
+    /* Who should run which version of the artifact, runs it, or may return to it. */
+    [Q_FLOOR_HOLDERS] =
+        "SELECT id, desired_version, 'should run' FROM agent WHERE ?1='storage-server'"
+        " UNION ALL SELECT id, pin, 'is pinned to' FROM agent WHERE ?1='storage-server'"
+        " UNION ALL SELECT id, coalesce(json_extract(nullif(report, ''), '$.version'), ''), 'runs'"
+        " FROM agent WHERE ?1='storage-server'"
+        " UNION ALL SELECT id, self_version, 'should run' FROM agent WHERE ?1='grid-agent'"
+        " UNION ALL SELECT id, coalesce(json_extract(nullif(report, ''), '$.self.version'), ''),"
+        " 'runs' FROM agent WHERE ?1='grid-agent'"
+        " UNION ALL SELECT m.agent_id, m.from_version, 'may return to' FROM rollout_agent m"
+        " JOIN rollout r ON r.number=m.rollout WHERE r.artifact=?1 AND m.state<>'excluded'"
+        " AND r.live=1",
+    [Q_FLOOR_DELETE] = "DELETE FROM floor WHERE artifact=?1",
+
+    [Q_AUDIT_INSERT] = "INSERT INTO audit (at, principal, action, subject, data, hash)"
+                       " VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    [Q_AUDIT_LAST_HASH] = "SELECT hash FROM audit ORDER BY seq DESC LIMIT 1",
+    [Q_AUDIT_LIST] =
+        "SELECT " AUDIT_COLUMNS " FROM audit WHERE seq < ?1 ORDER BY seq DESC LIMIT ?2",
+    [Q_AUDIT_ALL] = "SELECT " AUDIT_COLUMNS " FROM audit ORDER BY seq",
 };
 
 bool store_open(struct db **out, const char *state_directory, struct err *e) {

@@ -14,6 +14,8 @@ CREATE TABLE rollout (
     resume TEXT NOT NULL DEFAULT '',
     cause TEXT NOT NULL DEFAULT '',
     reason TEXT NOT NULL DEFAULT '', -- one sentence about cause, naming machines
+    hold TEXT NOT NULL DEFAULT '', -- why nothing moves though something should
+    live INTEGER NOT NULL DEFAULT 1, -- steps may still change it
     revision INTEGER NOT NULL DEFAULT 0,
     clock_ms INTEGER NOT NULL DEFAULT 0, -- its own clock when this row was written
     entered_ms INTEGER NOT NULL DEFAULT 0,

@@ -1,0 +1,110 @@
+#include "master/audit.h"
+
+#include "lib/clock.h"
+#include "master/store.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct json_field fields[] = {
+    J(JSON_INT, struct audit_entry, seq, 0),          J(JSON_STRING, struct audit_entry, at, 0),
+    J(JSON_STRING, struct audit_entry, principal, 0), J(JSON_STRING, struct audit_entry, action, 0),
+    J(JSON_STRING, struct audit_entry, subject, 0),   J(JSON_RAW, struct audit_entry, data, 0),
+    J(JSON_STRING, struct audit_entry, hash, 0),
+};
+const struct json_schema audit_entry_schema = JSON_SCHEMA(struct audit_entry, fields);
+
+/* Each part with its length before it, so that no two rows read the same. */
+static void add_part(struct sha256 *h, const char *part) {
+    char length[24];
+    int digits = snprintf(length, sizeof length, "%zu:", strlen(part));
+    sha256_add(h, length, (size_t)digits);
+    sha256_add(h, part, strlen(part));
+}
+
+static void hash_row(const char *before, int64_t at_ms, const char *const parts[4],
+                     char out[SHA256_HEX_SIZE]) {
+    OWN(sha256) struct sha256 *h = sha256_begin();
+    char at[24];
+    snprintf(at, sizeof at, "%" PRId64, at_ms);
+    add_part(h, before);
+    add_part(h, at);
+    for (int i = 0; i < 4; i++) add_part(h, parts[i]);
+    sha256_hex(h, out);
+}
+
+static bool take_hash(struct db_row *row, void *argument, struct err *e) {
+    (void)e;
+    text_cut(argument, SHA256_HEX_SIZE, db_column_text(row, 0));
+    return true;
+}
+
+bool audit_add(struct db_connection *c, const char *principal, const char *action,
+               const char *subject, const char *data_json, struct err *e) {
+    char before[SHA256_HEX_SIZE] = "", hash[SHA256_HEX_SIZE];
+    int64_t now_ms = clock_wall_ms();
+    const char *data = data_json != NULL ? data_json : "{}";
+    if (!db_query(c, Q_AUDIT_LAST_HASH, take_hash, before, e, "")) return false;
+    hash_row(before, now_ms, (const char *const[4]){principal, action, subject, data}, hash);
+    return db_exec(c, Q_AUDIT_INSERT, e, "isssss", now_ms, principal, action, subject, data, hash);
+}
+
+struct listing {
+    int64_t before, limit;
+    struct audit_entry *entries;
+    size_t count;
+};
+
+static bool take_entry(struct db_row *row, void *argument, struct err *e) {
+    struct listing *l = argument;
+    (void)e;
+    l->entries = memory_resize(l->entries, l->count + 1, sizeof *l->entries);
+    struct audit_entry *entry = &l->entries[l->count++];
+    *entry = (struct audit_entry){.seq = db_column_int(row, 0)};
+    clock_rfc3339(db_column_int(row, 1), entry->at);
+    text_cut(entry->principal, sizeof entry->principal, db_column_text(row, 2));
+    text_cut(entry->action, sizeof entry->action, db_column_text(row, 3));
+    text_cut(entry->subject, sizeof entry->subject, db_column_text(row, 4));
+    entry->data = text_duplicate(db_column_text(row, 5));
+    text_cut(entry->hash, sizeof entry->hash, db_column_text(row, 6));
+    return true;
+}
+
+static bool read_entries(struct db_connection *c, void *argument, struct err *e) {
+    struct listing *l = argument;
+    return db_query(c, Q_AUDIT_LIST, take_entry, l, e, "ii", l->before, l->limit);
+}
+
+bool audit_list(struct db *db, int64_t before, int64_t limit, struct audit_entry **out,
+                size_t *count, struct err *e) {
+    struct listing l = {.before = before, .limit = limit};
+    if (!db_read(db, read_entries, &l, e)) {
+        json_clear_list(&audit_entry_schema, l.entries, l.count);
+        return false;
+    }
+    *out = l.entries;
+    *count = l.count;
+    return true;
+}
+
+static bool check_row(struct db_row *row, void *argument, struct err *e) {
+    char *before = argument, hash[SHA256_HEX_SIZE];
+    const char *const parts[4] = {db_column_text(row, 2), db_column_text(row, 3),
+                                  db_column_text(row, 4), db_column_text(row, 5)};
+    hash_row(before, db_column_int(row, 1), parts, hash);
+    memcpy(before, hash, sizeof hash);
+    if (strcmp(hash, db_column_text(row, 6)) == 0) return true;
+    err_set(e, ERR_CORRUPT, "audit row %" PRId64 " or one before it was altered",
+            db_column_int(row, 0));
+    return err_hint(e, "compare with a backup: gridctl backup create makes one");
+}
+
+static bool check_all(struct db_connection *c, void *argument, struct err *e) {
+    return db_query(c, Q_AUDIT_ALL, check_row, argument, e, "");
+}
+
+bool audit_check(struct db *db, struct err *e) {
+    char before[SHA256_HEX_SIZE] = "";
+    return db_read(db, check_all, before, e);
+}

@@ -1,0 +1,245 @@
+/* Which steps there are: those that time and facts make due, and those that somebody orders. */
+#include "master/rollouts_internal.h"
+
+#include "lib/clock.h"
+#include "lib/log.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define CLOCK_KEPT_MS                                                                              \
+    10000 /* so much of its time a rollout may forget when the master is killed                    \
+           */
+
+struct rollout_time live_rollout_time(const struct live_rollout *l, int64_t now_ms,
+                                      int64_t now_wall_ms) {
+    struct rollout_time at = {.now_ms = live_rollout_clock(l, now_ms), .window_open = true};
+    int64_t next_change_ms = 0;
+    struct err e;
+    if (!rollout_window_open(&l->row.request, now_wall_ms, &at.window_open, &next_change_ms, &e)) {
+        log_error("rollout.window", "rollout=" ROLLOUT_ID_FORMAT " error=%s", l->row.number,
+                  e.text);
+        at.window_open = false;
+    }
+    return at;
+}
+
+/* The event's outcome, to be looked at before anything is copied. Members are owned. */
+static struct rollout try_event(struct rollouts *r, const struct live_rollout *l,
+                                enum rollout_event event, struct rollout_time at, bool *taken) {
+    struct rollout next = l->row.state;
+    next.members = memory_zeroed(next.member_count + 1, sizeof *next.members);
+    memcpy(next.members, l->row.state.members, next.member_count * sizeof *next.members);
+    live_rollout_look(l, r->options.agents, next.members);
+    *taken = live_rollout_next(&next, event, at);
+    return next;
+}
+
+static bool is_durable(const struct live_rollout *l, const struct rollout *next) {
+    return next->revision != l->row.state.revision || next->hold != l->row.state.hold;
+}
+
+/* Nothing to write: only what is seen has changed. */
+static void take_sight(struct rollouts *r, struct live_rollout *l, struct rollout *next) {
+    pthread_mutex_lock(&r->lock);
+    struct rollout_member *old = l->row.state.members;
+    l->row.state = *next;
+    pthread_mutex_unlock(&r->lock);
+    free(old);
+}
+
+/* Takes next. */
+static bool write_step(struct rollouts *r, const struct live_rollout *l, struct rollout *next,
+                       enum rollout_event event, const char *principal, int64_t now_ms,
+                       struct err *e) {
+    struct live_rollout *after = live_rollout_copy(l);
+    free(after->row.state.members);
+    after->row.state = *next;
+    struct steps s = {
+        .rollouts = r, .principal = principal, .now_ms = now_ms, .idempotency_key = ""};
+    steps_add(&s, l, after, event);
+    return rollouts_write(&s, e);
+}
+
+static void tick_one(struct rollouts *r, struct live_rollout *l, int64_t now_ms,
+                     int64_t now_wall_ms) {
+    const struct rollout_time at = live_rollout_time(l, now_ms, now_wall_ms);
+    struct err e;
+    bool taken = false;
+    int64_t number = l->row.number;
+    struct rollout next = try_event(r, l, ROLLOUT_TICK, at, &taken);
+    if (!is_durable(l, &next))
+        take_sight(r, l, &next);
+    else if (!write_step(r, l, &next, ROLLOUT_TICK, "", now_ms, &e))
+        log_error("rollout.step", "rollout=" ROLLOUT_ID_FORMAT " error=%s", number, e.text);
+}
+
+static bool equip(struct db_connection *c, struct steps *s, struct err *e) {
+    return live_rollout_equip(c, s->list[0].after, e);
+}
+
+static bool takes_late_joiners(enum rollout_state state) {
+    return rollout_is_active(state) && state != ROLLOUT_REVERTING;
+}
+
+/* Machines that came, or came to match, after it began. */
+static void add_late_joiners(struct rollouts *r, struct live_rollout *l, int64_t now_ms) {
+    int64_t mark = agents_mark(r->options.agents);
+    struct err e;
+    if (mark == l->mark || !takes_late_joiners(l->row.state.state)) return;
+    l->mark = mark;
+    struct live_rollout *after = live_rollout_copy(l);
+    if (!live_rollout_select(after, r->options.agents)) {
+        live_rollout_free(after);
+        return;
+    }
+    after->row.state.revision++;
+    struct steps s = {
+        .rollouts = r, .principal = "", .now_ms = now_ms, .idempotency_key = "", .check = equip};
+    steps_add(&s, l, after, ROLLOUT_TICK);
+    if (rollouts_write(&s, &e)) return;
+    l->mark = -1;
+    log_error("rollout.late_joiners", "rollout=" ROLLOUT_ID_FORMAT " error=%s", l->row.number,
+              e.text);
+}
+
+static bool save_clock(struct db_connection *c, void *argument, struct err *e) {
+    const struct live_rollout *l = argument;
+    return db_exec(c, Q_ROLLOUT_CLOCK, e, "ii", l->row.number, l->row.clock_ms);
+}
+
+/* A long wait writes nothing else. */
+static void keep_clock(struct rollouts *r, struct live_rollout *l, int64_t now_ms) {
+    struct err e;
+    if (now_ms - l->clock_at_ms < CLOCK_KEPT_MS) return;
+    l->row.clock_ms = live_rollout_clock(l, now_ms);
+    l->clock_at_ms = now_ms;
+    if (!db_write(r->options.db, save_clock, l, &e))
+        log_error("rollout.clock", "rollout=" ROLLOUT_ID_FORMAT " error=%s", l->row.number, e.text);
+}
+
+/* A step may take rollouts out of the list: each is found anew by its number. */
+static int64_t newest_below(const struct rollouts *r, int64_t number) {
+    const struct live_rollout *l = r->live;
+    while (l != NULL && l->row.number >= number) l = l->next;
+    return l != NULL ? l->row.number : 0;
+}
+
+void rollouts_tick(struct rollouts *r, int64_t now_ms, int64_t now_wall_ms) {
+    rollouts_take_turn(r);
+    for (int64_t number = INT64_MAX; (number = newest_below(r, number)) > 0;) {
+        add_late_joiners(r, rollouts_find(r, number), now_ms);
+        tick_one(r, rollouts_find(r, number), now_ms, now_wall_ms);
+        struct live_rollout *l = rollouts_find(r, number);
+        if (l != NULL) keep_clock(r, l, now_ms);
+    }
+    rollouts_end_turn(r);
+}
+
+static const struct {
+    enum rollout_event order;
+    const char *name, *done;
+} orders[] = {
+    {ROLLOUT_PAUSE,    "pause",    "paused"     },
+    {ROLLOUT_RESUME,   "resume",   "resumed"    },
+    {ROLLOUT_PROMOTE,  "promote",  "promoted"   },
+    {ROLLOUT_STOP,     "stop",     "stopped"    },
+    {ROLLOUT_ROLLBACK, "rollback", "rolled back"},
+};
+#define ORDER_COUNT (sizeof orders / sizeof orders[0])
+
+static const char *done_of(enum rollout_event order) {
+    for (size_t i = 0; i < ORDER_COUNT; i++)
+        if (orders[i].order == order) return orders[i].done;
+    return "changed";
+}
+
+/* The state decides; asking the engine keeps the answer true. */
+static void name_allowed(struct rollouts *r, const struct live_rollout *l, struct rollout_time at,
+                         struct text *out) {
+    for (size_t i = 0; i < ORDER_COUNT; i++) {
+        bool taken = false;
+        struct rollout next = try_event(r, l, orders[i].order, at, &taken);
+        free(next.members);
+        if (taken) text_add_format(out, "%s%s", out->length > 0 ? ", " : "", orders[i].name);
+    }
+}
+
+static bool refuse(struct rollouts *r, const struct live_rollout *l, enum rollout_event order,
+                   struct rollout_time at, struct err *e) {
+    OWN_TEXT struct text allowed = TEXT_EMPTY;
+    name_allowed(r, l, at, &allowed);
+    err_set(e, ERR_CONFLICT, "rollout " ROLLOUT_ID_FORMAT " is %s: it cannot be %s", l->row.number,
+            rollout_state_name(l->row.state.state), done_of(order));
+    if (allowed.length == 0) return err_hint(e, "nothing can be done with it any more");
+    return err_hint(e, "what can be done now: %s", allowed.data);
+}
+
+struct newer {
+    const struct live_rollout *l;
+    int64_t number;
+};
+
+static bool take_newer(struct db_row *row, void *argument, struct err *e) {
+    (void)e;
+    ((struct newer *)argument)->number = db_column_int(row, 0);
+    return true;
+}
+
+static bool find_newer(struct db_connection *c, void *argument, struct err *e) {
+    struct newer *n = argument;
+    return db_query(c, Q_MEMBER_NEWER, take_newer, n, e, "is", n->l->row.number,
+                    n->l->row.request.name);
+}
+
+/* Going back from a rollout that is over must not undo a later one. */
+static bool check_newest(struct rollouts *r, const struct live_rollout *l, struct err *e) {
+    struct newer n = {l, 0};
+    if (rollout_is_active(l->row.state.state)) return true;
+    if (!db_read(r->options.db, find_newer, &n, e)) return false;
+    if (n.number == 0) return true;
+    err_set(e, ERR_CONFLICT,
+            "rollout " ROLLOUT_ID_FORMAT " cannot be rolled back: " ROLLOUT_ID_FORMAT
+            " has moved its agents since",
+            l->row.number, n.number);
+    return err_hint(e, "roll that one back first, or roll out the version you want");
+}
+
+static bool carry_out(struct rollouts *r, const struct live_rollout *l, enum rollout_event order,
+                      const char *principal, struct err *e) {
+    int64_t now_ms = clock_monotonic_ms();
+    const struct rollout_time at = live_rollout_time(l, now_ms, clock_wall_ms());
+    bool taken = false;
+    struct rollout next = try_event(r, l, order, at, &taken);
+    bool may = taken || refuse(r, l, order, at, e);
+    may = may && (order != ROLLOUT_ROLLBACK || check_newest(r, l, e));
+    if (!may || !is_durable(l, &next)) {
+        free(next.members);
+        return may;
+    }
+    return write_step(r, l, &next, order, principal, now_ms, e);
+}
+
+struct reading {
+    int64_t number;
+    struct live_rollout *out;
+};
+
+static bool read_one(struct db_connection *c, void *argument, struct err *e) {
+    struct reading *q = argument;
+    return live_rollout_read(c, q->number, &q->out, e);
+}
+
+bool rollouts_order(struct rollouts *r, int64_t number, enum rollout_event order,
+                    const char *principal, struct err *e) {
+    rollouts_take_turn(r);
+    const struct live_rollout *l = rollouts_find(r, number);
+    struct reading over = {.number = number};
+    bool found = l != NULL || db_read(r->options.db, read_one, &over, e);
+    if (over.out != NULL) over.out->clock_at_ms = clock_monotonic_ms();
+    bool done = found && carry_out(r, l != NULL ? l : over.out, order, principal, e);
+    if (over.out != NULL) live_rollout_free(over.out);
+    rollouts_end_turn(r);
+    return done;
+}
