@@ -97,6 +97,13 @@ static void turn_back(struct supervise *s) {
     say(s, "update.back");
 }
 
+static const char *const events[TURN_COUNT] = {
+    [TURN_WATCH] = "update.watched",
+    [TURN_COMMIT] = "update.committed",
+    [TURN_STICK] = "update.stuck",
+    [TURN_END] = "update.ended",
+};
+
 void supervise_take_turn(struct supervise *s, const struct reconcile_input *in, int64_t now_ms) {
     struct journal *j = &s->journal;
     const struct reconcile_decision *d = &s->decision;
@@ -116,7 +123,7 @@ void supervise_take_turn(struct supervise *s, const struct reconcile_input *in, 
     case TURN_STICK:
     case TURN_END:
         transition_take(&j->transition, d->turn, NULL, NULL);
-        say(s, d->turn == TURN_STICK ? "update.stuck" : "update.goes_on");
+        say(s, events[d->turn]);
         break;
     case TURN_NONE:
     case TURN_COUNT:

@@ -24,6 +24,7 @@ struct tiny_master {
     atomic_bool park; /* hold each heartbeat until the next one or tiny_release */
     atomic_int generation;
     atomic_int log_request;
+    void (*reported)(const char *json, size_t length); /* under the lock; NULL: nobody listens */
     /* what was seen */
     atomic_int hellos, heartbeats, sessions, parked_now, goodbyes;
     atomic_int_fast64_t hello_generation;
@@ -37,6 +38,7 @@ struct tiny_master {
     bool has_session;
     struct bus_request *parked;
     uint64_t parked_sequence;
+    char *desired; /* what is answered instead of nothing; NULL: nothing is desired */
 };
 
 static void tiny_reply(struct tiny_master *m, struct bus_request *r,
@@ -121,10 +123,13 @@ static void tiny_hello(struct tiny_master *m, struct bus_request *r, const struc
 static void tiny_answer(struct tiny_master *m, struct bus_request *r, uint64_t sequence) {
     OWN_TEXT struct text json = TEXT_EMPTY;
     OWN_TEXT struct text frame = TEXT_EMPTY;
-    text_add_format(&json,
-                    "{\"type\":\"desired\",\"generation\":%d,\"mode\":\"active\",\"reason\":"
-                    "\"tiny\",\"log\":{\"request_id\":%d}}",
-                    atomic_load(&m->generation), atomic_load(&m->log_request));
+    if (m->desired != NULL)
+        text_add(&json, m->desired);
+    else
+        text_add_format(&json,
+                        "{\"type\":\"desired\",\"generation\":%d,\"mode\":\"active\",\"reason\":"
+                        "\"tiny\",\"log\":{\"request_id\":%d}}",
+                        atomic_load(&m->generation), atomic_load(&m->log_request));
     session_seal(&m->session, atomic_load(&m->swap_answers) ? sequence + 1 : sequence, json.data,
                  json.length, &frame);
     bus_reply(r, frame.data, frame.length);
@@ -150,6 +155,7 @@ static void tiny_heartbeat(struct tiny_master *m, struct bus_request *r, const s
         snprintf(nonce + 32, sizeof nonce - 32, "%016" PRIx64, f->sequence);
         tiny_refuse(m, r, nonce, "hello_required", "unknown session");
     } else {
+        if (m->reported != NULL) m->reported(f->json, f->json_length);
         if (strstr(f->json, "\"goodbye\"") != NULL)
             atomic_fetch_add(&m->goodbyes, 1);
         else
@@ -229,5 +235,6 @@ static void tiny_close(struct tiny_master *m) {
     sign_secret_free(m->key);
     sign_secret_free(m->release);
     sign_secret_free(m->impostor);
+    free(m->desired);
     pthread_mutex_destroy(&m->lock);
 }

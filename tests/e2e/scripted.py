@@ -1,0 +1,119 @@
+"""One real agent and a master that says what the test tells it to: for tests of what an agent does with its orders."""
+import contextlib, functools, http.server, json, os, shutil, signal, subprocess, tempfile, threading
+
+from grid import BUILD, Agent, here, processes_of, sanitizer_reports, storage_server, wait_for
+
+MASTER = os.path.abspath(os.path.join(BUILD, "tests", "scripted-master"))
+
+
+class Files(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+class Scripted:
+    """s = Scripted(self, "1.0.0", "1.2.0"); s.agent(); s.want("1.0.0"); s.wait("idle", version="1.0.0")"""
+
+    def __init__(self, test, *versions, nodes=1):
+        self.directory, self.nodes, self.generation = tempfile.mkdtemp(prefix="grid-e2e-"), nodes, 0
+        self.process, self.files, self.last = None, None, {}
+        test.addCleanup(self.close)
+        names = {v: "storage-server-%s-%s" % (v, here()) for v in versions}
+        os.mkdir(os.path.join(self.directory, "binaries"))
+        for version, name in names.items():
+            shutil.copy(storage_server(version), os.path.join(self.directory, "binaries", name))
+        self.serve()
+        pairs = [word for v, name in names.items() for word in (storage_server(v), name)]
+        self.master = subprocess.Popen([MASTER, *pairs], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        lines = [self.master.stdout.readline().split(" ", 1)[1] for _ in range(1 + len(versions))]
+        self.join = lines[0].strip()
+        self.artifacts = {a["version"]: a for a in map(json.loads, lines[1:])}
+        self.listener = threading.Thread(target=self.listen)
+        self.listener.start()
+
+    def listen(self):
+        for line in self.master.stdout:
+            self.last = json.loads(line.split(" ", 1)[1])
+
+    def serve(self):
+        handler = functools.partial(Files, directory=self.directory)
+        self.files = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        threading.Thread(target=self.files.serve_forever, args=(0.05,)).start()
+
+    def cut_files(self):
+        """From now on no byte of a version can be had."""
+        if self.files:
+            self.files.shutdown()
+            self.files.server_close()
+            self.url, self.files = "http://127.0.0.1:%d" % self.files.server_port, None
+
+    def kill_master(self):
+        self.master.kill()
+        self.master.wait()
+
+    def agent(self, *arguments, **options):
+        """Starts the agent, with the same state as before."""
+        if self.files:
+            self.url = "http://127.0.0.1:%d" % self.files.server_port
+        self.process = Agent(self, "a-1", ["--nodes", str(self.nodes), "--master-binary-url", self.url, *arguments],
+                             token=self.join, **options)
+        return self.process
+
+    def want(self, version, prefetch=None, mode="active", **grant):
+        """The desired state from now on; grant: rollout, attempt, lease_ms, ..."""
+        self.generation += 1
+        desired = dict(self.artifacts[version], type="desired", generation=self.generation, mode=mode,
+                       name="storage-server", reason="the test says so", grant=grant)
+        if prefetch:
+            desired["prefetch"] = self.artifacts[prefetch]
+        self.master.stdin.write(json.dumps(desired) + "\n")
+        self.master.stdin.flush()
+
+    def wait(self, state, **fields):
+        """The first report about the latest desired state with this state and these fields of its update, or of it."""
+        def reached():
+            update = self.last.get("update", {})
+            seen = dict({"rollout": "", "cause": ""}, **update, version=self.last.get("version"))
+            right = update.get("state") == state and self.last["generation"] == self.generation
+            return update if right and all(seen.get(k) == v for k, v in fields.items()) else None
+        try:
+            return wait_for("update state %s with %s" % (state, fields), reached)
+        except AssertionError as error:
+            raise AssertionError("%s\nlast report: %s\nagent said:\n%s" % (
+                error, json.dumps(self.last, indent=1), self.process.err()[-4000:]))
+
+    def wait_staged(self, version):
+        return wait_for("%s to be staged" % version, lambda: self.last.get("staging", {}) == dict(
+            state="staged", sha256=self.artifacts[version]["sha256"], done_bytes=self.artifacts[version]["size_bytes"],
+            total_bytes=self.artifacts[version]["size_bytes"]))
+
+    def tell(self, *rules, node=0):
+        """Faults of the node's builds (storage-server/faults/faults.h), from now on."""
+        path = os.path.join(self.process.state, "nodes", str(node), "data", "test-faults")
+        with open(path + "-new", "w") as f:
+            f.write("\n".join(rules))
+        os.rename(path + "-new", path)
+
+    def running(self):
+        """The versions that its nodes run, by their records."""
+        return [n["version"] for n in self.last["nodes"] if n["state"] != "stopped"]
+
+    def starts(self, version):
+        return self.process.err().count("version=%s sealed" % version)
+
+    def close(self):
+        self.cut_files()
+        if self.process and self.process.running():
+            self.process.stop()
+        for pid in processes_of(self.directory):
+            os.kill(pid, signal.SIGKILL)
+        wait_for("the nodes to end", lambda: not processes_of(self.directory))
+        with contextlib.suppress(BrokenPipeError):
+            self.master.stdin.close()
+        self.master.wait()
+        self.listener.join()
+        self.master.stdout.close()
+        bad = sanitizer_reports(self.directory)
+        shutil.rmtree(self.directory, ignore_errors=True)
+        if bad:
+            raise AssertionError("a sanitizer reported:\n" + "\n".join(bad))
