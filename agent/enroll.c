@@ -49,6 +49,8 @@ static bool plan_from_secret(const struct settings *s, struct enroll_plan *out, 
 
 bool enroll_plan(const struct settings *s, struct enroll_plan *out, struct err *e) {
     *out = (struct enroll_plan){0};
+    if (s->program_version != NULL)
+        text_cut(out->agent_version, sizeof out->agent_version, s->program_version);
     if (s->token[0] == '\0') {
         err_set(e, ERR_USAGE, "this machine is not enrolled yet and there is no join string");
         return err_hint(e, "run `gridctl agent join-command` where the master is, and give what it "
@@ -130,7 +132,8 @@ static bool fill_enroll(const struct enroll_plan *plan, const struct identity *w
                         const struct wire_challenge *challenge, const char *labels,
                         struct wire_enroll *m, struct err *e) {
     struct text token = TEXT_EMPTY;
-    *m = (struct wire_enroll){.type = "enroll", .agent_version = GRID_VERSION};
+    *m = (struct wire_enroll){.type = "enroll"};
+    snprintf(m->agent_version, sizeof m->agent_version, "%s", plan->agent_version);
     memcpy(m->nonce, challenge->nonce, sizeof m->nonce); /* the challenge is good for this nonce */
     memcpy(m->challenge, challenge->challenge, sizeof m->challenge);
     memcpy(m->agent_id, plan->agent_id, sizeof m->agent_id);

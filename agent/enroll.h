@@ -16,6 +16,7 @@ struct enroll_plan {
     struct sign_public master_key;
     struct sign_public release_key;
     char token[SECRET_TEXT_SIZE];
+    char agent_version[SEMVER_SIZE];
 };
 
 /* Works the plan out of the settings. ERR_USAGE when there is no token, or a bare one for another

@@ -37,6 +37,7 @@ static void order_clear(struct order *o) {
 struct fetch *fetch_new(const struct fetch_options *options) {
     struct fetch *f = memory_zeroed(1, sizeof *f);
     f->options = *options;
+    if (f->options.place == NULL) f->options.place = &fetch_store;
     pthread_mutex_init(&f->lock, NULL);
     pthread_cond_init(&f->wanted, NULL);
     return f;
@@ -152,6 +153,7 @@ static void run_order(struct fetch *f, struct order *o) {
     struct err e = {0};
     struct fetch_blame blame = {.cause = "machine"};
     const struct fetch_work w = {.state = f->options.state,
+                                 .place = f->options.place,
                                  .release_key = f->options.release_key,
                                  .stall_timeout_ms = f->options.stall_timeout_ms,
                                  .progress = on_progress,

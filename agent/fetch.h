@@ -1,7 +1,7 @@
-/* Gets versions into the store: by resumable download or from a local file, verified, on a thread
- * of its own so that nobody waits for it. One job at a time; a new one, or fetch_cancel, ends the
- * one under way within a moment. What was downloaded of it stays and is resumed later. When to try
- * again is the caller's decision. Any thread. */
+/* Gets versions into the store, or another place: by resumable download or from a local file,
+ * verified, on a thread of its own so that nobody waits for it. One job at a time; a new one, or
+ * fetch_cancel, ends the one under way within a moment. What was downloaded of it stays and is
+ * resumed later. When to try again is the caller's decision. Any thread. */
 #pragma once
 
 #include "agent/state.h"
@@ -14,8 +14,19 @@
 
 struct fetch;
 
+/* Where a fetcher puts what it has verified. */
+struct fetch_place {
+    const char *parts; /* below STATE, for what is under way: "tmp" */
+    const char *name;  /* artifacts of this name alone; NULL takes any */
+    /* Takes the file at path over, which is behind fd. */
+    bool (*keep)(const struct state *s, const struct version *v, int fd, const char *path,
+                 struct err *e);
+};
+extern const struct fetch_place fetch_store; /* agent/cache.h */
+
 struct fetch_options {
     const struct state *state;
+    const struct fetch_place *place; /* NULL: fetch_store */
     const struct sign_public *release_key;
     int64_t stall_timeout_ms;        /* 0: the client's default */
     void (*changed)(void *argument); /* after every change of phase; called without locks */

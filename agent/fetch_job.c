@@ -14,6 +14,8 @@
 #define SPACE_RESERVE (8 * 1024 * 1024) /* for records and logs beside the bytes */
 #define LOCAL_MAX ((int64_t)4 * 1024 * 1024 * 1024)
 
+const struct fetch_place fetch_store = {.parts = "tmp", .keep = cache_add};
+
 static bool check_space(const struct state *s, const struct version *v, int64_t missing,
                         struct err *e) {
     int64_t free_bytes = 0;
@@ -74,6 +76,14 @@ static bool verify_part(const struct fetch_work *w, const struct version *v, int
     return false;
 }
 
+/* That the name fits this machine, the version and what the place is for. */
+static bool check_name(const struct fetch_work *w, const struct version *v, struct err *e) {
+    struct artifact_name name;
+    if (!verify_name(v, e) || !artifact_name_parse(v->file, &name, e)) return false;
+    if (w->place->name == NULL || strcmp(name.name, w->place->name) == 0) return true;
+    return err_set(e, ERR_UNTRUSTED, "%s is not a build of %s", v->file, w->place->name);
+}
+
 static bool get(const struct fetch_work *w, const struct version *v, const char *url,
                 const char *token, struct fetch_blame *blame, struct err *e) {
     char path[STATE_PATH_SIZE];
@@ -81,16 +91,17 @@ static bool get(const struct fetch_work *w, const struct version *v, const char 
     *blame = (struct fetch_blame){.refused = true, .cause = "download"};
     if (!sha256_hex_valid(v->sha256) || v->size_bytes <= 0)
         return err_set(e, ERR_INVALID, "the master names no size and SHA-256 of %s", v->file);
-    if (!verify_name(v, e)) return false;
+    if (!check_name(w, v, e)) return false;
     *blame = (struct fetch_blame){.cause = "machine"};
-    OWN_FD int fd = open_part(state_path(w->state, path, "tmp/%s.part", v->sha256), v, &offset, e);
+    state_path(w->state, path, "%s/%s.part", w->place->parts, v->sha256);
+    OWN_FD int fd = open_part(path, v, &offset, e);
     if (fd < 0 || !check_space(w->state, v, v->size_bytes - offset, e)) return false;
     blame->cause = "download";
     if (offset < v->size_bytes && !download(w, v, url, token, fd, offset, e))
         return err_wrap(e, "download %s", v->file);
     blame->cause = "machine";
     if (!verify_part(w, v, fd, path, blame, e)) return false;
-    if (cache_add(w->state, v, fd, path, e)) return true;
+    if (w->place->keep(w->state, v, fd, path, e)) return true;
     /* After a failed flush a second one would succeed without the bytes being on the disk. */
     (void)unlink(path);
     return false;
@@ -143,7 +154,7 @@ static bool take_local(const struct fetch_work *w, const char *path, int source,
         return err_wrap(e, "copy %s", path);
     w->verifying(w->argument);
     return describe_local(path, v, e) && verify_all(v, w->release_key, true, fd, e) &&
-           cache_add(w->state, v, fd, part, e);
+           w->place->keep(w->state, v, fd, part, e);
 }
 
 bool fetch_job_local(const struct fetch_work *w, const char *path, struct version *out,

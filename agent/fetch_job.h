@@ -6,6 +6,7 @@
 
 struct fetch_work {
     const struct state *state;
+    const struct fetch_place *place;
     const struct sign_public *release_key;
     int64_t stall_timeout_ms;
     bool (*progress)(void *argument, int64_t done_bytes, int64_t total_bytes); /* false cancels */
@@ -19,7 +20,7 @@ struct fetch_blame {
     const char *cause;
 };
 
-/* Resumes STATE/tmp/SHA256.part. token: "" for none. */
+/* Resumes STATE/PARTS/SHA256.part. token: "" for none. */
 MUST_CHECK bool fetch_job_download(const struct fetch_work *w, const struct version *v,
                                    const char *url, const char *token, struct fetch_blame *blame,
                                    struct err *e);

@@ -1,15 +1,12 @@
 #include "agent/journal.h"
 
-#include "lib/file.h"
-#include "lib/hash.h"
+#include "agent/sealed.h"
 #include "lib/json.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { JOURNAL_MAX = 256 * 1024 };
 #define MAGIC "grid journal 1"
 
 /* The journal as it is written. */
@@ -78,24 +75,6 @@ static const struct json_schema page_schema = JSON_SCHEMA(struct page, page_fiel
 
 static void copy(char *target, size_t size, const char *source) {
     snprintf(target, size, "%s", source);
-}
-
-/* The first line: what it is, and the CRC of everything after it. */
-static void seal(const struct text *json, struct text *out) {
-    text_add_format(out, "%s %08" PRIx32 "\n", MAGIC, crc32c(0, json->data, json->length));
-    text_add_bytes(out, json->data, json->length);
-}
-
-static bool unseal(const struct text *file, const char **json, size_t *length, struct err *e) {
-    char line[sizeof MAGIC + 10];
-    const char *end = file->length > 0 ? memchr(file->data, '\n', file->length) : NULL;
-    if (end == NULL) return err_set(e, ERR_CORRUPT, "it has no first line");
-    *json = end + 1;
-    *length = file->length - (size_t)(*json - file->data);
-    snprintf(line, sizeof line, "%s %08" PRIx32 "\n", MAGIC, crc32c(0, *json, *length));
-    bool right =
-        (size_t)(*json - file->data) == strlen(line) && memcmp(file->data, line, strlen(line)) == 0;
-    return right || err_set(e, ERR_CORRUPT, "its checksum does not hold");
 }
 
 /* Borrows what the journal owns. */
@@ -169,18 +148,15 @@ static bool decode(struct journal *j, const char *json, size_t length, struct er
 
 bool journal_load(struct journal *j, const struct state *s, size_t node_count, struct err *e) {
     char path[STATE_PATH_SIZE];
-    const char *json = NULL;
-    size_t length = 0;
-    OWN_TEXT struct text file = TEXT_EMPTY;
+    OWN_TEXT struct text json = TEXT_EMPTY;
     *j = (struct journal){.state = s, .nodes_count = node_count};
     j->nodes = memory_zeroed(node_count, sizeof *j->nodes);
     state_path(s, path, "journal");
     if (access(path, F_OK) != 0 && errno == ENOENT) return true;
-    if (file_read(path, JOURNAL_MAX, &file, e) && unseal(&file, &json, &length, e) &&
-        decode(j, json, length, e))
+    if (sealed_read(path, MAGIC, &json, e) && decode(j, text_value(&json), json.length, e))
         return true;
     j->dirty = true;
-    return err_wrap(e, "%s", path);
+    return err_wrap(e, "the journal");
 }
 
 void journal_fini(struct journal *j) {
@@ -194,12 +170,10 @@ bool journal_save(struct journal *j, struct err *e) {
     char path[STATE_PATH_SIZE];
     struct page p;
     OWN_TEXT struct text json = TEXT_EMPTY;
-    OWN_TEXT struct text file = TEXT_EMPTY;
     if (!j->dirty) return true;
     fill_page(j, &p);
     json_encode(&page_schema, &p, &json);
-    seal(&json, &file);
-    if (!file_write_durable(state_path(j->state, path, "journal"), file.data, file.length, 0600, e))
+    if (!sealed_write(state_path(j->state, path, "journal"), MAGIC, &json, e))
         return err_wrap(e, "write the journal");
     j->dirty = false;
     return true;

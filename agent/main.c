@@ -1,11 +1,13 @@
 /* grid-agent: makes this machine run what the grid wants of it. Threads start here: the link to the
  * master, the supervisor, the fetcher, and a few that ask nodes how they are. */
+#include "agent/alive.h"
 #include "agent/enroll.h"
 #include "agent/fetch.h"
 #include "agent/link.h"
 #include "agent/manual.h"
 #include "agent/member.h"
 #include "agent/probe.h"
+#include "agent/self.h"
 #include "agent/settings.h"
 #include "agent/state.h"
 #include "agent/supervise.h"
@@ -32,12 +34,15 @@ struct program {
     struct member member;
     struct exchange *exchange;
     struct fetch *fetch;
+    struct fetch *self_fetch; /* of builds of the agent */
     struct probes *probes;
     struct link *link;
     struct supervise *supervise;
+    struct self *self;
     sigset_t signals;
     int signal_fd;
     int removed_fd;      /* from the link: the master does not know us */
+    int leave_fd;        /* from the supervisor: another build is to run */
     atomic_bool invited; /* to enroll anew, should the master not know it any more */
 };
 
@@ -61,6 +66,12 @@ static void removed(void *program) {
     if (atomic_exchange(&p->invited, false)) (void)eventfd_write(p->removed_fd, 1);
 }
 
+/* For another build of this program. */
+static void leave(void *program) {
+    const struct program *p = program;
+    (void)eventfd_write(p->leave_fd, 1);
+}
+
 static pthread_t start_thread(void *(*run)(void *), void *argument) {
     pthread_t thread;
     int error = pthread_create(&thread, NULL, run, argument);
@@ -72,14 +83,20 @@ static pthread_t start_thread(void *(*run)(void *), void *argument) {
 static bool make_parts(struct program *p, struct err *e) {
     int64_t generation = 0;
     p->exchange = exchange_new();
+    const struct self_options self = {&p->state, p->settings.program_version, leave, p};
+    p->self = self_new(&self);
     const struct supervise_options supervise = {&p->settings, &p->state, &p->member.identity,
-                                                p->exchange};
+                                                p->exchange, p->self};
     if (!supervise_open(&p->supervise, &supervise, &generation, e)) return false;
     const struct fetch_options fetch = {.state = &p->state,
                                         .release_key = &p->member.identity.release_key,
                                         .changed = supervise_wake,
                                         .argument = p->supervise};
+    struct fetch_options self_fetch = fetch;
+    self_fetch.place = &self_staging_place;
     p->fetch = fetch_new(&fetch);
+    p->self_fetch = fetch_new(&self_fetch);
+    self_use(p->self, p->self_fetch);
     p->probes = probes_new(supervise_wake, p->supervise);
     supervise_use(p->supervise, p->fetch, p->probes);
     const struct link_options link = {&p->member.identity, p->exchange, p->member.bus,
@@ -94,11 +111,15 @@ static void free_parts(struct program *p) {
     link_free(p->link);
     probes_free(p->probes);
     fetch_free(p->fetch);
+    fetch_free(p->self_fetch);
     if (p->supervise != NULL) supervise_close(p->supervise);
+    self_free(p->self);
     exchange_free(p->exchange);
     p->link = NULL;
     p->probes = NULL;
     p->fetch = NULL;
+    p->self_fetch = NULL;
+    p->self = NULL;
     p->supervise = NULL;
     p->exchange = NULL;
 }
@@ -108,6 +129,7 @@ static void free_rest(struct program *p) {
     state_close(&p->state);
     if (p->signal_fd >= 0) close(p->signal_fd);
     if (p->removed_fd >= 0) close(p->removed_fd);
+    if (p->leave_fd >= 0) close(p->leave_fd);
 }
 
 static void say_who(const struct program *p) {
@@ -121,23 +143,31 @@ static void say_who(const struct program *p) {
 static bool open_waits(struct program *p, struct err *e) {
     p->signal_fd = signalfd(-1, &p->signals, SFD_CLOEXEC);
     p->removed_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    return (p->signal_fd >= 0 && p->removed_fd >= 0) || err_errno(e, errno, "wait for signals");
+    p->leave_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    return (p->signal_fd >= 0 && p->removed_fd >= 0 && p->leave_fd >= 0) ||
+           err_errno(e, errno, "wait for signals");
 }
 
-/* The signal that ends us; 0 when the master does not know us and we may enroll anew. */
+enum { REMOVED = 0, LEAVING = -1 };
+
+/* The signal that ends us; REMOVED when the master does not know us and we may enroll anew, LEAVING
+ * when another build is to take our place. */
 static int wait_for_end(struct program *p) {
     struct pollfd fds[] = {
         {.fd = p->signal_fd,  .events = POLLIN},
-        {.fd = p->removed_fd, .events = POLLIN}
+        {.fd = p->removed_fd, .events = POLLIN},
+        {.fd = p->leave_fd,   .events = POLLIN}
     };
     struct signalfd_siginfo caught;
     eventfd_t count;
     for (;;) {
-        (void)poll(fds, 2, -1);
+        (void)poll(fds, 3, -1);
         if ((fds[0].revents & POLLIN) != 0 &&
             read(p->signal_fd, &caught, sizeof caught) == sizeof caught)
             return (int)caught.ssi_signo;
-        if ((fds[1].revents & POLLIN) != 0 && eventfd_read(p->removed_fd, &count) == 0) return 0;
+        if ((fds[1].revents & POLLIN) != 0 && eventfd_read(p->removed_fd, &count) == 0)
+            return REMOVED;
+        if ((fds[2].revents & POLLIN) != 0) return LEAVING;
     }
 }
 
@@ -149,18 +179,21 @@ static int work(struct program *p) {
     if (count > MOST_PROBERS) count = MOST_PROBERS;
     pthread_t link = start_thread(link_run, p->link);
     pthread_t fetch = start_thread(fetch_run, p->fetch);
+    pthread_t self_fetch = start_thread(fetch_run, p->self_fetch);
     pthread_t supervise = start_thread(supervise_run, p->supervise);
     for (size_t i = 0; i < count; i++) probers[i] = start_thread(probes_run, p->probes);
     int caught = wait_for_end(p);
-    bool stop_nodes = p->settings.stop_nodes && caught != 0;
+    bool stop_nodes = p->settings.stop_nodes && caught > 0;
     log_info("agent.stopping", "signal=%d nodes=%s", caught, stop_nodes ? "stop" : "live on");
     fetch_stop(p->fetch);
+    fetch_stop(p->self_fetch);
     supervise_stop(p->supervise, stop_nodes);
     pthread_join(supervise, NULL);
     link_stop(p->link);
     probes_stop(p->probes);
     pthread_join(link, NULL);
     pthread_join(fetch, NULL);
+    pthread_join(self_fetch, NULL);
     for (size_t i = 0; i < count; i++) pthread_join(probers[i], NULL);
     log_info("agent.stopped", "agent=%s", p->member.identity.agent_id);
     return caught;
@@ -178,7 +211,7 @@ static bool work_as_long_as_invited(struct program *p, struct err *e) {
     for (;;) {
         if (!make_parts(p, e)) return false;
         say_who(p);
-        if (work(p) != 0) return true;
+        if (work(p) != REMOVED) return true;
         free_parts(p);
         if (!join_again(p, e)) return false;
     }
@@ -202,13 +235,16 @@ static bool run(struct program *p, struct err *e) {
 }
 
 int main(int argc, char **argv) {
-    static struct program program = {.state.lock_fd = -1, .signal_fd = -1, .removed_fd = -1};
+    static struct program program = {
+        .state.lock_fd = -1, .signal_fd = -1, .removed_fd = -1, .leave_fd = -1};
     struct err e = {0};
+    alive_begin();
     if (!settings_load(&program.settings, argc, argv, &e)) {
         settings_clear(&program.settings);
         return err_report("grid-agent", &e);
     }
     int status = 0;
+    program.settings.program_version = GRID_VERSION;
     if (program.settings.help)
         status = manual_print(&agent_manual, &program.settings);
     else if (program.settings.version)

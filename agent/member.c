@@ -1,5 +1,6 @@
 #include "agent/member.h"
 
+#include "agent/alive.h"
 #include "agent/backoff.h"
 #include "agent/enroll.h"
 #include "agent/hello.h"
@@ -12,6 +13,7 @@
 enum { HELLO_MS = 5000 };
 
 static bool told_within(struct member *m, int64_t ms) {
+    alive_tell();
     struct timespec time = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
     if (sigtimedwait(m->signals, NULL, &time) > 0) m->told_to_end = true;
     return m->told_to_end;

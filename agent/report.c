@@ -380,10 +380,10 @@ static void describe_running(const struct report_input *in, struct wire_heartbea
 void report_build(const struct report_input *in, struct wire_heartbeat *out) {
     *out = (struct wire_heartbeat){.type = "heartbeat",
                                    .generation = in->wanted->desired.generation,
-                                   .agent_version = GRID_VERSION,
                                    .labels = text_duplicate(in->labels),
                                    .free_bytes = in->free_bytes};
     snprintf(out->agent_id, sizeof out->agent_id, "%s", in->agent_id);
+    snprintf(out->agent_version, sizeof out->agent_version, "%s", in->agent_version);
     snprintf(out->platform, sizeof out->platform, "%s", platform_here());
     snprintf(out->arch, sizeof out->arch, "%s", platform_arch_here());
     snprintf(out->binary_path, sizeof out->binary_path, "%s", in->binary_path);
@@ -406,6 +406,7 @@ enum shorter { WITHOUT_DIAGNOSIS, WITHOUT_TAILS, WITHOUT_LOG, WITHOUT_REASONS, S
 
 static void shorten(struct wire_heartbeat *h, enum shorter step) {
     if (step == WITHOUT_DIAGNOSIS) drop(&h->update.diagnosis);
+    if (step == WITHOUT_DIAGNOSIS) drop(&h->self.update.diagnosis);
     if (step == WITHOUT_LOG) drop(&h->log.words);
     for (size_t i = 0; i < h->nodes_count; i++) {
         if (step == WITHOUT_TAILS) drop(&h->nodes[i].last_exit.log_tail);
@@ -425,14 +426,21 @@ void report_encode(struct wire_heartbeat *h, size_t max_bytes, struct text *out)
     }
 }
 
+/* Progress that is worth telling. */
+static int64_t in_parts(int64_t done_bytes, int64_t total_bytes) {
+    return done_bytes / (total_bytes / PROGRESS_PARTS + 1);
+}
+
 void report_stable(const struct wire_heartbeat *h, struct text *out) {
     struct wire_heartbeat copy = *h;
     OWN_MEMORY struct wire_node *nodes = memory_zeroed(h->nodes_count + 1, sizeof *nodes);
     copy.free_bytes = 0;
     copy.nodes = nodes;
-    int64_t part = h->update.total_bytes / PROGRESS_PARTS + 1;
-    copy.update.done_bytes = h->update.done_bytes / part;
-    copy.staging.done_bytes = h->staging.done_bytes / (h->staging.total_bytes / PROGRESS_PARTS + 1);
+    copy.update.done_bytes = in_parts(h->update.done_bytes, h->update.total_bytes);
+    copy.staging.done_bytes = in_parts(h->staging.done_bytes, h->staging.total_bytes);
+    copy.self.update.done_bytes = in_parts(h->self.update.done_bytes, h->self.update.total_bytes);
+    copy.self.staging.done_bytes =
+        in_parts(h->self.staging.done_bytes, h->self.staging.total_bytes);
     for (size_t i = 0; i < h->nodes_count; i++) {
         nodes[i] = h->nodes[i];
         nodes[i].capacity_bytes = nodes[i].capacity_bytes > 0;

@@ -11,6 +11,7 @@
 
 struct report_input {
     const char *agent_id;
+    const char *agent_version;
     const char *labels;
     const char *binary_path; /* "" : none */
     bool may_download;       /* by configuration */

@@ -182,7 +182,7 @@ static void hide_token(void) {
 
 bool settings_load(struct settings *s, int argc, char **argv, struct err *e) {
     int rest = 0;
-    *s = (struct settings){0};
+    *s = (struct settings){.program_version = GRID_VERSION};
     state_pass_over_master();
     bool parsed = options_parse(&agent_options, argc, argv, s, &rest, e);
     if (parsed && (s->help || s->version)) return true;

@@ -31,6 +31,7 @@ struct settings {
     char log_level[8];
     bool help;
     bool version;
+    const char *program_version; /* of the build; the program may set another one */
     /* made from the above */
     char *labels; /* canonical */
     int first_port;

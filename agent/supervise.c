@@ -1,5 +1,6 @@
 #include "agent/supervise_internal.h"
 
+#include "agent/alive.h"
 #include "agent/cache.h"
 #include "agent/node_log.h"
 #include "agent/report.h"
@@ -249,6 +250,7 @@ void supervise_publish(struct supervise *s) {
     OWN_TEXT struct text json = TEXT_EMPTY;
     struct text stable = TEXT_EMPTY;
     struct report_input in = {.agent_id = s->options.identity->agent_id,
+                              .agent_version = s->options.settings->program_version,
                               .labels = s->options.settings->labels,
                               .binary_path = s->options.settings->binary_path,
                               .may_download = s->options.settings->auto_download,
@@ -263,6 +265,7 @@ void supervise_publish(struct supervise *s) {
                               .log = s->log.request_id != 0 ? &s->log : NULL};
     (void)!file_free_bytes(s->options.state->root, &in.free_bytes, NULL);
     report_build(&in, &h);
+    self_report(s->options.self, &s->wanted.desired, &h.self);
     report_encode(&h, HEARTBEAT_MAX, &json);
     report_stable(&h, &stable);
     json_clear(&wire_heartbeat_schema, &h);
@@ -287,6 +290,28 @@ static void rotate_logs(struct supervise *s, int64_t now_ms) {
     for (size_t i = 0; i < s->count; i++) node_rotate_log(&s->nodes[i], NODE_LOG_MAX_BYTES);
 }
 
+/* What the agent's own program may be exchanged for, when. Nodes live on meanwhile, so only those
+ * that are on their way matter. */
+static void look_at_self(struct supervise *s, int64_t now_ms, int64_t *due_ms) {
+    enum transition_state state = s->journal.transition.state;
+    struct self_world world = {.desired = &s->wanted.desired,
+                               .base_url = s->fetching.base_url,
+                               .token = s->wanted.download_token,
+                               .answered = s->wanted.answered,
+                               .answered_ms = s->wanted.answered_ms,
+                               .connected = s->connected,
+                               .may_download = s->options.settings->auto_download,
+                               .quiet = state == TRANSITION_NONE || state == TRANSITION_STUCK,
+                               .examined = true};
+    for (size_t i = 0; i < s->count; i++) {
+        enum node_phase phase = s->facts[i].phase;
+        world.examined = world.examined && phase != NODE_UNKNOWN;
+        world.quiet = world.quiet && phase != NODE_UNKNOWN && phase != NODE_STOPPING;
+        world.held += phase == NODE_HELD;
+    }
+    self_look(s->options.self, &world, now_ms, due_ms);
+}
+
 /* Old versions go once nothing is under way. */
 static void collect(struct supervise *s) {
     bool quiet = s->decision.update == UPDATE_IDLE && s->fetching.job == 0;
@@ -307,6 +332,7 @@ static void wait_for_news(struct supervise *s, int64_t due_ms) {
     uint64_t ignored;
     bool watching = s->fetching.job != 0;
     int64_t longest = watching ? LOOK_MS : SUPERVISE_PAUSE_MS;
+    if (alive_every_ms() < longest) longest = alive_every_ms();
     int64_t wait_ms = due_ms - now_ms < longest ? due_ms - now_ms : longest;
     s->watched[used++] = (struct pollfd){.fd = s->event_fd, .events = POLLIN};
     for (size_t i = 0; i < s->count; i++)
@@ -314,6 +340,7 @@ static void wait_for_news(struct supervise *s, int64_t due_ms) {
             s->watched[used++] = (struct pollfd){.fd = s->nodes[i].pidfd, .events = POLLIN};
     (void)poll(s->watched, used, wait_ms > 0 ? (int)wait_ms : 0);
     while (read(s->event_fd, &ignored, sizeof ignored) > 0) continue;
+    alive_tell();
 }
 
 static void take_everything(struct supervise *s, int64_t now_ms) {
@@ -345,6 +372,7 @@ static void run_once(struct supervise *s) {
     if (s->decision.wake_ms < due_ms) due_ms = s->decision.wake_ms;
     want_fetched(s, now_ms, &due_ms);
     versions_retry(&s->versions, now_ms, &due_ms);
+    look_at_self(s, now_ms, &due_ms);
     ask_questions(s, now_ms, &due_ms);
     rotate_logs(s, now_ms);
     collect(s);

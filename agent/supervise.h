@@ -7,6 +7,7 @@
 #include "agent/fetch.h"
 #include "agent/identity.h"
 #include "agent/probe.h"
+#include "agent/self.h"
 #include "agent/settings.h"
 #include "agent/state.h"
 
@@ -17,6 +18,7 @@ struct supervise_options {
     struct state *state;
     const struct identity *identity;
     struct exchange *exchange;
+    struct self *self; /* the agent's own program */
 };
 
 /* Reads what is on disk and tells the exchange a first report. *generation: the highest desired

@@ -37,6 +37,13 @@ function(grid_room_program target objects version)
   target_compile_definitions(${target} PRIVATE GRID_VERSION="${version}")
 endfunction()
 
+# A further build of the current room's PROGRAM for tests, <build>/bin/versions/PROGRAM-VERSION.
+function(grid_test_version program objects version)
+  set(name ${program}-${version})
+  grid_room_program(${name} ${objects} ${version})
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin/versions)
+endfunction()
+
 # The usual room: library PROGRAM-objects (named OBJECTS), program PROGRAM.
 function(grid_room objects program version)
   get_filename_component(room ${CMAKE_CURRENT_SOURCE_DIR} NAME)

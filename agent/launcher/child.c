@@ -1,11 +1,14 @@
 #include "agent/launcher/child.h"
 
+#include "agent/alive.h"
 #include "lib/clock.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
@@ -33,24 +36,61 @@ void child_block_signals(sigset_t *set) {
     sigprocmask(SIG_BLOCK, set, NULL);
 }
 
-static void become(const char *program, char *const *argv, pid_t launcher) {
+/* What the agent finds in its environment, and the descriptor that it names. */
+static void hand_over(const struct child *c, const struct child_plan *plan) {
+    char words[48];
+    snprintf(words, sizeof words, "%d %lld", c->sign_fd, (long long)plan->sign_every_ms);
+    if (c->sign_fd >= 0 && fcntl(c->sign_fd, F_SETFD, 0) == 0) setenv(ALIVE_VARIABLE, words, 1);
+    if (plan->stderr_fd >= 0) dup2(plan->stderr_fd, STDERR_FILENO);
+}
+
+static void become(const struct child_plan *plan, pid_t launcher) {
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != launcher) _exit(1); /* it died before we asked to be told */
-    execv(program, argv);
-    fprintf(stderr, "grid-launcher: cannot run %s: %s\n", program, strerrordesc_np(errno));
+    execv(plan->program, plan->argv);
+    fprintf(stderr, "grid-launcher: cannot run %s: %s\n", plan->program, strerrordesc_np(errno));
     _exit(errno == ENOENT ? 127 : 126);
 }
 
-bool child_start(struct child *c, const char *program, char *const *argv, struct err *e) {
+bool child_start(struct child *c, const struct child_plan *plan, struct err *e) {
     pid_t launcher = getpid();
-    *c = (struct child){.began_ms = clock_monotonic_ms()};
+    *c = (struct child){.began_ms = clock_monotonic_ms(), .sign_fd = -1};
+    if (plan->sign_every_ms > 0) c->sign_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     c->pid = fork();
-    if (c->pid < 0) return err_errno(e, errno, "fork");
-    if (c->pid == 0) become(program, argv, launcher);
-    return true;
+    if (c->pid < 0) {
+        err_errno(e, errno, "fork");
+        child_fini(c);
+        return false;
+    }
+    if (c->pid > 0) return true;
+    hand_over(c, plan);
+    become(plan, launcher);
+    return false;
+}
+
+void child_fini(struct child *c) {
+    if (c->sign_fd >= 0) close(c->sign_fd);
+    c->sign_fd = -1;
+}
+
+void child_look(struct child *c, int64_t most_misses) {
+    eventfd_t count;
+    if (c->sign_fd >= 0 && eventfd_read(c->sign_fd, &count) == 0) {
+        c->sign_ms = clock_monotonic_ms();
+        c->misses = 0;
+        return;
+    }
+    if (c->sign_ms == 0 || most_misses == 0 || ++c->misses < most_misses) return;
+    kill(c->pid, c->hung ? SIGKILL : SIGABRT);
+    c->hung = true;
+    c->misses = most_misses / 2; /* for its core */
+}
+
+int64_t child_ran_ms(const struct child *c) {
+    return (c->sign_ms != 0 ? c->sign_ms : clock_monotonic_ms()) - c->began_ms;
 }
 
 /* Reaps whoever ended: as the first process of a container we inherit orphans too. */
@@ -87,18 +127,19 @@ enum child_event child_watch(struct child *c, const sigset_t *signals, int64_t u
 }
 
 bool child_crashed(const struct child *c) {
-    return WIFSIGNALED(c->status) && HOLDS(crashing, WTERMSIG(c->status));
+    return c->hung || (WIFSIGNALED(c->status) && HOLDS(crashing, WTERMSIG(c->status)));
 }
 
 int child_exit_code(const struct child *c) {
     return WIFSIGNALED(c->status) ? 128 + WTERMSIG(c->status) : WEXITSTATUS(c->status);
 }
 
-void child_describe(const struct child *c, char out[32]) {
+void child_describe(const struct child *c, char out[64]) {
+    const char *why = c->hung ? " after no sign of life" : "";
     if (WIFSIGNALED(c->status))
-        snprintf(out, 32, "signal %s", sigabbrev_np(WTERMSIG(c->status)));
+        snprintf(out, 64, "signal %s%s", sigabbrev_np(WTERMSIG(c->status)), why);
     else
-        snprintf(out, 32, "exit status %d", WEXITSTATUS(c->status));
+        snprintf(out, 64, "exit status %d%s", WEXITSTATUS(c->status), why);
 }
 
 bool child_pause(const sigset_t *signals, int64_t pause_ms) {

@@ -1,22 +1,15 @@
 #include "agent/launcher/choose.h"
 
-#include "lib/clock.h"
-#include "lib/file.h"
+#include "agent/trial.h"
 #include "lib/log.h"
-#include "lib/text.h"
 
 #include <stdio.h>
 #include <string.h>
 
 /* The reason is kept for whoever asks later: the agent that runs then, or a person. */
 static void keep_reason(const struct choice *c, const char *build, const char *reason) {
-    OWN_TEXT struct text words = TEXT_EMPTY;
-    char path[PATH_MAX], at[CLOCK_RFC3339_SIZE];
     struct err e;
-    clock_rfc3339(clock_wall_ms(), at);
-    text_add_format(&words, "build %s\nat %s\nreason %s\n", build, at, reason);
-    if (!file_join(path, sizeof path, c->directory, "failed", &e) ||
-        !file_write_durable(path, words.data, words.length, 0600, &e))
+    if (!trial_give_up(c->directory, build, reason, &e))
         log_warn("launcher.not_saved", "error=%s", e.text);
 }
 
@@ -50,8 +43,9 @@ bool choose(struct choice *c, bool *went_back, struct err *e) {
         return err_hint(e, "install it again: gridctl agent join-command");
     }
     starts_of(&c->starts, current);
-    char reason[64];
-    snprintf(reason, sizeof reason, "%d starts in vain", c->starts.tries);
+    char reason[128];
+    snprintf(reason, sizeof reason, "%d starts in vain%s%s", c->starts.tries,
+             c->last_end[0] != '\0' ? ", the last ended with " : "", c->last_end);
     if (!starts_exhausted(&c->starts)) return true;
     *went_back = go_back(c, current, reason);
     if (!*went_back) log_warn("agent.no_way_back", "build=%s tries=%d", current, c->starts.tries);

@@ -8,6 +8,7 @@ struct choice {
     char directory[PATH_MAX]; /* STATE/agent */
     char program[PATH_MAX];   /* of the build that starts.build names */
     struct starts starts;
+    char last_end[64]; /* of an agent that this launcher started, "" for none */
 };
 
 /* Settles on the build to start next. *went_back: it is another one than before, because that

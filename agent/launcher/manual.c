@@ -9,6 +9,8 @@ static const struct manual_row files[] = {
     {"STATE/agent/current", "link to the build to start"},
     {"STATE/agent/previous", "link to the one to go back to"},
     {"STATE/agent/starts", "how often the current build was started in vain, and whether it is proven"},
+    {"STATE/agent/trial/build", "the build that is on trial; the agent removes it when the build is proven"},
+    {"STATE/agent/trial/log", "what that build says; the launcher passes it on"},
     {"STATE/agent/log", "where install.sh sends what both say, if there is no systemd; log.1 is the part before"},
     {"STATE/agent/failed", "the build given up last, when and why"},
 };
@@ -28,7 +30,11 @@ const struct manual launcher_manual = {
         "goes wrong. A build that ends three times before it ran long enough makes way for the one "
         "before. A build that once did is proven: after that only crashes count, for a wrong "
         "option or a full disk would end the build before as well. When the agent ends by itself "
-        "it is started again, with a pause that grows.\n\n"
+        "it is started again, with a pause that grows. While an update of the agent is on trial "
+        "every end counts, until the new agent has reached the master.\n\n"
+        "An agent that hangs is noticed by the signs of life that it stops giving; it is ended by "
+        "SIGABRT, then SIGKILL, which counts as a crash. Agents of versions that give none are "
+        "left alone.\n\n"
         "SIGTERM, SIGINT, SIGHUP and SIGQUIT are handed on to the agent; the launcher ends with "
         "its exit code. Storage nodes live on.",
     .options = &launcher_options,

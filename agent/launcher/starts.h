@@ -10,7 +10,7 @@
  * (SIGSEGV, SIGABRT, ...) counts all the same, as long as it had not run long enough again. */
 #pragma once
 
-#include "agent/launcher/builds.h"
+#include "agent/builds.h"
 
 /* So many starts in vain make the launcher go back to the build before. */
 #define STARTS_MOST 3

@@ -85,7 +85,7 @@ class LauncherTest(unittest.TestCase):
         self.assertEqual(launcher.err().count("build=" + bad + " reason=\"exit status 1\""), 3)
         self.assertEqual((self.linked("current"), self.linked("previous")), (good, None))
         with open(os.path.join(self.builds, "failed")) as f:
-            self.assertRegex(f.read(), r"^build %s\nat \S+Z\nreason 3 starts in vain\n$" % re.escape(bad))
+            self.assertRegex(f.read(), r"^build %s\nat \S+Z\nreason 3 starts in vain, the last ended with exit status 1\n$" % re.escape(bad))
         self.assertEqual(launcher.stop(), 7)
 
     def test_a_real_agent_comes_back_and_its_node_is_healthy(self):

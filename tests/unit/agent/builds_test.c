@@ -1,4 +1,4 @@
-#include "agent/launcher/builds.h"
+#include "agent/builds.h"
 
 #include "lib/hash.h"
 #include "tests/unit/lib/temporary.h"
