@@ -5,10 +5,9 @@
 #include "cli/rollout_answers.h"
 
 static const struct output_column columns[] = {
-    {"NAME",    0          },
-    {"VERSION", 0          },
-    {"SET",     0          },
-    {"BY",      COLUMN_WIDE},
+    {"NAME",    0},
+    {"VERSION", 0},
+    {"SET",     0},
 };
 
 static void floor_row(const void *item, int64_t now_ms, struct output_table *t) {
@@ -17,7 +16,6 @@ static void floor_row(const void *item, int64_t now_ms, struct output_table *t) 
     output_cell(t, f->name);
     output_cell(t, f->version);
     output_cell(t, format_age(format_or(f->set_at, ""), now_ms, age));
-    output_cell(t, f->principal);
 }
 
 static const char *floor_name(const void *item) {

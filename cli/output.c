@@ -139,11 +139,15 @@ static const char *state_colour(const char *value) {
 }
 
 void output_state(const char *value, const struct output_style *style, struct text *out) {
-    const char *colour = style->colour ? state_colour(value) : NULL;
-    if (colour != NULL)
-        text_add_format(out, "\033[%sm%s\033[0m", colour, value);
-    else
-        output_clean(value, false, style, out);
+    output_paint(value, value, style, out);
+}
+
+void output_paint(const char *state, const char *words, const struct output_style *style,
+                  struct text *out) {
+    const char *colour = style->colour ? state_colour(state) : NULL;
+    if (colour != NULL) text_add_format(out, "\033[%sm", colour);
+    output_clean(words, false, style, out);
+    if (colour != NULL) text_add(out, "\033[0m");
 }
 
 void output_bar(int64_t done, int64_t total, int width, const struct output_style *style,

@@ -65,6 +65,10 @@ void output_fields(const struct output_table *t, const struct output_style *styl
 /* Appends value, coloured when it is the name of a state ("up", "lost") and style says so. */
 void output_state(const char *value, const struct output_style *style, struct text *out);
 
+/* Appends words in the colour of a state. */
+void output_paint(const char *state, const char *words, const struct output_style *style,
+                  struct text *out);
+
 /* A bar of width cells, done of total filled. */
 void output_bar(int64_t done, int64_t total, int width, const struct output_style *style,
                 struct text *out);

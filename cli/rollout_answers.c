@@ -44,7 +44,6 @@ static const struct json_field rollout_fields[] = {
     J(JSON_TEXT, struct answer_rollout, selector, 0),
     J_SUB(struct answer_rollout, policy, &policy_schema, 0),
     J_SUB(struct answer_rollout, progress, &progress_schema, 0),
-    J(JSON_STRINGS, struct answer_rollout, domains, 0),
     J(JSON_TEXT, struct answer_rollout, current_domain, 0),
     J(JSON_TEXT, struct answer_rollout, created_at, 0),
     J(JSON_TEXT, struct answer_rollout, finished_at, 0),
@@ -105,10 +104,6 @@ static const struct json_field plan_fields[] = {
     J_LIST(struct answer_plan, excluded, &named_schema, 0),
     J_LIST(struct answer_plan, deferred, &named_schema, 0),
     J_LIST(struct answer_plan, veto, &named_schema, 0),
-    J(JSON_STRINGS, struct answer_plan, domains, 0),
-    J(JSON_INT, struct answer_plan, max_parallel, 0),
-    J(JSON_INT, struct answer_plan, canary, 0),
-    J(JSON_INT, struct answer_plan, max_failures, 0),
     J_LIST(struct answer_plan, batches, &batch_schema, 0),
     J_SUB(struct answer_plan, blast_radius, &blast_schema, 0),
     J_SUB(struct answer_plan, conflict, &refusal_schema, 0),
@@ -131,7 +126,6 @@ static const struct json_field floor_fields[] = {
     J(JSON_TEXT, struct answer_floor, name, JSON_REQUIRED),
     J(JSON_TEXT, struct answer_floor, version, 0),
     J(JSON_TEXT, struct answer_floor, set_at, 0),
-    J(JSON_TEXT, struct answer_floor, principal, 0),
 };
 const struct json_schema answer_floor_schema = JSON_SCHEMA(struct answer_floor, floor_fields);
 

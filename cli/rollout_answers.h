@@ -30,7 +30,6 @@ struct answer_rollout {
     char *selector;
     struct answer_policy policy;
     struct answer_progress progress;
-    char *domains; /* lines */
     char *current_domain;
     char *created_at;
     char *finished_at; /* NULL while active */
@@ -88,8 +87,6 @@ struct answer_plan {
     size_t deferred_count;
     struct answer_named *veto;
     size_t veto_count;
-    char *domains; /* lines */
-    int64_t max_parallel, canary, max_failures;
     struct answer_batch *batches;
     size_t batches_count;
     struct answer_blast blast_radius;
@@ -112,7 +109,6 @@ struct answer_floor {
     char *name;
     char *version;
     char *set_at;
-    char *principal;
 };
 extern const struct json_schema answer_floor_schema;
 

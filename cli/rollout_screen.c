@@ -6,11 +6,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#define LONGEST_LINE 1000
 #define BAR_WIDTH 20
 #define GROUP_BAR_WIDTH 10
-#define MOST_GROUPS 8
-#define MOST_MACHINES 8
-#define MOST_FAILURES 5
+/* Together less than the 24 lines of a small terminal, above which nothing can be redrawn. */
+#define MOST_GROUPS 6
+#define MOST_MACHINES 6
+#define MOST_FAILURES 4
 
 void rollout_scene_clear(struct rollout_scene *s) {
     json_clear(&answer_rollout_schema, &s->rollout);
@@ -22,12 +24,18 @@ static bool is(const char *value, const char *word) {
     return strcmp(format_or(value, ""), word) == 0;
 }
 
-/* A line made of words: harmless, and no longer than the terminal. */
-static void add_line(const struct text *words, const struct output_style *style, struct text *out) {
-    OWN_TEXT struct text clean = TEXT_EMPTY;
+/* A line made of words: harmless, no longer than the terminal, in the colour of this state. */
+static void add_painted(const char *state, const struct text *words,
+                        const struct output_style *style, struct text *out) {
+    OWN_TEXT struct text clean = TEXT_EMPTY, cut = TEXT_EMPTY;
     output_clean(text_value(words), false, style, &clean);
-    output_cut(text_value(&clean), style->width > 0 ? style->width - 1 : 1000, style, out);
+    output_cut(text_value(&clean), style->width > 0 ? style->width - 1 : LONGEST_LINE, style, &cut);
+    output_paint(state, text_value(&cut), style, out);
     text_add(out, "\n");
+}
+
+static void add_line(const struct text *words, const struct output_style *style, struct text *out) {
+    add_painted("", words, style, out);
 }
 
 static void add_head(const struct rollout_scene *s, const struct output_style *style,
@@ -41,7 +49,7 @@ static void add_head(const struct rollout_scene *s, const struct output_style *s
     if (format_or(r->current_domain, "")[0] != '\0')
         text_add_format(&line, "  domain %s", r->current_domain);
     text_add_format(&line, "  %s", format_duration(s->elapsed_ms, elapsed));
-    add_line(&line, style, out);
+    add_painted(format_or(r->state, ""), &line, style, out);
 }
 
 static void add_progress(const struct rollout_scene *s, const struct output_style *style,
@@ -54,6 +62,10 @@ static void add_progress(const struct rollout_scene *s, const struct output_styl
     text_add(&line, "  ");
     rollout_words_progress(&s->rollout, &line);
     add_line(&line, style, out);
+}
+
+static bool is_going_back(const struct answer_progress *p) {
+    return p->leaving + p->returning + p->returned + p->return_failed > 0;
 }
 
 /* Agents that move together: the canaries, then each domain. */
@@ -81,7 +93,7 @@ static void add_groups(const struct rollout_scene *s, const struct output_style 
     struct group groups[MOST_GROUPS];
     size_t count = 0;
     int width = 6;
-    if (!s->complete) return;
+    if (!s->complete || is_going_back(&s->rollout.progress)) return;
     for (size_t i = 0; i < s->agent_count; i++)
         if (s->agents[i].canary && !is_excluded(&s->agents[i]))
             count_in(groups, &count, "canary", &s->agents[i]);
@@ -104,10 +116,6 @@ static bool is_in_flight(const struct answer_rollout_agent *a) {
     return is(a->state, "granted") || is(a->state, "returning");
 }
 
-static bool is_in_trouble(const struct answer_rollout_agent *a) {
-    return is(a->state, "failed") || is(a->state, "held") || is(a->state, "return_failed");
-}
-
 static void add_moving(const struct answer_rollout_agent *a, struct text *line) {
     text_add_format(line, "> %s  %s", a->agent_id, format_or(a->phase, a->state));
     if (format_or(a->domain, "")[0] != '\0') text_add_format(line, "  in %s", a->domain);
@@ -128,7 +136,7 @@ static void add_some(const struct rollout_scene *s,
         OWN_TEXT struct text line = TEXT_EMPTY;
         if (!wanted(&s->agents[i]) || count++ >= most) continue;
         add(&s->agents[i], &line);
-        add_line(&line, style, out);
+        add_painted(rollout_words_troubled(&s->agents[i]) ? "failed" : "", &line, style, out);
     }
     if (count > most) text_add_format(out, "  and %zu more\n", count - most);
 }
@@ -156,7 +164,7 @@ void rollout_screen(const struct rollout_scene *s, const struct output_style *st
     add_progress(s, style, out);
     add_groups(s, style, out);
     add_some(s, is_in_flight, add_moving, MOST_MACHINES, style, out);
-    add_some(s, is_in_trouble, add_trouble, MOST_FAILURES, style, out);
+    add_some(s, rollout_words_troubled, add_trouble, MOST_FAILURES, style, out);
     add_standing(&s->rollout, style, out);
 }
 
@@ -183,10 +191,9 @@ static void add_agent_changes(const struct rollout_scene *before, const struct r
     for (size_t i = 0; i < now->agent_count; i++) {
         const struct answer_rollout_agent *a = &now->agents[i], *old = find(before, a->agent_id);
         OWN_TEXT struct text line = TEXT_EMPTY;
-        bool moved = old == NULL || differs(old->state, a->state);
-        if (!(is_in_flight(a) && (moved || differs(old->phase, a->phase))) &&
-            !(is_in_trouble(a) && moved))
-            continue;
+        bool moved = old == NULL || differs(old->state, a->state) || differs(old->phase, a->phase);
+        bool known = old != NULL && rollout_words_troubled(old) && !differs(old->reason, a->reason);
+        if (!(is_in_flight(a) && moved) && !(rollout_words_troubled(a) && !known)) continue;
         text_add_format(&line, "%s  ", now->rollout.id);
         (is_in_flight(a) ? add_moving : add_trouble)(a, &line);
         add_line(&line, style, out);

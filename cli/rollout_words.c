@@ -93,24 +93,14 @@ static void add_policy(const struct answer_policy *p, struct text *out) {
     if (is(p->auto_promote_s, "\"never\"")) text_add(out, ", promoted by hand");
 }
 
-static void add_domains(const char *lines, const char *current, struct text *out) {
-    OWN_MEMORY char *copy = text_duplicate(format_or(lines, ""));
-    char *position = copy;
-    for (char *line; (line = strsep(&position, "\n")) != NULL;)
-        text_add_format(out, "%s%s%s", out->length > 0 ? ", " : "", line,
-                        is(current, line) && line[0] != '\0' ? " (now)" : "");
-}
-
 void rollout_words_show(const struct answer_rollout *r, int64_t now_ms,
                         const struct output_style *style, struct text *out) {
     char words[FORMAT_SIZE];
-    OWN_TEXT struct text state = TEXT_EMPTY, progress = TEXT_EMPTY, policy = TEXT_EMPTY,
-                         domains = TEXT_EMPTY;
+    OWN_TEXT struct text state = TEXT_EMPTY, progress = TEXT_EMPTY, policy = TEXT_EMPTY;
     OWN_TABLE struct output_table t = OUTPUT_FIELDS;
     rollout_words_state(r, &state);
     rollout_words_progress(r, &progress);
     add_policy(&r->policy, &policy);
-    add_domains(r->domains, r->current_domain, &domains);
     output_field(&t, "Rollout", r->id);
     output_field_format(&t, "Version", "%s %s", format_or(r->name, "?"),
                         format_or(r->version, "?"));
@@ -118,7 +108,7 @@ void rollout_words_show(const struct answer_rollout *r, int64_t now_ms,
     output_field(&t, "Because", r->reason);
     output_field(&t, "Waits for", r->hold);
     output_field(&t, "Progress", text_value(&progress));
-    output_field(&t, "Domains", text_value(&domains));
+    output_field(&t, "Domain", r->current_domain);
     output_field(&t, "Selector", format_or(r->selector, "every agent"));
     output_field(&t, "Policy", text_value(&policy));
     output_field_format(&t, "Started", "%s by %s",
@@ -130,11 +120,17 @@ void rollout_words_show(const struct answer_rollout *r, int64_t now_ms,
     output_fields(&t, style, out);
 }
 
-static bool quiet(const struct answer_rollout_agent *a) {
-    static const char *const states[] = {"waiting", "committed", "returned"};
+bool rollout_words_troubled(const struct answer_rollout_agent *a) {
+    return is(a->state, "failed") || is(a->state, "held") || is(a->state, "return_failed") ||
+           format_or(a->diagnosis, "")[0] != '\0';
+}
+
+static bool is_worth_a_row(const struct answer_rollout_agent *a) {
+    static const char *const states[] = {"waiting", "committed", "leaving", "returned"};
+    if (rollout_words_troubled(a)) return true;
     for (size_t i = 0; i < sizeof states / sizeof states[0]; i++)
-        if (is(a->state, states[i])) return true;
-    return false;
+        if (is(a->state, states[i])) return false;
+    return true;
 }
 
 static const struct output_column agent_columns[] = {
@@ -181,7 +177,7 @@ void rollout_words_agents(const struct answer_rollout_agent *agents, size_t coun
                           const struct output_style *style, struct text *out) {
     OWN_TABLE struct output_table t = OUTPUT_TABLE_OF(agent_columns);
     for (size_t i = 0; i < count; i++)
-        if (all || !quiet(&agents[i])) agent_row(&agents[i], &t);
+        if (all || is_worth_a_row(&agents[i])) agent_row(&agents[i], &t);
     if (t.cell_count == 0) return;
     output_table(&t, all, style, out);
     for (size_t i = 0; i < count; i++) add_diagnosis(&agents[i], style, out);

@@ -21,8 +21,11 @@ bool rollout_words_stands(const struct answer_rollout *r);
 void rollout_words_show(const struct answer_rollout *r, int64_t now_ms,
                         const struct output_style *style, struct text *out);
 
-/* A table of agents; of those alone that are neither waiting nor committed nor done with unless all
- * is true. Diagnoses of failed ones stand below. */
+/* Whether it failed, is held or cannot go back, or did before it went back. */
+bool rollout_words_troubled(const struct answer_rollout_agent *a);
+
+/* A table of agents; unless all is true, of those alone that are on their way, deferred, excluded
+ * or in trouble. Diagnoses stand below. */
 void rollout_words_agents(const struct answer_rollout_agent *agents, size_t count, bool all,
                           const struct output_style *style, struct text *out);
 

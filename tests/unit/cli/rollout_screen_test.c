@@ -2,6 +2,7 @@
 
 #include "tests/unit/cli/cmocka_headers.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static struct answer_rollout_agent agents[5], agents_before[5];
@@ -100,7 +101,46 @@ static void counts_machines_that_do_not_fit(void **state) {
     now.agent_count = COUNT(many);
     now.complete = false;
     OWN_MEMORY char *out = screen(&terminal);
-    assert_non_null(strstr(out, "> m  granted\n  and 12 more\n"));
+    assert_non_null(strstr(out, "> m  granted\n  and 14 more\n"));
+    assert_null(strstr(out, "canary"));
+}
+
+static void the_busiest_screen_fits_a_small_terminal(void **state) {
+    (void)state;
+    static struct answer_rollout_agent many[60];
+    static char domains[60][4];
+    static char *const states[] = {"granted", "failed", "waiting"};
+    for (size_t i = 0; i < COUNT(many); i++) {
+        snprintf(domains[i], sizeof domains[i], "%zu", i);
+        many[i] = (struct answer_rollout_agent){
+            .agent_id = "m", .state = states[i % 3], .domain = domains[i], .canary = i == 0};
+    }
+    now.agents = many;
+    now.agent_count = COUNT(many);
+    now.rollout.state = "paused";
+    now.rollout.reason = "b-2 failed";
+    OWN_MEMORY char *out = screen(&terminal);
+    int lines = 0;
+    for (const char *at = out; *at != '\0'; at++) lines += *at == '\n';
+    assert_in_range(lines, 20, 23);
+}
+
+static void colours_tell_trouble_where_colours_are_wanted(void **state) {
+    (void)state;
+    const struct output_style coloured = {.utf8 = true, .width = 80, .colour = true};
+    OWN_MEMORY char *out = screen(&coloured);
+    assert_non_null(strstr(out, "\n\033[31mx b-2  failed: it exited with status 127\033[0m\n"));
+    OWN_MEMORY char *plain = screen(&terminal);
+    assert_null(strchr(plain, '\033'));
+}
+
+static void what_went_back_keeps_its_trouble_in_sight(void **state) {
+    (void)state;
+    agents[3].state = "returned";
+    agents[3].diagnosis = "exit 127";
+    now.rollout.progress = (struct answer_progress){.selected = 5, .returned = 3};
+    OWN_MEMORY char *out = screen(&terminal);
+    assert_non_null(strstr(out, "x b-2  returned: it exited with status 127"));
     assert_null(strstr(out, "canary"));
 }
 
@@ -165,6 +205,9 @@ int main(void) {
         cmocka_unit_test_setup(nothing_changed_is_no_line, make_rolling),
         cmocka_unit_test_setup(each_change_is_a_line, make_rolling),
         cmocka_unit_test_setup(a_hold_is_told, make_rolling),
+        cmocka_unit_test_setup(the_busiest_screen_fits_a_small_terminal, make_rolling),
+        cmocka_unit_test_setup(colours_tell_trouble_where_colours_are_wanted, make_rolling),
+        cmocka_unit_test_setup(what_went_back_keeps_its_trouble_in_sight, make_rolling),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

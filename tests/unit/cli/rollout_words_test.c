@@ -20,7 +20,6 @@ static int make_rollout(void **state) {
                    .max_failures = "0",
                    .auto_promote_s = "0"},
         .progress = {.selected = 8, .committed = 4},
-        .domains = "a\nb",
         .current_domain = "b",
         .created_at = "2026-01-31T12:00:00Z",
         .principal = "ada",
@@ -86,7 +85,7 @@ static void shows_everything_as_fields(void **state) {
                                   "Version   storage-server 1.1.0\n"
                                   "State     rolling\n"
                                   "Progress  4 of 8 committed\n"
-                                  "Domains   a, b (now)\n"
+                                  "Domain    b\n"
                                   "Selector  every agent\n"
                                   "Policy    canary 10%, at once 2, failures borne 0\n"
                                   "Started   5 min ago by ada\n");
