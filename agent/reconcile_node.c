@@ -4,7 +4,8 @@
 int64_t reconcile_deadline_ms(const struct view *v, const struct reconcile_node *n) {
     const struct transition *t = &v->in->transition;
     bool by_policy = t->state != TRANSITION_NONE && t->policy.healthy_deadline_ms > 0;
-    return by_policy && on_goal(v, n) ? t->policy.healthy_deadline_ms : RECONCILE_HEALTHY_MS;
+    bool concerned = on_goal(v, n) || same(n->assigned, t->to); /* to come back it leaves at once */
+    return by_policy && concerned ? t->policy.healthy_deadline_ms : RECONCILE_HEALTHY_MS;
 }
 
 static enum condition condition_running(const struct view *v, const struct reconcile_node *n) {

@@ -395,6 +395,19 @@ static void a_silent_version_fails_at_the_deadline(void **state) {
     assert_string_equal(s.nodes[1].assigned, A);
 }
 
+static void a_silent_version_is_left_when_the_deadline_of_its_order_is_over(void **state) {
+    (void)state;
+    struct scene s = half_switched();
+    s.in.transition.policy.healthy_deadline_ms = 2000;
+    s.now_ms += 2000;
+    decide(&s);
+    assert_true(has_failed(&s));
+    remember_failure(&s);
+    decide(&s);
+    assert_int_equal(s.steps[1], STEP_TERMINATE);
+    assert_string_equal(s.nodes[1].assigned, A);
+}
+
 static void a_failed_version_is_tried_again_on_the_next_order(void **state) {
     (void)state;
     struct scene s = steady_scene(1);
@@ -720,6 +733,7 @@ int main(void) {
         cmocka_unit_test(draining_starts_no_first_version),
         cmocka_unit_test(the_third_exit_fails_the_version_and_everyone_returns),
         cmocka_unit_test(a_silent_version_fails_at_the_deadline),
+        cmocka_unit_test(a_silent_version_is_left_when_the_deadline_of_its_order_is_over),
         cmocka_unit_test(a_failed_version_is_tried_again_on_the_next_order),
         cmocka_unit_test(a_node_broken_before_gets_the_new_version_first_and_does_not_judge_it),
         cmocka_unit_test(a_version_on_which_every_broken_node_stays_broken_has_failed),
