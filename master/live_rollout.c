@@ -1,6 +1,8 @@
 /* A rollout with its members in memory: arrays that grow together, sorted by id. */
 #include "master/rollouts_internal.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 void live_rollout_free(struct live_rollout *l) {
@@ -15,6 +17,10 @@ void live_rollout_free(struct live_rollout *l) {
     free(l->domains);
     rollout_request_clear(&l->row.request);
     free(l);
+}
+
+void live_rollout_name(struct live_rollout *l) {
+    snprintf(l->id, sizeof l->id, ROLLOUT_ID_FORMAT, l->row.number);
 }
 
 static void *copy_array(const void *array, size_t count, size_t size) {
@@ -139,7 +145,7 @@ void live_rollout_number_domains(struct live_rollout *l) {
 struct rollout_part live_rollout_part(const struct live_rollout *l,
                                       const struct rollout_member *members, size_t index) {
     const struct rollout_agent_view *a = &l->agents[index];
-    return (struct rollout_part){.rollout = l->row.number,
+    return (struct rollout_part){.rollout = l->id,
                                  .self = live_rollout_self(l),
                                  .version = l->row.request.version,
                                  .to_sha256 = a->to_sha256,

@@ -1,7 +1,5 @@
 #include "master/rollout_facts.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 static const struct wire_update *update_of(const struct agent_view *a,
@@ -51,10 +49,8 @@ static bool goes_back(const struct rollout_member *m) {
 }
 
 static bool speaks_of_grant(const struct wire_update *u, const struct rollout_part *p) {
-    char id[WIRE_ROLLOUT_ID_SIZE];
-    snprintf(id, sizeof id, "r-%" PRId64, p->rollout);
-    return p->member->attempt > 0 && strcmp(u->rollout, id) == 0 &&
-           u->rollout_attempt == p->member->attempt;
+    return p->member->attempt > 0 && u->rollout_attempt == p->member->attempt &&
+           strcmp(u->rollout, p->rollout) == 0;
 }
 
 /* Who ran nothing before has nothing to prove on its way back. */
@@ -95,7 +91,8 @@ static void judge_progress(const struct agent_view *a, const struct rollout_part
 void rollout_facts_of(const struct agent_view *a, const struct rollout_part *p,
                       struct rollout_facts *out) {
     const struct wire_staging *s = staging_of(a, p);
-    bool own_file = !p->self && a->report.binary_path[0] != '\0';
+    /* Nobody else decides what such a machine runs. */
+    bool fixed = p->self ? a->report.self.sha256[0] == '\0' : a->report.binary_path[0] != '\0';
     *out = (struct rollout_facts){.nodes = 1,
                                   .online = a->status == AGENT_UP,
                                   .lost = a->status == AGENT_LOST,
@@ -103,7 +100,7 @@ void rollout_facts_of(const struct agent_view *a, const struct rollout_part *p,
                                   .draining = strcmp(a->mode, "draining") == 0,
                                   .pinned = !p->self && a->pin[0] != '\0',
                                   .removed = a->admission != ADMISSION_ADMITTED,
-                                  .has_build = p->to_sha256[0] != '\0' && !own_file};
+                                  .has_build = p->to_sha256[0] != '\0' && !fixed};
     if (!p->self && a->report.nodes_count > 1) out->nodes = (int16_t)a->report.nodes_count;
     out->on_target = runs(a, p, p->version, p->to_sha256);
     out->staged =

@@ -6,8 +6,8 @@
 
 /* Which part that is. */
 struct rollout_part {
-    int64_t rollout;
-    bool self; /* of the agent's own program instead of its nodes' */
+    const char *rollout; /* its id */
+    bool self;           /* of the agent's own program instead of its nodes' */
     const char *version;
     const char *to_sha256; /* "": there is no build for it */
     const char *from_version;

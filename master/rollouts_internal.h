@@ -34,6 +34,7 @@ void rollout_cause_take(const char *name, enum rollout_cause *out);
 /* A rollout with its members, sorted by id. The arrays are parallel to row.state.members. */
 struct live_rollout {
     struct rollout_row row;
+    char id[WIRE_ROLLOUT_ID_SIZE];     /* once it has a number */
     struct rollout_agent_view *agents; /* reason and diagnosis are owned */
     char (*domain_names)[LABEL_PART_SIZE];
     bool *taken;    /* a newer rollout or channel moves the agent */
@@ -41,8 +42,10 @@ struct live_rollout {
     size_t domain_count;
     int64_t clock_at_ms; /* monotonic, when row.clock_ms was */
     int64_t mark;        /* agents_mark when it was last looked for late joiners */
+    int64_t looked_ms;   /* monotonic, when a tick looked at its members */
     struct live_rollout *next;
 };
+void live_rollout_name(struct live_rollout *l); /* its id, by its number */
 void live_rollout_free(struct live_rollout *l);
 OWN_DEFINE(live_rollout, struct live_rollout, live_rollout_free)
 struct live_rollout *live_rollout_copy(const struct live_rollout *l); /* next is NULL */

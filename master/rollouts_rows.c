@@ -74,10 +74,9 @@ static bool take_member(struct db_row *row, void *argument, struct err *e) {
 }
 
 static bool read_members(struct db_connection *c, struct live_rollout *l, struct err *e) {
+    live_rollout_name(l);
     if (!db_query(c, Q_MEMBER_LIST, take_member, l, e, "i", l->row.number)) return false;
-    int32_t turn = l->row.state.domain;
     live_rollout_number_domains(l);
-    l->row.state.domain = turn; /* it was written with these numbers */
     return true;
 }
 
@@ -169,6 +168,7 @@ bool live_rollout_insert(struct db_connection *c, struct live_rollout *l,
                  l->row.principal, idempotency_key) ||
         !db_one(c, Q_ROLLOUT_NEWEST, take_number, &l->row.number, e, ""))
         return false;
+    live_rollout_name(l);
     for (size_t i = 0; i < l->row.state.member_count; i++)
         if (!live_rollout_write_member(c, l, i, e)) return false;
     return live_rollout_write(c, l, 0, e);

@@ -81,11 +81,36 @@ static void give_reason(const struct step *s, size_t index, struct agents *agent
         log_debug("rollout.agent_gone", "id=%s", a->id);
 }
 
+static bool learn(const struct agent_view *v, void *argument) {
+    const struct hearing *h = argument;
+    struct rollout_agent_view *a = &h->l->agents[h->index];
+    bool self = live_rollout_self(h->l);
+    text_cut(a->from_version, sizeof a->from_version,
+             self ? v->report.self.version : v->report.version);
+    text_cut(a->from_sha256, sizeof a->from_sha256,
+             self ? v->report.self.sha256 : v->report.sha256);
+    return true;
+}
+
+/* Of whom nothing was known when it was selected: its way back begins where it is now. */
+static void learn_origin(const struct step *s, size_t index, struct agents *agents) {
+    const struct rollout_member *m = &s->after->row.state.members[index];
+    struct hearing h = {s->after, index};
+    struct err e;
+    bool unknown = s->after->agents[index].from_version[0] == '\0';
+    if (!unknown || m->state != MEMBER_GRANTED || m->attempt != 1 || m->facts.on_target) return;
+    if (!agents_visit_one(agents, s->after->agents[index].id, learn, &h, &e))
+        log_debug("rollout.agent_gone", "id=%s", s->after->agents[index].id);
+}
+
 static void prepare(const struct steps *steps, const struct step *s) {
     struct live_rollout *l = s->after;
     bool active = rollout_is_active(l->row.state.state);
-    for (size_t i = 0; i < l->row.state.member_count; i++)
-        if (changed_state(s, i)) give_reason(s, i, steps->rollouts->options.agents);
+    for (size_t i = 0; i < l->row.state.member_count; i++) {
+        if (!changed_state(s, i)) continue;
+        learn_origin(s, i, steps->rollouts->options.agents);
+        give_reason(s, i, steps->rollouts->options.agents);
+    }
     if (active)
         l->row.finished_at_ms = 0;
     else if (l->row.finished_at_ms == 0)
@@ -183,11 +208,9 @@ static const char *event_kind(const struct step *s) {
 static bool tell_rollout(struct db_connection *c, const struct steps *steps, const struct step *s,
                          struct err *e) {
     const struct live_rollout *l = s->after;
-    char id[WIRE_ROLLOUT_ID_SIZE];
     if (s->before != NULL && s->before->row.state.state == l->row.state.state) return true;
-    snprintf(id, sizeof id, ROLLOUT_ID_FORMAT, l->row.number);
-    return events_add(c, e, event_kind(s), id, steps->principal, NULL,
-                      "rollout %s of %s %s is %s%s%.200s", id, l->row.request.name,
+    return events_add(c, e, event_kind(s), l->id, steps->principal, NULL,
+                      "rollout %s of %s %s is %s%s%.200s", l->id, l->row.request.name,
                       l->row.request.version, rollout_state_name(l->row.state.state),
                       l->row.reason[0] != '\0' ? ": " : "", l->row.reason);
 }
@@ -245,12 +268,10 @@ static const char *const actions[] = {"rollout.step",     "rollout.pause", "roll
 static bool write_audit(struct db_connection *c, const struct steps *steps, const struct step *s,
                         struct err *e) {
     OWN_TEXT struct text data = TEXT_EMPTY;
-    char id[WIRE_ROLLOUT_ID_SIZE];
     if (s->before != NULL && s->event == ROLLOUT_TICK) return true;
-    snprintf(id, sizeof id, ROLLOUT_ID_FORMAT, s->after->row.number);
     if (s->before == NULL) rollout_request_encode(&s->after->row.request, &data);
     return audit_add(c, steps->principal, s->before == NULL ? "rollout.start" : actions[s->event],
-                     id, s->before == NULL ? text_value(&data) : NULL, e);
+                     s->after->id, s->before == NULL ? text_value(&data) : NULL, e);
 }
 
 static bool write_step(struct db_connection *c, const struct steps *steps, const struct step *s,

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#define STRAGGLERS_MS 1000 /* how often those that are over are looked at */
 #define CLOCK_KEPT_MS                                                                              \
     10000 /* so much of its time a rollout may forget when the master is killed                    \
            */
@@ -112,11 +113,27 @@ static bool save_clock(struct db_connection *c, void *argument, struct err *e) {
 /* A long wait writes nothing else. */
 static void keep_clock(struct rollouts *r, struct live_rollout *l, int64_t now_ms) {
     struct err e;
-    if (now_ms - l->clock_at_ms < CLOCK_KEPT_MS) return;
+    bool waits = rollout_is_active(l->row.state.state);
+    if (!waits || now_ms - l->clock_at_ms < CLOCK_KEPT_MS) return;
     l->row.clock_ms = live_rollout_clock(l, now_ms);
     l->clock_at_ms = now_ms;
     if (!db_write(r->options.db, save_clock, l, &e))
         log_error("rollout.clock", "rollout=" ROLLOUT_ID_FORMAT " error=%s", l->row.number, e.text);
+}
+
+static bool is_due(const struct live_rollout *l, int64_t now_ms) {
+    bool active = rollout_is_active(l->row.state.state);
+    return active || now_ms - l->looked_ms >= STRAGGLERS_MS || now_ms < l->looked_ms;
+}
+
+static void look_after(struct rollouts *r, int64_t number, int64_t now_ms, int64_t now_wall_ms) {
+    struct live_rollout *l = rollouts_find(r, number);
+    if (!is_due(l, now_ms)) return;
+    l->looked_ms = now_ms;
+    add_late_joiners(r, l, now_ms);
+    tick_one(r, rollouts_find(r, number), now_ms, now_wall_ms);
+    l = rollouts_find(r, number);
+    if (l != NULL) keep_clock(r, l, now_ms);
 }
 
 /* A step may take rollouts out of the list: each is found anew by its number. */
@@ -128,12 +145,8 @@ static int64_t newest_below(const struct rollouts *r, int64_t number) {
 
 void rollouts_tick(struct rollouts *r, int64_t now_ms, int64_t now_wall_ms) {
     rollouts_take_turn(r);
-    for (int64_t number = INT64_MAX; (number = newest_below(r, number)) > 0;) {
-        add_late_joiners(r, rollouts_find(r, number), now_ms);
-        tick_one(r, rollouts_find(r, number), now_ms, now_wall_ms);
-        struct live_rollout *l = rollouts_find(r, number);
-        if (l != NULL) keep_clock(r, l, now_ms);
-    }
+    for (int64_t number = INT64_MAX; (number = newest_below(r, number)) > 0;)
+        look_after(r, number, now_ms, now_wall_ms);
     rollouts_end_turn(r);
 }
 

@@ -140,7 +140,8 @@ static const char *const statements[Q_COUNT] = {
         "INSERT INTO rollout_agent (rollout, " MEMBER_COLUMNS ")"
         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)"
         " ON CONFLICT (rollout, agent_id) DO UPDATE SET domain=?3, canary=?4, state=?5, cause=?6,"
-        " reason=?7, diagnosis=?8, attempt=?9, turn=?10, was_broken=?11, deadline_ms=?12",
+        " reason=?7, diagnosis=?8, attempt=?9, turn=?10, was_broken=?11, deadline_ms=?12,"
+        " from_version=?13, from_sha256=?14, to_sha256=?15",
     [Q_MEMBER_LIST] =
         "SELECT " MEMBER_COLUMNS " FROM rollout_agent WHERE rollout=?1 ORDER BY agent_id",
     /* The newest rollout of the artifact, below ?3, that may say something about the agent. */
