@@ -1,4 +1,4 @@
-/* The rollout engine going forward: gates, order, budget, holds, pauses and ends. */
+/* The rollout engine going forward: gates, order, budget, machines aside, late ones. */
 #include "master/rollout.h"
 
 #include <setjmp.h>
@@ -17,25 +17,464 @@ static void good_version_reaches_everybody(void **state) {
     fleet_run_until(&f, ROLLOUT_COMPLETED);
     assert_int_equal(fleet_count(&f, MEMBER_COMMITTED), 8);
     assert_int_equal(f.most_in_flight, 1);
+    assert_int_equal(f.rollout.domain, -1);
     assert_false(rollout_is_live(&f.rollout));
     fleet_fini(&f);
 }
 
-static void canary_that_exits_turns_the_rollout_back(void **state) {
+static void bytes_are_everywhere_before_anybody_moves(void **state) {
+    (void)state;
+    struct fleet f;
+    fleet_init(&f, 3, 1, usual_policy());
+    fleet_member(&f, 2)->facts.staged = false;
+    fleet_run_for(&f, 5000);
+    assert_int_equal(f.rollout.state, ROLLOUT_PREFETCH);
+    struct rollout_orders orders = rollout_orders(&f.rollout, fleet_member(&f, 2));
+    assert_int_equal(orders.told, TOLD_ORIGIN);
+    assert_true(orders.prefetch && !orders.leave);
+    fleet_member(&f, 2)->facts.staged = true;
+    fleet_run_until(&f, ROLLOUT_COMPLETED);
+    fleet_fini(&f);
+}
+
+static void others_wait_until_the_canaries_proved_it(void **state) {
+    (void)state;
+    struct fleet f;
+    struct rollout_policy policy = usual_policy();
+    policy.canary = (struct rollout_amount){25, true};
+    policy.max_parallel = (struct rollout_amount){8, false};
+    fleet_init(&f, 8, 1, policy);
+    fleet_run_until(&f, ROLLOUT_CANARY);
+    fleet_run_for(&f, 500);
+    assert_int_equal(fleet_count(&f, MEMBER_GRANTED), 2);
+    fleet_run_until(&f, ROLLOUT_AWAIT_PROMOTE);
+    assert_int_equal(fleet_count(&f, MEMBER_COMMITTED), 2);
+    fleet_run_until(&f, ROLLOUT_COMPLETED);
+    assert_int_equal(f.most_in_flight, 6);
+    fleet_fini(&f);
+}
+
+static void promotion_waits_for_its_time_or_a_person(void **state) {
+    (void)state;
+    struct fleet f;
+    struct rollout_policy policy = usual_policy();
+    policy.auto_promote_ms = 10000;
+    fleet_init(&f, 3, 1, policy);
+    fleet_run_until(&f, ROLLOUT_AWAIT_PROMOTE);
+    int64_t begin = f.now_ms;
+    fleet_run_until(&f, ROLLOUT_ROLLING);
+    assert_true(f.now_ms - begin >= 10000 && f.now_ms - begin <= 10000 + 2 * TICK_MS);
+    fleet_fini(&f);
+    policy.auto_promote_ms = ROLLOUT_NEVER;
+    fleet_init(&f, 3, 1, policy);
+    assert_false(fleet_event(&f, ROLLOUT_PROMOTE));
+    fleet_run_until(&f, ROLLOUT_AWAIT_PROMOTE);
+    fleet_run_for(&f, 600000);
+    assert_int_equal(f.rollout.state, ROLLOUT_AWAIT_PROMOTE);
+    assert_true(fleet_event(&f, ROLLOUT_PROMOTE));
+    fleet_run_until(&f, ROLLOUT_COMPLETED);
+    fleet_fini(&f);
+}
+
+static void canary_that_falls_ill_after_its_probation_is_not_promoted(void **state) {
+    (void)state;
+    struct fleet f;
+    struct rollout_policy policy = usual_policy();
+    policy.auto_promote_ms = 5000;
+    fleet_init(&f, 3, 1, policy);
+    fleet_run_until(&f, ROLLOUT_AWAIT_PROMOTE);
+    fleet_member(&f, 0)->facts.works = false;
+    fleet_run_for(&f, 20000);
+    assert_int_equal(f.rollout.state, ROLLOUT_AWAIT_PROMOTE);
+    assert_int_equal(f.rollout.hold, CAUSE_VERSION);
+    fleet_run_until(&f, ROLLOUT_PAUSED);
+    assert_int_equal(f.rollout.cause, CAUSE_VERSION);
+    fleet_fini(&f);
+}
+
+static void without_canaries_all_begin_with_the_first_batch(void **state) {
+    (void)state;
+    struct fleet f;
+    struct rollout_policy policy = usual_policy();
+    policy.canary.value = 0;
+    fleet_init(&f, 2, 1, policy);
+    fleet_run_until(&f, ROLLOUT_ROLLING);
+    assert_int_equal(f.rollout.turns, 0);
+    fleet_run_until(&f, ROLLOUT_COMPLETED);
+    fleet_fini(&f);
+}
+
+static void domains_never_move_together(void **state) {
+    (void)state;
+    struct fleet f;
+    struct rollout_policy policy = usual_policy();
+    policy.max_parallel = (struct rollout_amount){5, false};
+    fleet_init(&f, 12, 3, policy);
+    fleet_run_until(&f, ROLLOUT_COMPLETED);
+    assert_false(f.domains_mixed);
+    assert_int_equal(f.most_in_flight, 4);
+    fleet_fini(&f);
+}
+
+static void slots_shrink_by_what_is_unavailable_otherwise(void **state) {
+    (void)state;
+    struct fleet f;
+    struct rollout_policy policy = usual_policy();
+    policy.max_parallel = (struct rollout_amount){3, false};
+    policy.max_failures = 9;
+    fleet_init(&f, 12, 1, policy);
+    fleet_run_until(&f, ROLLOUT_ROLLING);
+    fleet_member(&f, 0)->facts.works = false; /* committed: went bad later */
+    fleet_run_for(&f, 500);
+    struct rollout_tally tally;
+    rollout_count(&f.rollout, &tally);
+    assert_int_equal(tally.unavailable, 1);
+    assert_int_equal(tally.in_flight, 2);
+    assert_int_equal(tally.slots, 0);
+    fleet_fini(&f);
+}
+
+static void exhausted_budget_is_a_hold_and_then_a_pause(void **state) {
+    (void)state;
+    struct fleet f;
+    fleet_init(&f, 4, 1, usual_policy());
+    fleet_run_until(&f, ROLLOUT_ROLLING);
+    fleet_member(&f, 0)->facts.works = false;
+    fleet_run_for(&f, 5000);
+    assert_int_equal(f.rollout.state, ROLLOUT_ROLLING);
+    assert_int_equal(f.rollout.hold, CAUSE_BUDGET);
+    assert_int_equal(fleet_count(&f, MEMBER_GRANTED), 0);
+    fleet_run_until(&f, ROLLOUT_PAUSED);
+    assert_int_equal(f.rollout.cause, CAUSE_BUDGET);
+    fleet_member(&f, 0)->facts.works = true;
+    assert_true(fleet_event(&f, ROLLOUT_RESUME));
+    fleet_run_until(&f, ROLLOUT_COMPLETED);
+    fleet_fini(&f);
+}
+
+static void sick_machine_goes_first_takes_no_slot_and_is_no_evidence(void **state) {
     (void)state;
     struct fleet f;
     fleet_init(&f, 8, 1, usual_policy());
-    f.agents[0].nature = EXITS;
-    fleet_run_until(&f, ROLLOUT_REVERTED);
-    assert_int_equal(f.rollout.cause, CAUSE_VERSION);
-    assert_int_equal(fleet_count(&f, MEMBER_WAITING), 7);
+    fleet_member(&f, 5)->facts.works = false;
+    f.agents[5].nature = EXITS;
+    fleet_run_until(&f, ROLLOUT_ROLLING);
+    assert_int_equal(fleet_state(&f, 5), MEMBER_WAITING);
+    fleet_tick(&f);
+    assert_int_equal(fleet_state(&f, 5), MEMBER_GRANTED);
+    assert_int_equal(fleet_state(&f, 1), MEMBER_GRANTED);
+    assert_true(fleet_member(&f, 5)->was_broken);
+    fleet_run_until(&f, ROLLOUT_COMPLETED);
+    assert_int_equal(fleet_state(&f, 5), MEMBER_FAILED);
+    assert_int_equal(fleet_count(&f, MEMBER_COMMITTED), 7);
+    assert_int_equal(f.most_in_flight, 1);
     fleet_fini(&f);
+}
+
+static void sick_machine_with_a_dead_disk_is_deferred_without_a_pause(void **state) {
+    (void)state;
+    struct fleet f;
+    fleet_init(&f, 8, 1, usual_policy());
+    fleet_member(&f, 5)->facts.works = false;
+    f.agents[5].nature = DISK_FULL;
+    fleet_member(&f, 6)->facts.works = false;
+    fleet_member(&f, 6)->facts.staged = false;
+    fleet_member(&f, 6)->facts.fetch_cause = CAUSE_MACHINE;
+    fleet_run_until(&f, ROLLOUT_COMPLETED);
+    assert_int_equal(fleet_state(&f, 5), MEMBER_DEFERRED);
+    assert_int_equal(fleet_member(&f, 5)->cause, CAUSE_MACHINE);
+    assert_int_equal(fleet_state(&f, 6), MEMBER_DEFERRED);
+    assert_int_equal(fleet_count(&f, MEMBER_COMMITTED), 6);
+    fleet_fini(&f);
+}
+
+static void fleet_that_is_broken_everywhere_gets_the_fix_by_a_canary(void **state) {
+    (void)state;
+    struct fleet f;
+    fleet_init(&f, 6, 1, usual_policy());
+    for (size_t i = 0; i < 6; i++) fleet_member(&f, i)->facts.works = false;
+    fleet_run_until(&f, ROLLOUT_CANARY);
+    fleet_run_for(&f, 500);
+    assert_int_equal(fleet_count(&f, MEMBER_GRANTED), 1);
+    fleet_run_until(&f, ROLLOUT_COMPLETED);
+    assert_int_equal(fleet_count(&f, MEMBER_COMMITTED), 6);
+    fleet_fini(&f);
+}
+
+static void machine_that_was_away_trickles_in_afterwards(void **state) {
+    (void)state;
+    struct fleet f;
+    fleet_init(&f, 4, 1, usual_policy());
+    fleet_member(&f, 2)->facts.online = false;
+    fleet_run_until(&f, ROLLOUT_COMPLETED);
+    assert_int_equal(fleet_state(&f, 2), MEMBER_DEFERRED);
+    assert_int_equal(fleet_member(&f, 2)->cause, CAUSE_AWAY);
+    assert_true(rollout_is_live(&f.rollout));
+    assert_int_equal(rollout_orders(&f.rollout, fleet_member(&f, 2)).told, TOLD_ORIGIN);
+    assert_int_equal(rollout_orders(&f.rollout, fleet_member(&f, 0)).told, TOLD_OTHERS);
+    fleet_member(&f, 2)->facts.online = true;
+    fleet_run_for(&f, 5000);
+    assert_int_equal(fleet_state(&f, 2), MEMBER_COMMITTED);
+    assert_int_equal(f.rollout.state, ROLLOUT_COMPLETED);
+    assert_false(rollout_is_live(&f.rollout));
+    fleet_fini(&f);
+}
+
+static void machine_that_comes_back_meanwhile_moves_after_those_in_turn(void **state) {
+    (void)state;
+    struct fleet f;
+    fleet_init(&f, 4, 1, usual_policy());
+    fleet_member(&f, 1)->facts.online = false;
+    fleet_run_until(&f, ROLLOUT_ROLLING);
+    fleet_member(&f, 1)->facts.online = true;
+    fleet_run_until(&f, ROLLOUT_COMPLETED);
+    assert_int_equal(fleet_state(&f, 1), MEMBER_COMMITTED);
+    assert_int_equal(fleet_member(&f, 1)->turn, 4);
+    fleet_fini(&f);
+}
+
+static void failures_while_trickling_stop_the_trickle_only(void **state) {
+    (void)state;
+    struct fleet f;
+    fleet_init(&f, 6, 1, usual_policy());
+    for (size_t i = 3; i < 6; i++) {
+        fleet_member(&f, i)->facts.online = false;
+        f.agents[i].nature = EXITS;
+    }
+    fleet_run_until(&f, ROLLOUT_COMPLETED);
+    for (size_t i = 3; i < 6; i++) fleet_member(&f, i)->facts.online = true;
+    fleet_run_for(&f, 60000);
+    assert_int_equal(f.rollout.state, ROLLOUT_COMPLETED);
+    assert_int_equal(fleet_count(&f, MEMBER_FAILED), 1);
+    assert_int_equal(fleet_count(&f, MEMBER_DEFERRED), 2);
+    assert_int_equal(f.rollout.hold, CAUSE_VERSION);
+    fleet_fini(&f);
+}
+
+static void vetoed_grant_is_taken_back_after_its_lease_and_tried_again(void **state) {
+    (void)state;
+    struct fleet f;
+    fleet_init(&f, 3, 1, usual_policy());
+    f.agents[1].nature = VETOES;
+    fleet_run_until(&f, ROLLOUT_ROLLING);
+    fleet_run_for(&f, 7000);
+    assert_int_equal(fleet_state(&f, 1), MEMBER_GRANTED);
+    assert_int_equal(fleet_member(&f, 1)->cause, CAUSE_VETO);
+    struct rollout_orders orders = rollout_orders(&f.rollout, fleet_member(&f, 1));
+    assert_true(orders.told == TOLD_TARGET && !orders.leave);
+    assert_int_equal(fleet_state(&f, 2), MEMBER_WAITING);
+    fleet_run_until(&f, ROLLOUT_COMPLETED);
+    assert_int_equal(fleet_state(&f, 1), MEMBER_DEFERRED);
+    assert_int_equal(fleet_member(&f, 1)->cause, CAUSE_VETO);
+    assert_int_equal(fleet_state(&f, 2), MEMBER_COMMITTED);
+    f.agents[1].nature = GOOD;
+    fleet_run_for(&f, 120000);
+    assert_int_equal(fleet_state(&f, 1), MEMBER_COMMITTED);
+    fleet_fini(&f);
+}
+
+static void agent_that_begins_after_its_leave_was_taken_back_is_followed(void **state) {
+    (void)state;
+    struct fleet f;
+    fleet_init(&f, 3, 1, usual_policy());
+    f.agents[1].nature = VETOES;
+    fleet_run_until(&f, ROLLOUT_ROLLING);
+    fleet_run_for(&f, 7000);
+    f.agents[1].nature = GOOD;
+    agent_begin(&f.agents[1], &fleet_member(&f, 1)->facts, fleet_member(&f, 1)->attempt, f.now_ms);
+    fleet_run_for(&f, 500);
+    assert_int_equal(fleet_state(&f, 1), MEMBER_GRANTED);
+    assert_int_equal(fleet_member(&f, 1)->cause, CAUSE_NONE);
+    fleet_run_until(&f, ROLLOUT_COMPLETED);
+    assert_int_equal(fleet_state(&f, 1), MEMBER_COMMITTED);
+    assert_int_equal(f.most_in_flight, 1);
+    fleet_fini(&f);
+}
+
+static void agent_that_never_takes_notice_is_deferred_though_online(void **state) {
+    (void)state;
+    struct fleet f;
+    fleet_init(&f, 3, 1, usual_policy());
+    f.agents[1].nature = DEAF;
+    fleet_run_until(&f, ROLLOUT_COMPLETED);
+    assert_int_equal(fleet_state(&f, 1), MEMBER_DEFERRED);
+    assert_int_equal(fleet_count(&f, MEMBER_COMMITTED), 2);
+    fleet_fini(&f);
+}
+
+static void draining_machine_is_passed_over(void **state) {
+    (void)state;
+    struct fleet f;
+    fleet_init(&f, 3, 1, usual_policy());
+    fleet_member(&f, 0)->facts.draining = true;
+    fleet_run_until(&f, ROLLOUT_COMPLETED);
+    assert_int_equal(fleet_state(&f, 0), MEMBER_DEFERRED);
+    assert_int_equal(fleet_member(&f, 0)->cause, CAUSE_DRAINING);
+    assert_false(fleet_member(&f, 0)->canary);
+    fleet_fini(&f);
+}
+
+static void pinned_removed_and_unbuilt_machines_are_left_alone(void **state) {
+    (void)state;
+    struct fleet f;
+    fleet_init(&f, 6, 1, usual_policy());
+    fleet_member(&f, 0)->facts.pinned = true;
+    fleet_member(&f, 1)->facts.has_build = false;
+    fleet_member(&f, 2)->facts.removed = true;
+    fleet_run_until(&f, ROLLOUT_ROLLING);
+    assert_int_equal(fleet_count(&f, MEMBER_EXCLUDED), 3);
+    assert_int_equal(rollout_orders(&f.rollout, fleet_member(&f, 0)).told, TOLD_OTHERS);
+    fleet_member(&f, 0)->facts.pinned = false;
+    fleet_member(&f, 4)->facts.pinned = true; /* in the middle of it, maybe */
+    fleet_run_until(&f, ROLLOUT_COMPLETED);
+    assert_int_equal(fleet_state(&f, 0), MEMBER_COMMITTED);
+    assert_int_equal(fleet_member(&f, 1)->cause, CAUSE_NO_BUILD);
+    assert_int_equal(fleet_member(&f, 2)->cause, CAUSE_REMOVED);
+    assert_int_equal(fleet_member(&f, 4)->cause, CAUSE_PINNED);
+    fleet_fini(&f);
+}
+
+static void rollout_of_nobody_is_completed(void **state) {
+    (void)state;
+    struct fleet f;
+    fleet_init(&f, 2, 1, usual_policy());
+    fleet_member(&f, 0)->facts.pinned = true;
+    fleet_member(&f, 1)->facts.pinned = true;
+    fleet_run_until(&f, ROLLOUT_COMPLETED);
+    fleet_fini(&f);
+}
+
+static void machine_that_joins_meanwhile_gets_its_turn(void **state) {
+    (void)state;
+    struct fleet f;
+    fleet_init(&f, 3, 1, usual_policy());
+    fleet_run_until(&f, ROLLOUT_ROLLING);
+    fleet_join(&f, 1);
+    fleet_member(&f, 3)->facts.staged = false;
+    fleet_run_for(&f, 20000);
+    assert_int_equal(f.rollout.state, ROLLOUT_ROLLING);
+    fleet_member(&f, 3)->facts.staged = true;
+    fleet_run_until(&f, ROLLOUT_COMPLETED);
+    assert_int_equal(fleet_state(&f, 3), MEMBER_COMMITTED);
+    fleet_fini(&f);
+}
+
+static void machine_that_cannot_fetch_blocks_nobody(void **state) {
+    (void)state;
+    struct fleet f;
+    fleet_init(&f, 3, 1, usual_policy());
+    fleet_member(&f, 2)->facts.staged = false;
+    fleet_run_until(&f, ROLLOUT_COMPLETED);
+    assert_int_equal(fleet_state(&f, 2), MEMBER_DEFERRED);
+    assert_int_equal(fleet_member(&f, 2)->cause, CAUSE_DOWNLOAD);
+    fleet_fini(&f);
+}
+
+static void member_that_a_newer_rollout_moves_is_let_go(void **state) {
+    (void)state;
+    struct fleet f;
+    fleet_init(&f, 3, 1, usual_policy());
+    fleet_member(&f, 1)->facts.online = false;
+    fleet_run_until(&f, ROLLOUT_COMPLETED);
+    fleet_member(&f, 0)->facts.taken = true;
+    fleet_member(&f, 1)->facts.taken = true;
+    fleet_tick(&f);
+    assert_int_equal(fleet_state(&f, 0), MEMBER_COMMITTED);
+    assert_int_equal(fleet_member(&f, 1)->cause, CAUSE_SUPERSEDED);
+    assert_false(rollout_is_live(&f.rollout));
+    fleet_fini(&f);
+}
+
+static void revision_rises_with_what_is_durable_only(void **state) {
+    (void)state;
+    struct fleet f;
+    fleet_init(&f, 3, 1, usual_policy());
+    fleet_run_until(&f, ROLLOUT_ROLLING);
+    fleet_run_for(&f, 500);
+    int64_t revision = f.rollout.revision;
+    fleet_run_for(&f, 1000); /* in its probation */
+    assert_int_equal(f.rollout.revision, revision);
+    for (size_t i = 0; i < 3; i++) assert_false(fleet_member(&f, i)->changed);
+    fleet_run_for(&f, 2000);
+    assert_true(f.rollout.revision > revision);
+    fleet_fini(&f);
+}
+
+static void grants_have_time_for_every_node_of_the_machine(void **state) {
+    (void)state;
+    struct fleet f;
+    fleet_init(&f, 1, 1, usual_policy());
+    fleet_member(&f, 0)->facts.nodes = 3;
+    f.agents[0].nature = HANGS;
+    fleet_run_until(&f, ROLLOUT_CANARY);
+    fleet_run_for(&f, 200);
+    assert_int_equal(fleet_state(&f, 0), MEMBER_GRANTED);
+    int64_t until = fleet_member(&f, 0)->deadline_ms;
+    assert_in_range(until - f.now_ms, 30000 + 4 * 5000 + 2000 + 15000 - 200, 67000);
+    fleet_fini(&f);
+}
+
+static void names_read_back(void **state) {
+    (void)state;
+    for (unsigned i = 0; i < ROLLOUT_STATE_COUNT; i++) {
+        enum rollout_state read;
+        assert_true(rollout_state_parse(rollout_state_name(i), &read));
+        assert_int_equal(read, i);
+    }
+    for (unsigned i = 0; i < MEMBER_STATE_COUNT; i++) {
+        enum rollout_member_state read;
+        assert_true(rollout_member_state_parse(rollout_member_state_name(i), &read));
+        assert_int_equal(read, i);
+    }
+    for (unsigned i = 0; i < CAUSE_COUNT; i++) {
+        enum rollout_cause read;
+        assert_true(rollout_cause_parse(rollout_cause_name(i), &read));
+        assert_int_equal(read, i);
+    }
+    enum rollout_state none;
+    assert_false(rollout_state_parse("rolled", &none));
+}
+
+static void percentages_are_rounded_up_to_at_least_one(void **state) {
+    (void)state;
+    assert_int_equal(rollout_amount_of((struct rollout_amount){5, true}, 8), 1);
+    assert_int_equal(rollout_amount_of((struct rollout_amount){5, true}, 21), 2);
+    assert_int_equal(rollout_amount_of((struct rollout_amount){5, true}, 0), 1);
+    assert_int_equal(rollout_amount_of((struct rollout_amount){0, true}, 100), 0);
+    assert_int_equal(rollout_amount_of((struct rollout_amount){100, true}, 100000), 100000);
+    assert_int_equal(rollout_amount_of((struct rollout_amount){3, false}, 2), 3);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(good_version_reaches_everybody),
-        cmocka_unit_test(canary_that_exits_turns_the_rollout_back),
+        cmocka_unit_test(bytes_are_everywhere_before_anybody_moves),
+        cmocka_unit_test(others_wait_until_the_canaries_proved_it),
+        cmocka_unit_test(promotion_waits_for_its_time_or_a_person),
+        cmocka_unit_test(canary_that_falls_ill_after_its_probation_is_not_promoted),
+        cmocka_unit_test(without_canaries_all_begin_with_the_first_batch),
+        cmocka_unit_test(domains_never_move_together),
+        cmocka_unit_test(slots_shrink_by_what_is_unavailable_otherwise),
+        cmocka_unit_test(exhausted_budget_is_a_hold_and_then_a_pause),
+        cmocka_unit_test(sick_machine_goes_first_takes_no_slot_and_is_no_evidence),
+        cmocka_unit_test(sick_machine_with_a_dead_disk_is_deferred_without_a_pause),
+        cmocka_unit_test(fleet_that_is_broken_everywhere_gets_the_fix_by_a_canary),
+        cmocka_unit_test(machine_that_was_away_trickles_in_afterwards),
+        cmocka_unit_test(machine_that_comes_back_meanwhile_moves_after_those_in_turn),
+        cmocka_unit_test(failures_while_trickling_stop_the_trickle_only),
+        cmocka_unit_test(vetoed_grant_is_taken_back_after_its_lease_and_tried_again),
+        cmocka_unit_test(agent_that_begins_after_its_leave_was_taken_back_is_followed),
+        cmocka_unit_test(agent_that_never_takes_notice_is_deferred_though_online),
+        cmocka_unit_test(draining_machine_is_passed_over),
+        cmocka_unit_test(pinned_removed_and_unbuilt_machines_are_left_alone),
+        cmocka_unit_test(rollout_of_nobody_is_completed),
+        cmocka_unit_test(machine_that_joins_meanwhile_gets_its_turn),
+        cmocka_unit_test(machine_that_cannot_fetch_blocks_nobody),
+        cmocka_unit_test(member_that_a_newer_rollout_moves_is_let_go),
+        cmocka_unit_test(revision_rises_with_what_is_durable_only),
+        cmocka_unit_test(grants_have_time_for_every_node_of_the_machine),
+        cmocka_unit_test(names_read_back),
+        cmocka_unit_test(percentages_are_rounded_up_to_at_least_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
