@@ -17,7 +17,9 @@
 enum { MOST_NODES = 5, SEEDS = 3000, FAULTY_STEPS = 200, CALM_MS = 45 * 60 * 1000 };
 
 /* How a version behaves. */
-enum quality { WORKS, CRASHES, SILENT, FULL_DISK, QUALITIES };
+enum quality { WORKS, CRASHES, SILENT, FULL_DISK, CRASHES_LATE, AILS_LATE, QUALITIES };
+
+enum { LATE_MS = 2000, LONG_PROBATION_MS = 20000, EXAMINE_MS = 400 };
 
 static const char *const digests[] = {"", "aaaa", "bbbb", "cccc"};
 enum { VERSIONS = 4 };
@@ -36,6 +38,7 @@ struct machine {
     bool cursed[MOST_NODES];      /* its data directory is broken: nothing runs there */
     bool down_by_us[MOST_NODES];  /* worked, was terminated, and has not worked since */
     bool calm;
+    char alive[MOST_NODES][SHA256_HEX_SIZE]; /* UNKNOWN: what runs there, whoever knows */
     unsigned terminations;
     char failed[SHA256_HEX_SIZE]; /* on the order of ... */
     int64_t failed_generation;
@@ -65,6 +68,16 @@ static void refresh(struct machine *m) {
                           m->failed_generation == m->in.generation;
 }
 
+static bool is_late(enum quality quality) {
+    return quality == CRASHES_LATE || quality == AILS_LATE;
+}
+
+static bool on_trial(const struct machine *m, const struct reconcile_node *n) {
+    const struct transition *t = &m->in.transition;
+    bool watched = t->state == TRANSITION_SWITCHING || t->state == TRANSITION_PROBATION;
+    return watched && strcmp(n->assigned, t->to) == 0;
+}
+
 static bool works(const struct reconcile_node *n) {
     return n->phase == NODE_RUNNING && n->proven && n->health != HEALTH_BAD;
 }
@@ -77,6 +90,8 @@ static void end_process(struct machine *m, size_t i, bool wanted_end) {
     n->proven = n->killed = false;
     n->health = HEALTH_NONE;
     n->stop_answer = STOP_UNASKED;
+    n->hung = false;
+    if (wanted_end && n->tries > 0) n->tries--;
     n->failures = wanted_end ? 0 : backoff_failed(n->failures, up_ms);
     n->start_after_ms = m->now_ms;
     if (!wanted_end)
@@ -85,6 +100,7 @@ static void end_process(struct machine *m, size_t i, bool wanted_end) {
 
 static void start_process(struct machine *m, size_t i) {
     struct reconcile_node *n = &m->nodes[i];
+    if (on_trial(m, n)) n->tries++;
     n->phase = NODE_RUNNING;
     strcpy(n->running, n->assigned);
     n->started_ms = m->now_ms;
@@ -100,23 +116,69 @@ static void process_event(struct machine *m, size_t i) {
     if (m->cursed[i]) m->down_by_us[i] = false; /* the fault is the machine's */
     if (m->cursed[i] || quality == CRASHES) {
         end_process(m, i, false);
+    } else if (is_late(quality) && n->proven) {
+        if (quality == CRASHES_LATE)
+            end_process(m, i, false);
+        else
+            n->health = HEALTH_BAD;
     } else if (quality != SILENT) {
         n->health = quality == FULL_DISK ? HEALTH_MACHINE : HEALTH_GOOD;
         n->proven = true;
         m->down_by_us[i] = false;
+        if (is_late(quality)) m->event_ms[i] = m->now_ms + 1 + draw(m, LATE_MS);
+    }
+}
+
+/* Somebody looks whether the process of an earlier agent still runs. */
+static void examine(struct machine *m, size_t i) {
+    struct reconcile_node *n = &m->nodes[i];
+    m->event_ms[i] = INT64_MAX;
+    if (m->alive[i][0] == '\0') {
+        n->phase = NODE_DOWN;
+        n->start_after_ms = m->now_ms;
+        return;
+    }
+    n->phase = NODE_RUNNING;
+    n->started_ms = m->now_ms;
+    strcpy(n->running, m->alive[i]);
+    m->event_ms[i] = m->now_ms + 100;
+}
+
+/* The agent is killed, and perhaps the machine: what is left is the journal and processes. */
+static void restart_agent(struct machine *m, bool reboot) {
+    for (size_t i = 0; i < m->count; i++) {
+        struct reconcile_node *n = &m->nodes[i];
+        const struct reconcile_node before = *n;
+        bool noted = m->in.transition.state != TRANSITION_NONE;
+        bool moved = noted && strcmp(before.assigned, m->in.transition.to) == 0;
+        if (n->phase == NODE_UNKNOWN || n->phase == NODE_HELD) continue;
+        snprintf(m->alive[i], sizeof m->alive[i], "%s",
+                 !reboot && before.phase == NODE_RUNNING ? before.running : "");
+        *n = (struct reconcile_node){.phase = NODE_UNKNOWN, .wanted = before.wanted};
+        if (moved) strcpy(n->assigned, before.assigned);
+        if (noted) n->excused = before.excused;
+        if (noted) n->tries = before.tries;
+        if (reboot) m->down_by_us[i] = false;
+        m->event_ms[i] = m->now_ms + EXAMINE_MS;
     }
 }
 
 static void pass_time(struct machine *m, int64_t until_ms) {
+    bool watching = m->in.transition.state == TRANSITION_PROBATION;
+    for (size_t i = 0; i < m->count; i++)
+        watching = watching && (m->nodes[i].phase != NODE_UNKNOWN || !m->nodes[i].wanted);
+    if (watching) m->in.transition.watched_ms += until_ms - m->now_ms;
     m->now_ms = until_ms;
     for (size_t i = 0; i < m->count; i++) {
         struct reconcile_node *n = &m->nodes[i];
         if (m->event_ms[i] > m->now_ms) continue;
+        m->event_ms[i] = INT64_MAX;
         if (n->phase == NODE_RUNNING)
             process_event(m, i);
         else if (n->phase == NODE_STOPPING)
             end_process(m, i, true);
-        m->event_ms[i] = INT64_MAX;
+        else if (n->phase == NODE_UNKNOWN)
+            examine(m, i);
     }
 }
 
@@ -139,10 +201,15 @@ static void act(struct machine *m, size_t i) {
         assert_true(n->wanted);
         assert_true(m->staged[version_of(n->assigned)] && n->assigned[0] != '\0');
         assert_true(m->now_ms >= n->start_after_ms);
+        assert_false(m->in.target_failed && m->in.current.staged &&
+                     strcmp(n->assigned, m->in.target.sha256) == 0 &&
+                     strcmp(n->assigned, m->in.current.sha256) != 0);
         start_process(m, i);
         break;
     case STEP_ASK:
         assert_int_equal(n->phase, NODE_RUNNING);
+        assert_false(m->in.transition.state != TRANSITION_NONE &&
+                     m->in.transition.policy.allow_unavailable && n->wanted);
         n->stop_answer = !m->calm && chance(m, 30) ? STOP_VETOED : STOP_GRANTED;
         n->answered_ms = m->now_ms;
         break;
@@ -193,15 +260,28 @@ static void commit(struct machine *m) {
     for (size_t i = 0; i < m->count; i++) one_works |= works(&m->nodes[i]);
     assert_true(one_works);
     enum quality quality = m->quality[version_of(m->out.commit)];
-    assert_true(quality == WORKS || quality == FULL_DISK);
+    bool proven = m->calm && m->in.current.sha256[0] != '\0' &&
+                  m->in.transition.policy.probation_ms >= LONG_PROBATION_MS;
+    assert_true(quality == WORKS || quality == FULL_DISK || (is_late(quality) && !proven));
     m->in.previous = m->in.current;
     strcpy(m->in.current.sha256, m->out.commit);
 }
 
+/* Nothing is under way to a version that nobody gave leave for. */
+static void check_begin(const struct machine *m) {
+    const struct reconcile_grant *g = &m->in.grant;
+    assert_false(m->in.draining || m->in.unwritable || m->in.target_failed);
+    assert_true(g->given ? m->now_ms < g->lease_until_ms : m->in.connected);
+}
+
 static void decide_and_act(struct machine *m) {
     refresh(m);
+    if (m->calm) m->in.grant.lease_until_ms = m->now_ms + 30000;
     reconcile(&m->in, m->nodes, m->steps, m->count, m->now_ms, &m->out);
     assert_true(m->out.turn == TURN_NONE || m->in.current.sha256[0] != '\0');
+    if (m->out.turn == TURN_BEGIN) check_begin(m);
+    for (size_t i = 0; i < m->count && m->out.turn != TURN_NONE; i++)
+        assert_int_equal(m->steps[i], STEP_NONE);
     if (m->out.turn == TURN_FAIL) {
         strcpy(m->failed, m->in.target.sha256);
         m->failed_generation = m->in.generation;
@@ -227,7 +307,9 @@ static void hit_node(struct machine *m, size_t i) {
         if (n->phase == NODE_RUNNING && n->proven) n->health = HEALTH_GOOD;
         break;
     case 3:
-        if (n->phase == NODE_DOWN) n->phase = chance(m, 50) ? NODE_HELD : NODE_UNKNOWN;
+        if (n->phase != NODE_DOWN) break;
+        n->phase = chance(m, 50) ? NODE_HELD : NODE_UNKNOWN;
+        m->alive[i][0] = '\0';
         break;
     case 4:
         if (n->phase == NODE_HELD || n->phase == NODE_UNKNOWN) n->phase = NODE_DOWN;
@@ -241,17 +323,38 @@ static void hit_node(struct machine *m, size_t i) {
     }
 }
 
+static void choose_grant(struct machine *m) {
+    m->in.grant = (struct reconcile_grant){
+        .given = chance(m, 60),
+        .lease_until_ms = m->now_ms + (chance(m, 30) ? 0 : 30000),
+        .policy = {.min_healthy_ms = draw(m, 2) * 1000,
+                   .probation_ms = draw(m, 3) * LONG_PROBATION_MS / 2,
+                   .healthy_deadline_ms = draw(m, 2) * 5000,
+                   .allow_unavailable = chance(m, 10)}
+    };
+}
+
 static void choose_target(struct machine *m) {
     strcpy(m->in.target.sha256, digests[draw(m, VERSIONS)]);
     m->in.generation++;
     if (chance(m, 20)) forget_fetches(m);
+    choose_grant(m);
 }
 
 static void fault(struct machine *m) {
     size_t i;
-    switch (draw(m, 8)) {
+    switch (draw(m, 11)) {
     case 0:
         choose_target(m);
+        break;
+    case 8:
+        choose_grant(m);
+        break;
+    case 9:
+        restart_agent(m, chance(m, 30));
+        break;
+    case 10:
+        m->in.unwritable = chance(m, 30);
         break;
     case 1:
         m->in.draining = chance(m, 40);
@@ -294,7 +397,14 @@ static void calm_down(struct machine *m, unsigned version) {
     m->calm = true;
     m->in.draining = false;
     m->in.connected = true;
+    m->in.unwritable = false;
     m->in.generation++;
+    m->in.grant = (struct reconcile_grant){
+        .given = chance(m, 70),
+        .policy = {.min_healthy_ms = 2000,
+                   .probation_ms = LONG_PROBATION_MS,
+                   .healthy_deadline_ms = 10000}
+    };
     strcpy(m->in.target.sha256, digests[version]);
     for (size_t i = 0; i < m->count; i++) {
         struct reconcile_node *n = &m->nodes[i];
@@ -341,6 +451,10 @@ static void check_all_run(const struct machine *m, const char *digest) {
 static void check_converged(struct machine *m, unsigned version) {
     bool good = m->quality[version] == WORKS || m->quality[version] == FULL_DISK;
     unsigned before = m->terminations;
+    enum quality current = m->quality[version_of(m->in.current.sha256)];
+    if (is_late(current))
+        return; /* it was let in by less than a probation: nothing is better here */
+    assert_int_equal(m->in.transition.state, TRANSITION_NONE);
     if (good) {
         assert_string_equal(m->in.current.sha256, digests[version]);
         assert_int_equal(m->out.update, UPDATE_IDLE);
