@@ -72,7 +72,10 @@ static void note_answers(struct self *s, const struct self_world *w, int64_t now
 
 static bool lacks(struct self *s, const struct wire_artifact *a, char name[BUILDS_NAME_SIZE],
                   bool *staged) {
+    char before[BUILDS_NAME_SIZE];
+    memcpy(before, name, sizeof before);
     bool named = self_staging_name(a, name);
+    s->tidy_due = s->tidy_due || strcmp(before, name) != 0;
     *staged = named && (strcmp(name, s->running) == 0 || self_staging_has(&s->staging, name));
     return named && !*staged;
 }

@@ -27,7 +27,7 @@ __attribute__((constructor)) static void begin(void) {
     }
     if (!IS("crash")) return;
     signal(SIGALRM, crash);
-    alarm(2);
+    alarm(1);
 }
 
 void __real_alive_tell(void);

@@ -20,6 +20,11 @@ def storage_server(version):
     return os.path.join(BIN, "versions", "storage-server-" + version)
 
 
+def grid_agent(version):
+    """Path of a real grid-agent build of this version."""
+    return os.path.join(BIN, "versions", "grid-agent-" + version)
+
+
 def here():
     """This machine as the grid names it: "linux-x86_64"."""
     return "linux-" + os.uname().machine

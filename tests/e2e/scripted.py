@@ -1,7 +1,7 @@
 """One real agent and a master that says what the test tells it to: for tests of what an agent does with its orders."""
 import contextlib, functools, http.server, json, os, shutil, signal, subprocess, tempfile, threading
 
-from grid import BUILD, Agent, here, processes_of, sanitizer_reports, storage_server, wait_for
+from grid import BUILD, Agent, grid_agent, here, processes_of, sanitizer_reports, storage_server, wait_for
 
 MASTER = os.path.abspath(os.path.join(BUILD, "tests", "scripted-master"))
 
@@ -14,20 +14,23 @@ class Files(http.server.SimpleHTTPRequestHandler):
 class Scripted:
     """s = Scripted(self, "1.0.0", "1.2.0"); s.agent(); s.want("1.0.0"); s.wait("idle", version="1.0.0")"""
 
-    def __init__(self, test, *versions, nodes=1):
+    def __init__(self, test, *versions, nodes=1, agents=()):
         self.directory, self.nodes, self.generation = tempfile.mkdtemp(prefix="grid-e2e-"), nodes, 0
         self.process, self.files, self.last = None, None, {}
         test.addCleanup(self.close)
-        names = {v: "storage-server-%s-%s" % (v, here()) for v in versions}
+        paths = [storage_server(v) for v in versions] + [grid_agent(v) for v in agents]
+        files = [(path, "%s-%s" % (os.path.basename(path), here())) for path in paths]
         os.mkdir(os.path.join(self.directory, "binaries"))
-        for version, name in names.items():
-            shutil.copy(storage_server(version), os.path.join(self.directory, "binaries", name))
+        for path, name in files:
+            shutil.copy(path, os.path.join(self.directory, "binaries", name))
         self.serve()
-        pairs = [word for v, name in names.items() for word in (storage_server(v), name)]
+        pairs = [word for pair in files for word in pair]
         self.master = subprocess.Popen([MASTER, *pairs], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        lines = [self.master.stdout.readline().split(" ", 1)[1] for _ in range(1 + len(versions))]
+        lines = [self.master.stdout.readline().split(" ", 1)[1] for _ in range(1 + len(files))]
         self.join = lines[0].strip()
-        self.artifacts = {a["version"]: a for a in map(json.loads, lines[1:])}
+        known = list(map(json.loads, lines[1:]))
+        self.artifacts = {a["version"]: a for a in known[:len(versions)]}
+        self.builds = {a["version"]: a for a in known[len(versions):]}
         self.listener = threading.Thread(target=self.listen)
         self.listener.start()
 
@@ -59,11 +62,13 @@ class Scripted:
                              token=self.join, **options)
         return self.process
 
-    def want(self, version, prefetch=None, mode="active", **grant):
-        """The desired state from now on; grant: rollout, attempt, lease_ms, ..."""
+    def want(self, version, prefetch=None, mode="active", own=None, **grant):
+        """The desired state from now on; grant: rollout, attempt, lease_ms, ...; own: of the agent's own program."""
         self.generation += 1
         desired = dict(self.artifacts[version], type="desired", generation=self.generation, mode=mode,
                        name="storage-server", reason="the test says so", grant=grant)
+        if own:
+            desired["self"] = own
         if prefetch:
             desired["prefetch"] = self.artifacts[prefetch]
         self.master.stdin.write(json.dumps(desired) + "\n")

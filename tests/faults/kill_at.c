@@ -1,5 +1,6 @@
-/* kill-at COUNTER FROM N PROGRAM ARGUMENTS...: runs the program and kills it (SIGKILL) as it enters
- * its Nth system call. Calls of all its threads count but futex; its children's do not. Counting
+/* kill-at [--children] COUNTER FROM N PROGRAM ARGUMENTS...: runs the program and kills it (SIGKILL)
+ * as it enters its Nth system call. Calls of all its threads count but futex; its children's do so
+ * with --children only: then the process that makes the Nth of all calls is killed. Counting
  * begins with the first call that opens a path which contains FROM (not empty), or with SIGUSR1.
  * The file COUNTER holds the number of calls so far, as a native 64-bit integer; N 0 never kills.
  * Ends as the program did: its exit code, 137 after a SIGKILL. SIGTERM is passed on, SIGINT becomes
@@ -28,6 +29,7 @@ struct watch {
     uint64_t stop_at;
     uint64_t *counter;
     pid_t program;
+    bool children;
     bool counting;
     bool ended;
     int code; /* once it has ended */
@@ -72,7 +74,8 @@ static void on_entry(struct watch *w, pid_t thread) {
     if (call.op != PTRACE_SYSCALL_INFO_ENTRY) return;
     if (call.entry.nr == SYS_futex) return; /* threads that wait change nothing outside */
     w->counting = w->counting || opens_it(w, thread, &call);
-    if (w->counting && ++*w->counter == w->stop_at) kill(w->program, SIGKILL);
+    if (w->counting && ++*w->counter == w->stop_at)
+        kill(w->children ? thread : w->program, SIGKILL); /* a thread's number ends its process */
 }
 
 /* The signal that goes on to the thread; 0 for stops that are only ours. */
@@ -129,7 +132,8 @@ static int follow(struct watch *w, const sigset_t *signals) {
     return w->code;
 }
 
-static pid_t start(char **command, const sigset_t *signals) {
+static pid_t start(char **command, bool children, const sigset_t *signals) {
+    int options = OPTIONS | (children ? PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK : 0);
     pid_t pid = fork();
     if (pid < 0) fail("fork");
     if (pid == 0) {
@@ -140,17 +144,20 @@ static pid_t start(char **command, const sigset_t *signals) {
     }
     int status = 0;
     if (waitpid(pid, &status, WUNTRACED) != pid || !WIFSTOPPED(status)) fail("start");
-    if (ptrace(PTRACE_SEIZE, pid, 0, OPTIONS) != 0) fail("ptrace");
+    if (ptrace(PTRACE_SEIZE, pid, 0, options) != 0) fail("ptrace");
     kill(pid, SIGCONT);
     return pid;
 }
 
 int main(int count, char **arguments) {
-    if (count < 5) {
-        fprintf(stderr, "usage: kill-at COUNTER FROM N PROGRAM ARGUMENTS...\n");
+    bool children = count > 1 && strcmp(arguments[1], "--children") == 0;
+    arguments += children;
+    if (count - children < 5) {
+        fprintf(stderr, "usage: kill-at [--children] COUNTER FROM N PROGRAM ARGUMENTS...\n");
         return 2;
     }
-    struct watch w = {.from = arguments[2],
+    struct watch w = {.children = children,
+                      .from = arguments[2],
                       .stop_at = strtoull(arguments[3], NULL, 10),
                       .counter = map_counter(arguments[1])};
     sigset_t signals;
@@ -158,6 +165,6 @@ int main(int count, char **arguments) {
     static const int heard[] = {SIGCHLD, SIGUSR1, SIGTERM, SIGINT};
     for (size_t i = 0; i < sizeof heard / sizeof heard[0]; i++) sigaddset(&signals, heard[i]);
     sigprocmask(SIG_BLOCK, &signals, NULL);
-    w.program = start(arguments + 4, &signals);
+    w.program = start(arguments + 4, children, &signals);
     return follow(&w, &signals);
 }

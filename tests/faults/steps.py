@@ -21,11 +21,12 @@ def end(process):
 class Steps:
     """wrapper(n) goes before a program that dies at its nth call, count() tells how many it made."""
 
-    def __init__(self, directory, name, begin=""):
+    def __init__(self, directory, name, begin="", children=False):
         self.path, self.begin = os.path.join(directory, name + ".calls"), begin
+        self.options = ["--children"] if children else []
 
     def wrapper(self, n):
-        return [KILL_AT, self.path, self.begin, str(n)]
+        return [KILL_AT, *self.options, self.path, self.begin, str(n)]
 
     def count(self):
         with open(self.path, "rb") as file:

@@ -1,0 +1,108 @@
+"""The agent exchanges its own program under leave of a rollout, and comes back from every build that is no good, while its
+nodes run on."""
+import concurrent.futures, os, sys, unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from grid import processes_of, wait_for
+from launched import Launched
+
+QUICK = dict(rollout="r-1", lease_ms=30000, min_healthy_ms=100, probation_ms=300, healthy_deadline_ms=2000)
+
+
+class SelfUpdate(unittest.TestCase):
+    def begin(self, *broken, **options):
+        s = Launched(self, "1.0.0", agents=["1.0.0", *broken], **options)
+        s.install("1.0.0")
+        s.launch("--hung-after", "1s")
+        s.want("1.0.0")
+        s.wait("idle", version="1.0.0")
+        s.pids = processes_of(s.directory)
+        self.assertEqual(len(s.pids), s.nodes)
+        return s
+
+    def assert_nodes_untouched(self, s):
+        wait_for("the nodes to be known", lambda: all(n["state"] == "healthy" for n in s.last["nodes"]))
+        self.assertEqual(processes_of(s.directory), s.pids, "a node was restarted")
+
+    def test_forth_on_leave_and_back_again(self):
+        s = self.begin("1.1.0", nodes=2)
+        s.want_build("1.0.0", prefetch="1.1.0", rollout="r-1")
+        s.staged("1.1.0")
+        s.cut_files()
+        s.want_build("1.1.0", attempt=1, **dict(QUICK, lease_ms=0))
+        self.assertIn("leave", s.wait_build("waiting", "1.0.0", rollout="r-1", rollout_attempt=1)["reason"])
+        s.want_build("1.1.0", attempt=1, **QUICK)
+        s.wait_build("idle", "1.1.0", rollout="r-1", rollout_attempt=1)
+        self.assertEqual((s.linked("current"), s.linked("previous")), (s.build("1.1.0"), s.build("1.0.0")))
+        self.assertEqual(s.own()["sha256"], s.builds["1.1.0"]["sha256"])
+        self.assertFalse(os.path.exists(os.path.join(s.state, "agent", "trial")))
+        s.want_build("1.0.0", attempt=2, **QUICK)
+        s.wait_build("idle", "1.0.0", rollout_attempt=2)
+        self.assert_nodes_untouched(s)
+
+    def comes_back(self, version, reason, diagnosis, **grant):
+        s = self.begin(version)
+        s.want_build(version, attempt=1, **dict(QUICK, **grant))
+        update = s.wait_build("failed", "1.0.0", rollout="r-1", rollout_attempt=1, cause="version")
+        self.assertIn(reason, update["reason"])
+        self.assertIn(diagnosis, update["diagnosis"])
+        self.assertEqual(s.linked("current"), s.build("1.0.0"))
+        self.assert_nodes_untouched(s)
+        return s
+
+    def ends_at_once(self):
+        s = self.comes_back("1.2.0", "3 starts in vain, the last ended with exit status 3", "test fault: it ends at once")
+        starts = s.process.err().count("agent.start pid")
+        s.want_build("1.2.0", attempt=1, **QUICK)
+        s.wait_build("failed", "1.0.0", rollout_attempt=1)
+        self.assertEqual(s.process.err().count("agent.start pid"), starts, "the same attempt was tried again")
+        s.want_build("1.2.0", attempt=2, **QUICK)
+        s.wait_build("failed", "1.0.0", rollout_attempt=2)
+        self.assertEqual(s.process.err().count("agent.start pid"), starts + 4, "another attempt was not tried")
+
+    def test_from_every_build_that_is_no_good(self):
+        long = dict(probation_ms=60000)
+        tries = (self.ends_at_once,
+                 lambda: self.comes_back("1.2.1", "signal ABRT", "test fault: it crashes now", **long),
+                 lambda: self.comes_back("1.2.2", "signal ABRT after no sign of life", "self.probation", **long),
+                 lambda: self.comes_back("1.2.3", "did not reach the master", "self.return"),
+                 lambda: self.comes_back("1.2.4", "did not take over the nodes", "every node is a stranger"))
+        with concurrent.futures.ThreadPoolExecutor(len(tries)) as pool:  # they wait most of the time
+            for done in [pool.submit(one) for one in tries]:
+                done.result()
+
+    def test_a_build_that_is_not_what_was_signed(self):
+        s = self.begin("1.1.0", "1.2.0")
+        s.builds["1.1.0"]["signature"] = s.builds["1.2.0"]["signature"]
+        s.want_build("1.1.0", attempt=1, **QUICK)
+        s.wait_build("failed", "1.0.0", cause="untrusted", rollout_attempt=1)
+        s.builds["1.1.0"] = s.artifacts["1.0.0"]  # signed, and no agent
+        s.want_build("1.1.0", prefetch="1.1.0", attempt=1, **QUICK)
+        self.assertIn("not a build of grid-agent", s.wait_build("failed", "1.0.0", cause="untrusted")["reason"])
+        self.assertEqual(s.kept(), ["1.0.0"])
+        self.assert_nodes_untouched(s)
+
+    def test_without_a_launcher_it_says_so(self):
+        s = Launched(self, "1.0.0", agents=["1.0.0", "1.1.0"])
+        s.agent()
+        s.want_build("1.1.0", prefetch="1.1.0", attempt=1, **QUICK)
+        wait_for("the agent", lambda: s.own().get("update", {}).get("state") == "failed")
+        self.assertEqual(s.own()["update"]["reason"], "started without grid-launcher")
+        self.assertEqual(s.own()["staging"]["cause"], "machine")
+        self.assertNotIn("sha256", s.own())
+
+    def test_builds_that_nothing_needs_go(self):
+        s = self.begin("1.1.0", "1.2.0")
+        s.want_build("1.1.0", attempt=1, **QUICK)
+        s.wait_build("idle", "1.1.0", rollout_attempt=1)
+        s.want_build("1.1.0", prefetch="1.2.0", attempt=1, **QUICK)
+        s.staged("1.2.0")
+        self.assertEqual(s.kept(), ["1.0.0", "1.1.0", "1.2.0"])
+        s.want_build("1.1.0", attempt=1, **QUICK)
+        s.want_build("1.1.0", prefetch="1.0.0", attempt=1, **QUICK)
+        s.staged("1.0.0")
+        wait_for("the build that is not wanted to go", lambda: s.kept() == ["1.0.0", "1.1.0"])
+
+
+if __name__ == "__main__":
+    unittest.main()
