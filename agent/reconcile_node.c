@@ -4,13 +4,19 @@
 int64_t reconcile_deadline_ms(const struct view *v, const struct reconcile_node *n) {
     const struct transition *t = &v->in->transition;
     bool by_policy = t->state != TRANSITION_NONE && t->policy.healthy_deadline_ms > 0;
-    bool concerned = on_goal(v, n) || same(n->assigned, t->to); /* to come back it leaves at once */
-    return by_policy && concerned ? t->policy.healthy_deadline_ms : RECONCILE_HEALTHY_MS;
+    return by_policy && on_goal(v, n) ? t->policy.healthy_deadline_ms : RECONCILE_HEALTHY_MS;
+}
+
+/* It has not come up yet with a version that nobody wants any more: nothing is lost with it. */
+static bool starts_in_vain(const struct view *v, const struct reconcile_node *n) {
+    return v->in->transition.state != TRANSITION_NONE && !on_goal(v, n) &&
+           !same(n->assigned, v->in->current.sha256);
 }
 
 static enum condition condition_running(const struct view *v, const struct reconcile_node *n) {
     if (!same(n->running, n->assigned)) return SETTLING;
     if (n->proven) return n->health == HEALTH_BAD ? BROKEN : GOOD;
+    if (starts_in_vain(v, n)) return BROKEN;
     return v->now_ms < n->started_ms + reconcile_deadline_ms(v, n) ? SETTLING : BROKEN;
 }
 

@@ -313,6 +313,19 @@ static void a_version_ordered_back_in_its_probation_goes_without_leave(void **st
     assert_int_equal(s.out.update, UPDATE_IDLE);
 }
 
+static void a_node_that_is_still_starting_is_not_waited_for_on_the_way_back(void **state) {
+    (void)state;
+    struct scene s = granted(1, 30000);
+    decide(&s);
+    agree(&s, 0);
+    s.nodes[0].tries = 1;
+    set_running(&s, 0, B, false);
+    want(&s, A, true);
+    decide(&s);
+    assert_string_equal(s.nodes[0].assigned, A);
+    assert_int_equal(s.steps[0], STEP_TERMINATE);
+}
+
 static void bytes_that_are_gone_are_taken_back_and_fetched(void **state) {
     (void)state;
     struct scene s = on_probation();
@@ -366,6 +379,7 @@ int main(void) {
         cmocka_unit_test(another_version_begins_when_everyone_is_back),
         cmocka_unit_test(another_version_is_begun_at_once_with_leave_and_else_waits_at_home),
         cmocka_unit_test(a_version_ordered_back_in_its_probation_goes_without_leave),
+        cmocka_unit_test(a_node_that_is_still_starting_is_not_waited_for_on_the_way_back),
         cmocka_unit_test(bytes_that_are_gone_are_taken_back_and_fetched),
         cmocka_unit_test(what_is_to_come_is_fetched_last_and_never_run),
     };
