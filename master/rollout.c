@@ -46,10 +46,7 @@ static void tick(struct rollout *r, struct rollout_time at) {
         r->progress_ms += at.now_ms - r->seen_ms;
     if (r->progress_ms > at.now_ms) r->progress_ms = at.now_ms;
     if (s.flying == 0) r->domain = -1;
-    if (!quiet)
-        rollout_step(r, &s, at);
-    else if (rollout_is_active(r->state))
-        r->hold = CAUSE_RECOVERING;
+    rollout_step(r, &s, at, quiet);
 }
 
 static bool any_changed(const struct rollout *r) {

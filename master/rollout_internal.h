@@ -77,7 +77,7 @@ void rollout_admit_returns(struct rollout *r, const struct rollout_survey *s, in
 int64_t rollout_choose_canaries(struct rollout *r, int64_t wanted, int64_t now_ms);
 
 /* rollout_steps.c: what the state makes of a survey. */
-void rollout_step(struct rollout *r, struct rollout_survey *s, struct rollout_time at);
+void rollout_step(struct rollout *r, struct rollout_survey *s, struct rollout_time at, bool quiet);
 void rollout_begin_revert(struct rollout *r, enum rollout_cause cause, int64_t now_ms);
 void rollout_pause(struct rollout *r, enum rollout_cause cause, int64_t now_ms);
 

@@ -47,7 +47,8 @@ static void supersede(struct rollout *r, int64_t now_ms) {
         bool going = m->state == MEMBER_GRANTED || m->state == MEMBER_HELD;
         bool returning = m->state == MEMBER_LEAVING || m->state == MEMBER_RETURNING;
         if (!going && !returning) continue;
-        if (m->facts.on_target)
+        bool there = m->facts.on_target && m->facts.progress != PROGRESS_SWITCHING;
+        if (there)
             rollout_move(m, MEMBER_COMMITTED, CAUSE_NONE);
         else if (going)
             rollout_move(m, MEMBER_WAITING, CAUSE_NONE);

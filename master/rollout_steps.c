@@ -168,10 +168,13 @@ static void step_reverting(struct rollout *r, struct rollout_survey *s, struct r
     }
 }
 
-static void step_revert_stuck(struct rollout *r, struct rollout_survey *s, struct rollout_time at) {
-    rollout_admit_returns(r, s, at.now_ms);
-    if (s->tally.states[MEMBER_RETURN_FAILED] + s->tally.states[MEMBER_RETURNING] == 0)
-        rollout_enter(r, ROLLOUT_REVERTED, r->cause, at.now_ms);
+/* True when the last of those that were stuck has returned. */
+static bool end_stuck(struct rollout *r, const struct rollout_survey *s, int64_t now_ms) {
+    const int64_t *n = s->tally.states;
+    if (r->state != ROLLOUT_REVERT_STUCK || n[MEMBER_RETURN_FAILED] + n[MEMBER_RETURNING] > 0)
+        return false;
+    rollout_enter(r, ROLLOUT_REVERTED, r->cause, now_ms);
+    return true;
 }
 
 /* True when it stopped or turned back by itself. */
@@ -195,7 +198,12 @@ static bool needs_window(enum rollout_state state) {
     return state == ROLLOUT_CANARY || state == ROLLOUT_ROLLING || state == ROLLOUT_COMPLETED;
 }
 
-void rollout_step(struct rollout *r, struct rollout_survey *s, struct rollout_time at) {
+void rollout_step(struct rollout *r, struct rollout_survey *s, struct rollout_time at, bool quiet) {
+    if (end_stuck(r, s, at.now_ms)) return;
+    if (quiet) {
+        if (rollout_is_active(r->state)) r->hold = CAUSE_RECOVERING;
+        return;
+    }
     if (guard(r, s, at.now_ms)) return;
     if (!at.window_open && needs_window(r->state)) r->hold = CAUSE_WINDOW;
     switch (r->state) {
@@ -221,7 +229,7 @@ void rollout_step(struct rollout *r, struct rollout_survey *s, struct rollout_ti
         step_reverting(r, s, at);
         break;
     case ROLLOUT_REVERT_STUCK:
-        step_revert_stuck(r, s, at);
+        rollout_admit_returns(r, s, at.now_ms);
         break;
     case ROLLOUT_PAUSED:
     case ROLLOUT_REVERTED:

@@ -15,6 +15,7 @@ enum nature { GOOD, EXITS, DISK_FULL, VETOES, VANISHES, DEAF, DISTRUSTS, HANGS, 
 struct agent {
     enum nature nature;
     int32_t attempt; /* of the grant it works at */
+    bool back;       /* to what it ran before */
     int64_t begun_ms;
 };
 
@@ -138,11 +139,12 @@ static void agent_tick(struct fleet *f, size_t i) {
             agent_end(&m->facts, PROGRESS_HELD, CAUSE_VETO);
         else
             agent_begin(a, &m->facts, m->attempt, f->now_ms);
+        a->back = orders.told == TOLD_ORIGIN;
         return;
     }
     bool moves = m->facts.progress == PROGRESS_SWITCHING || m->facts.progress == PROGRESS_PROBATION;
     if (!moves || f->now_ms - a->begun_ms < f->rollout.policy.probation_ms) return;
-    if (orders.told != TOLD_ORIGIN) {
+    if (!a->back) {
         agent_finish_target(a, &m->facts);
     } else if (a->nature == CANNOT_RETURN) {
         agent_end(&m->facts, PROGRESS_STUCK, CAUSE_VERSION);
