@@ -192,6 +192,7 @@ struct agent_change {
     const char *channel; /* NULL: as it is */
     const char *pin;     /* version of storage-server; "": none; NULL: as it is. ERR_NOT_FOUND, and
                             ERR_CONFLICT when it is quarantined or below the floor */
+    const char *mode;    /* "active", "draining"; NULL: as it is */
     const char *tag;     /* agent_tag of what the change builds on, ERR_PRECONDITION; NULL: any */
 };
 MUST_CHECK bool agents_change(struct agents *a, const char *id, const struct agent_change *change,

@@ -197,6 +197,13 @@ static bool change_pin(struct db_connection *c, struct row_change *r, struct err
            set_pin(c, r, "agent.pinned", e);
 }
 
+static bool change_mode(struct db_connection *c, struct row_change *r, struct err *e) {
+    if (strcmp(r->row.view.mode, r->value) == 0) return true;
+    return db_exec(c, Q_AGENT_SET_MODE, e, "ss", r->id, r->value) &&
+           events_add(c, e, "agent.mode", r->id, r->principal, NULL, "agent %s is %s", r->id,
+                      r->value);
+}
+
 char *agent_tag(const struct agent_view *view, char out[AGENT_TAG_SIZE]) {
     snprintf(out, AGENT_TAG_SIZE, "%" PRId64 "-%" PRIx64, view->generation,
              (uint64_t)view->enrolled_at_ms);
@@ -217,13 +224,21 @@ static bool change_all(struct db_connection *c, struct row_change *r, struct err
     r->value = r->all->channel;
     if (r->value != NULL && !change_channel(c, r, e)) return false;
     r->value = r->all->pin;
-    return r->value == NULL || change_pin(c, r, e);
+    if (r->value != NULL && !change_pin(c, r, e)) return false;
+    r->value = r->all->mode;
+    return r->value == NULL || change_mode(c, r, e);
+}
+
+static bool check_mode(const char *mode, struct err *e) {
+    return mode == NULL || strcmp(mode, "active") == 0 || strcmp(mode, "draining") == 0 ||
+           err_set(e, ERR_INVALID, "mode %s: active or draining", mode);
 }
 
 bool agents_change(struct agents *a, const char *id, const struct agent_change *change,
                    const char *principal, struct err *e) {
     struct row_change r = {.id = id, .principal = principal, .change = change_all, .all = change};
     if (change->channel != NULL && !channel_name_check(change->channel, e)) return false;
+    if (!check_mode(change->mode, e)) return false;
     /* Labels choose as well: a rollout that is over may select the machine now. */
     return change_row(a, &r, e) && agents_refresh_one(a, id, e);
 }
@@ -238,17 +253,9 @@ bool agents_set_channel(struct agents *a, const char *id, const char *channel,
     return agents_change(a, id, &(struct agent_change){.channel = channel}, principal, e);
 }
 
-static bool change_mode(struct db_connection *c, struct row_change *r, struct err *e) {
-    if (strcmp(r->row.view.mode, r->value) == 0) return true;
-    return db_exec(c, Q_AGENT_SET_MODE, e, "ss", r->id, r->value) &&
-           events_add(c, e, "agent.mode", r->id, r->principal, NULL, "agent %s is %s", r->id,
-                      r->value);
-}
-
 bool agents_set_mode(struct agents *a, const char *id, const char *mode, const char *principal,
                      struct err *e) {
-    struct row_change r = {.id = id, .principal = principal, .change = change_mode, .value = mode};
-    return change_row(a, &r, e);
+    return agents_change(a, id, &(struct agent_change){.mode = mode}, principal, e);
 }
 
 static bool change_admission(struct db_connection *c, struct row_change *r, struct err *e) {

@@ -8,6 +8,7 @@
 #include "master/listing.h"
 #include "master/master.h"
 #include "master/view_agent.h"
+#include "master/view_why.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -159,11 +160,15 @@ void api_agents_get(struct http_request *r) {
 struct agent_patch {
     char *labels; /* lines of changes */
     char channel[CHANNEL_NAME_SIZE];
-    bool has_labels, has_channel;
+    char pin[SEMVER_SIZE]; /* "" and null: none */
+    char mode[16];
+    bool has_labels, has_channel, has_pin, has_mode;
 };
 static const struct json_field patch_fields[] = {
     J_OPTIONAL(JSON_LABEL_CHANGES, struct agent_patch, labels),
     J_OPTIONAL(JSON_STRING, struct agent_patch, channel),
+    J_OPTIONAL(JSON_STRING, struct agent_patch, pin),
+    J_OPTIONAL(JSON_STRING, struct agent_patch, mode),
 };
 static const struct json_schema patch_schema = JSON_SCHEMA(struct agent_patch, patch_fields);
 
@@ -181,11 +186,18 @@ static bool read_tag(struct http_request *r, char out[AGENT_TAG_SIZE], const cha
     return true;
 }
 
+static bool check_pin(const char *pin, struct err *e) {
+    return pin[0] == '\0' || semver_valid(pin) ||
+           err_set(e, ERR_INVALID, "pin %s is not MAJOR.MINOR.PATCH[-pre][+build]", pin);
+}
+
 static bool apply_patch(struct http_request *r, const struct agent_patch *p, struct err *e) {
     char tag[AGENT_TAG_SIZE];
     struct agent_change change = {.labels = p->has_labels ? p->labels : NULL,
-                                  .channel = p->has_channel ? p->channel : NULL};
-    return read_tag(r, tag, &change.tag, e) &&
+                                  .channel = p->has_channel ? p->channel : NULL,
+                                  .pin = p->has_pin ? p->pin : NULL,
+                                  .mode = p->has_mode ? p->mode : NULL};
+    return check_pin(p->pin, e) && read_tag(r, tag, &change.tag, e) &&
            agents_change(master_of(r)->agents, http_param(r, "id"), &change, http_principal(r), e);
 }
 
@@ -247,16 +259,33 @@ void api_agents_resume(struct http_request *r) {
     set_mode(r, "active");
 }
 
+struct why_question {
+    const char *id;
+    struct desired_choice choice;
+    struct why_rollout rollout;
+    struct text *json;
+};
+
+static bool find_rollout(const struct rollout_view *v, void *argument) {
+    struct why_question *q = argument;
+    return !view_why_rollout(v, q->id, &q->rollout);
+}
+
 static bool encode_why(const struct agent_view *v, void *argument) {
-    view_why(v, argument);
+    const struct why_question *q = argument;
+    view_why(v, &q->choice, &q->rollout, q->json);
     return true;
 }
 
 void api_agents_why(struct http_request *r) {
+    struct master *m = master_of(r);
     OWN_TEXT struct text json = TEXT_EMPTY;
+    struct why_question question = {.id = http_param(r, "id"), .json = &json};
     struct err e;
-    if (body_no_query(r, &e) &&
-        agents_visit_one(master_of(r)->agents, http_param(r, "id"), encode_why, &json, &e))
+    bool chosen = body_no_query(r, &e) &&
+                  agents_why(m->agents, question.id, ARTIFACT_DEFAULT_NAME, &question.choice, &e);
+    if (chosen) rollouts_visit_live(m->rollouts, find_rollout, &question);
+    if (chosen && agents_visit_one(m->agents, question.id, encode_why, &question, &e))
         http_reply_json(r, 200, text_value(&json), json.length);
     else
         http_reply_err(r, &e);

@@ -131,6 +131,17 @@ bool rollouts_visit(struct rollouts *r, rollout_visitor *visitor, void *argument
     return visited;
 }
 
+void rollouts_visit_live(struct rollouts *r, rollout_visitor *visitor, void *argument) {
+    struct rollout_view view;
+    bool on = true;
+    pthread_mutex_lock(&r->lock);
+    for (const struct live_rollout *l = r->live; on && l != NULL; l = l->next) {
+        live_rollout_view(l, &view);
+        on = visitor(&view, argument);
+    }
+    pthread_mutex_unlock(&r->lock);
+}
+
 struct need {
     const char *sha256;
     bool all;

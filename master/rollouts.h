@@ -75,6 +75,12 @@ MUST_CHECK bool rollouts_visit(struct rollouts *r, rollout_visitor *visitor, voi
 MUST_CHECK bool rollouts_visit_one(struct rollouts *r, int64_t number, rollout_visitor *visitor,
                                    void *argument, struct err *e);
 
+/* The same for those alone that may still move agents; reads nothing. */
+void rollouts_visit_live(struct rollouts *r, rollout_visitor *visitor, void *argument);
+
+/* A sentence about an agent, for where it has said nothing itself; "" for CAUSE_NONE. */
+const char *rollout_member_words(enum rollout_cause cause);
+
 /* What a request would do now: a rollout in DRAFT with its members and facts, nothing written. The
  * conflicts that rollouts_start would refuse are put into *conflict ("" for none). */
 MUST_CHECK bool rollouts_plan(struct rollouts *r, const struct rollout_request *request,

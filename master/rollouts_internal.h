@@ -133,5 +133,3 @@ struct rollout_time live_rollout_time(const struct live_rollout *l, int64_t now_
 /* A sentence about the rollout's state and cause, naming machines; "" when there is nothing to say.
  */
 void rollout_words(const struct live_rollout *l, char out[ROLLOUT_REASON_SIZE]);
-/* The same for a member, where the agent itself has said nothing. */
-const char *rollout_member_words(enum rollout_cause cause);

@@ -41,6 +41,10 @@ static struct live_rollout *draft(struct rollouts *r, const struct rollout_reque
 static bool check_selection(const struct live_rollout *l, struct err *e) {
     if (l->row.state.member_count > 0) return true;
     const char *selector = l->row.request.selector;
+    if (selector[0] == '\0') {
+        err_set(e, ERR_NOT_FOUND, "there is no agent yet that could be moved");
+        return err_hint(e, "gridctl agent join-command prints what to run on a machine");
+    }
     err_set(e, ERR_NOT_FOUND, "no agent matches selector \"%.120s\"", selector);
     return err_hint(e, "gridctl agent list shows the agents and their labels");
 }

@@ -1,11 +1,15 @@
 /* Every route of the master, in one table. docs/openapi.yaml says the same; a test compares them.
  */
 #include "master/api_agents.h"
+#include "master/api_audit.h"
 #include "master/api_backup.h"
 #include "master/api_binaries.h"
 #include "master/api_channels.h"
+#include "master/api_floors.h"
 #include "master/api_install.h"
 #include "master/api_keys.h"
+#include "master/api_quarantine.h"
+#include "master/api_rollouts.h"
 #include "master/api_system.h"
 #include "master/api_tokens.h"
 #include "master/master.h"
@@ -61,6 +65,24 @@ const struct http_route master_routes[] = {
 
     {"GET",    "/api/channels",                                 HTTP_VIEWER,    api_channels_list,     NO_BODY},
     {"PUT",    "/api/channels/:name",                           HTTP_OPERATOR,  api_channels_set,      JSON_BODY},
+
+    {"GET",    "/api/rollouts",                                 HTTP_VIEWER,    api_rollouts_list,     NO_BODY},
+    {"POST",   "/api/rollouts",                                 HTTP_OPERATOR,  api_rollouts_start,    JSON_BODY},
+    {"POST",   "/api/rollouts/plan",                            HTTP_OPERATOR,  api_rollouts_plan,     JSON_BODY},
+    {"GET",    "/api/rollouts/:id",                             HTTP_VIEWER,    api_rollouts_get,      NO_BODY},
+    {"GET",    "/api/rollouts/:id/agents",                      HTTP_VIEWER,    api_rollouts_agents,   NO_BODY},
+    {"POST",   "/api/rollouts/:id/pause",                       HTTP_OPERATOR,  api_rollouts_pause,    NO_BODY},
+    {"POST",   "/api/rollouts/:id/resume",                      HTTP_OPERATOR,  api_rollouts_resume,   NO_BODY},
+    {"POST",   "/api/rollouts/:id/promote",                     HTTP_OPERATOR,  api_rollouts_promote,  NO_BODY},
+    {"POST",   "/api/rollouts/:id/stop",                        HTTP_OPERATOR,  api_rollouts_stop,     NO_BODY},
+    {"POST",   "/api/rollouts/:id/rollback",                    HTTP_OPERATOR,  api_rollouts_rollback, NO_BODY},
+
+    {"GET",    "/api/quarantine",                               HTTP_VIEWER,    api_quarantine_list,   NO_BODY},
+    {"DELETE", "/api/quarantine/:digest",                       HTTP_OPERATOR,  api_quarantine_lift,   NO_BODY},
+    {"GET",    "/api/floors",                                   HTTP_VIEWER,    api_floors_list,       NO_BODY},
+    {"PUT",    "/api/floors/:name",                             HTTP_OPERATOR,  api_floors_set,        JSON_BODY},
+    {"DELETE", "/api/floors/:name",                             HTTP_OPERATOR,  api_floors_remove,     NO_BODY},
+    {"GET",    "/api/audit",                                    HTTP_ADMIN,     api_audit_list,        NO_BODY},
 
     {"GET",    "/api/keys/release",                             HTTP_PUBLIC,    api_keys_release,      NO_BODY},
     {"GET",    "/api/keys",                                     HTTP_ADMIN,     api_keys_list,         NO_BODY},

@@ -94,6 +94,8 @@ struct agent_json {
     char platform[PLATFORM_SIZE], arch[PLATFORM_SIZE];
     char *labels, *assigned_labels;
     char channel[CHANNEL_NAME_SIZE];
+    char pin[SEMVER_SIZE];
+    char rollout[WIRE_ROLLOUT_ID_SIZE];
     char address[BUS_ADDRESS_SIZE];
     char agent_version[SEMVER_SIZE];
     struct wire_update agent_update;
@@ -117,6 +119,8 @@ static const struct json_field agent_fields[] = {
     J(JSON_LABELS, struct agent_json, labels, 0),
     J(JSON_LABELS, struct agent_json, assigned_labels, 0),
     J(JSON_STRING, struct agent_json, channel, 0),
+    J(JSON_STRING, struct agent_json, pin, 0),
+    J(JSON_STRING, struct agent_json, rollout, 0),
     J(JSON_STRING, struct agent_json, address, 0),
     J(JSON_STRING, struct agent_json, agent_version, 0),
     J_SUB(struct agent_json, agent_update, &update_schema, 0),
@@ -175,8 +179,7 @@ static void encode_nodes(const struct agent_view *v, struct text *out) {
     text_add(out, "]");
 }
 
-/* One sentence about what is not as it should be, "" when all is well. */
-static void explain(const struct agent_view *v, char *out, size_t size) {
+void view_agent_reason(const struct agent_view *v, char *out, size_t size) {
     const struct wire_update *u = &v->report.update;
     if (v->status == AGENT_PENDING)
         snprintf(out, size, "waits for approval: gridctl agent approve %s", v->id);
@@ -204,6 +207,11 @@ static struct wire_update whole_update(const struct wire_update *u) {
     return whole;
 }
 
+void view_update(const struct wire_update *u, struct text *out) {
+    struct wire_update whole = whole_update(u);
+    json_encode(&update_schema, &whole, out);
+}
+
 void view_agent(const struct agent_view *v, struct text *out) {
     OWN_TEXT struct text nodes = TEXT_EMPTY;
     struct agent_json j = {.update = whole_update(&v->report.update),
@@ -220,10 +228,12 @@ void view_agent(const struct agent_view *v, struct text *out) {
     COPY(j.version, v->report.version);
     COPY(j.desired_version, v->desired_version);
     COPY(j.desired_reason, v->desired_reason);
-    explain(v, j.reason, sizeof j.reason);
+    view_agent_reason(v, j.reason, sizeof j.reason);
     COPY(j.platform, v->platform);
     COPY(j.arch, v->arch);
     COPY(j.channel, v->channel);
+    COPY(j.pin, v->pin);
+    COPY(j.rollout, v->grant.rollout);
     COPY(j.address, v->address);
     COPY(j.agent_version, v->report.agent_version);
     COPY(j.binary_path, v->report.binary_path);
@@ -232,48 +242,4 @@ void view_agent(const struct agent_view *v, struct text *out) {
     encode_nodes(v, &nodes);
     j.nodes = nodes.data;
     json_encode(&agent_schema, &j, out);
-}
-
-struct why_json {
-    char agent[WIRE_AGENT_ID_SIZE];
-    char desired_version[SEMVER_SIZE];
-    char running_version[SEMVER_SIZE];
-    char rule[16];
-    char text[256];
-    char *lost; /* points into what is shown, like all of it */
-    char blocked_by[256];
-};
-static const struct json_field why_fields[] = {
-    J(JSON_STRING, struct why_json, agent, 0),
-    J(JSON_STRING, struct why_json, desired_version, 0),
-    J(JSON_STRING, struct why_json, running_version, 0),
-    J(JSON_STRING, struct why_json, rule, 0),
-    J(JSON_STRING, struct why_json, text, 0),
-    J(JSON_STRINGS, struct why_json, lost, 0),
-    J(JSON_STRING, struct why_json, blocked_by, 0),
-};
-static const struct json_schema why_schema = JSON_SCHEMA(struct why_json, why_fields);
-
-void view_why(const struct agent_view *v, struct text *out) {
-    struct why_json j = {.agent = ""};
-    const char *own_file = v->report.binary_path;
-    char lost[sizeof v->desired_reason];
-    COPY(j.agent, v->id);
-    COPY(j.desired_version, v->desired_version);
-    COPY(j.running_version, v->report.version);
-    COPY(j.rule, own_file[0] != '\0' ? "binary_path" : desired_rule_name(v->desired_rule));
-    if (own_file[0] != '\0') {
-        snprintf(j.text, sizeof j.text, "the agent's configuration names binary_path %.200s",
-                 own_file);
-        COPY(lost, v->desired_reason);
-        j.lost = lost;
-    } else {
-        COPY(j.text, v->desired_reason);
-    }
-    if (strcmp(v->mode, "draining") == 0)
-        snprintf(j.blocked_by, sizeof j.blocked_by, "it is draining: gridctl agent resume %s",
-                 v->id);
-    else if (strcmp(v->report.version, v->desired_version) != 0)
-        explain(v, j.blocked_by, sizeof j.blocked_by);
-    json_encode(&why_schema, &j, out);
 }

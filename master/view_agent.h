@@ -14,5 +14,8 @@ void view_node(const struct agent_view *v, const struct wire_node *n, struct tex
  * to be anything. */
 const char *view_node_state(const struct agent_view *v, const struct wire_node *n);
 
-/* Appends why the agent runs what it runs, as JSON. */
-void view_why(const struct agent_view *v, struct text *out);
+/* One sentence about what is not as it should be, "" when all is well. */
+void view_agent_reason(const struct agent_view *v, char *out, size_t size);
+
+/* Appends what an agent does about a version, as JSON. */
+void view_update(const struct wire_update *u, struct text *out);

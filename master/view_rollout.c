@@ -5,6 +5,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define COPY(target, source) text_cut((target), sizeof(target), (source))
@@ -123,19 +124,13 @@ static const char *cause_name(enum rollout_cause cause) {
     return cause == CAUSE_NONE ? "" : rollout_cause_name(cause);
 }
 
-/* How many failures it bears: a share of the selected unless a number was given. */
-static int64_t max_failures(const struct rollout_view *v) {
-    int64_t given = v->rollout->policy.max_failures;
-    return given >= 0 ? given : v->tally.selected * 5 / 100;
-}
-
 static void encode_policy(const struct rollout_view *v, struct text *out) {
     const struct rollout_request *q = v->request;
     const struct rollout_policy *p = &v->rollout->policy;
     struct policy_json j = {
         .canary = rollout_request_amount_text(p->canary),
         .max_parallel = rollout_request_amount_text(p->max_parallel),
-        .max_failures = max_failures(v),
+        .max_failures = rollout_failures_borne(p, v->tally.selected),
         .min_healthy_s = rollout_request_duration_text(p->min_healthy_ms),
         .probation_s = rollout_request_duration_text(p->probation_ms),
         .auto_promote_s = rollout_request_duration_text(p->auto_promote_ms),
@@ -173,7 +168,7 @@ static struct progress_json progress_of(const struct rollout_tally *t) {
 }
 
 /* The unlabelled domain has no name, which a list of JSON_STRINGS could not say. */
-static void encode_domains(const struct rollout_view *v, struct text *out) {
+void view_rollout_domains(const struct rollout_view *v, struct text *out) {
     text_add(out, "[");
     for (size_t i = 0; i < v->domain_count; i++) {
         if (i > 0) text_add(out, ",");
@@ -195,7 +190,7 @@ void view_rollout(const struct rollout_view *v, struct text *out) {
                              .principal = shown(v->principal),
                              .revision = r->revision};
     encode_policy(v, &policy);
-    encode_domains(v, &domains);
+    view_rollout_domains(v, &domains);
     j.policy = policy.data;
     j.domains = domains.data;
     view_rollout_id(v->number, j.id);
@@ -210,6 +205,16 @@ void view_rollout(const struct rollout_view *v, struct text *out) {
     if (v->finished_at_ms != 0) clock_rfc3339(v->finished_at_ms, j.finished_at);
     view_rollout_id(v->superseded_by, j.superseded_by);
     json_encode(&rollout_schema, &j, out);
+}
+
+static int compare_ids(const void *id, const void *agent) {
+    return strcmp(id, ((const struct rollout_agent_view *)agent)->id);
+}
+
+size_t view_rollout_find(const struct rollout_view *v, const char *agent_id) {
+    const struct rollout_agent_view *found =
+        bsearch(agent_id, v->agents, v->rollout->member_count, sizeof *v->agents, compare_ids);
+    return found != NULL ? (size_t)(found - v->agents) : SIZE_MAX;
 }
 
 static bool is_on_its_way(const struct rollout_member *m) {

@@ -15,5 +15,11 @@ void view_rollout_agent(const struct rollout_view *v, size_t index, struct text 
 /* The name of a domain by its index; "" for the unlabelled one, and for nobody's (-1). */
 const char *view_rollout_domain(const struct rollout_view *v, int32_t domain);
 
+/* Appends the names of the domains as a JSON array. */
+void view_rollout_domains(const struct rollout_view *v, struct text *out);
+
+/* Index of the member; SIZE_MAX when the agent is none. */
+size_t view_rollout_find(const struct rollout_view *v, const char *agent_id);
+
 /* What the agent does about it at the moment, in one word. */
 const char *view_rollout_phase(const struct rollout_member *m);

@@ -442,7 +442,7 @@ class AgentVerbsTest(unittest.TestCase):
         self.assertEqual(self.ok("agent", "list", "--filter", "status=lost"), "")
         self.assertIn("rack=a", self.ok("agent", "list", "-o", "wide", "--filter", "label=rack=a"))
         self.assertIn("healthy", self.ok("agent", "show", "a-1"))
-        self.assertEqual(self.json("agent", "why", "a-1")["rule"], "channel")
+        self.assertEqual(self.json("agent", "why", "a-1")["desired"]["rule"], "channel")
         self.assertRegex(self.ok("agent", "why", "a-1"), r"Decided by +channel")
         self.assertRegex(self.ok("status"), r"Agents  1   1 up\nNodes   1   1 healthy\nVersion 1\.0\.0 .* 100%\n")
         self.assertEqual(self.grid.gridctl("doctor").returncode, 0)

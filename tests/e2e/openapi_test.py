@@ -125,12 +125,22 @@ class Description(unittest.TestCase):
         listed = {row[0]: int(row[1]) for row in table("errors.md") if row[1].isdigit()}
         self.assertEqual(listed, error_codes())
 
+    def test_reference_of_rollouts_names_every_state_cause_and_setting(self):
+        schemas = self.spec["components"]["schemas"]
+        listed = {row[0] for row in table("rollouts.md")}
+        known = set(schemas["RolloutPolicy"]["properties"])
+        for name in ("RolloutState", "MemberState", "Cause"):
+            known.update(filter(None, schemas[name]["enum"]))
+        self.assertEqual(listed - {"state", "cause", "key"}, known)
+        self.assertLessEqual(set(schemas["RolloutPolicy"]["properties"]), set(schemas["RolloutRequest"]["properties"]))
+
     def test_reference_of_events_names_every_kind(self):
         kinds = {"agent.approved", "agent.revoked"}  # put together in agents_rows.c
         for name in set(os.listdir(os.path.join(ROOT, "master"))) - {"settings.c", "keys.c"}:
             if name.endswith(".c"):
-                code = re.sub(r'\blog_(debug|info|warn|error)\(\s*"[^"]*"', "", source("master", name))
-                kinds.update(re.findall(r'"((?:agent|backup|binary|channel|key|master|node|token)\.[a-z_]+)"', code))
+                code = re.sub(r'audit_add\(.*?;|\bactions\[\] = \{.*?;', "", source("master", name), flags=re.S)
+                code = re.sub(r'\blog_(debug|info|warn|error)\(\s*"[^"]*"', "", code)
+                kinds.update(re.findall(r'"((?:agent|backup|binary|channel|floor|key|master|node|quarantine|rollout|token)\.[a-z_.]+)"', code))
         self.assertEqual({row[0] for row in table("events.md")} - {"kind"}, kinds)
 
 
@@ -291,6 +301,7 @@ class Answers(unittest.TestCase):
         self.grid.master.stop()
         with contextlib.closing(sqlite3.connect(os.path.join(self.grid.master.state, "grid.db"))) as db, db:
             db.execute("UPDATE agent SET generation=0")
+            db.execute("INSERT INTO quarantine VALUES (?, 'storage-server', '3.0.0', 1, 'it failed', 0)", ("0" * 64,))
         self.grid.start_master()
         wait_for("the agent to know better", lambda: self.grid.events(kind="master.behind"))
         self.grid.wait_healthy("a-1")
@@ -324,10 +335,66 @@ class Answers(unittest.TestCase):
         call("get", "/api/nodes/{id}", 200, **node)  # with last_exit
         self.set_the_database_back()
         call("get", "/api/doctor", 200)  # with behind_at
+        self.walk_rollouts()
         call("delete", one, 409, **me)
         call("post", one + "/revoke", 200, **me)
         call("get", one + "/logs", 409, **me)
         call("delete", one, 204, query="?force=true", **me)
+
+    def wait_rollout(self, rollout, state):
+        wait_for("%s to be %s" % (rollout, state), lambda: self.grid.api("GET", "/api/rollouts/" + rollout)["state"] == state)
+
+    def walk_rules(self):
+        call = self.call
+        call("put", "/api/floors/{name}", 200, {"version": "1.0.0"}, name="storage-server")
+        call("put", "/api/floors/{name}", 409, {"version": "2.0.0"}, name="storage-server")
+        call("get", "/api/floors", 200)
+        conflict = call("post", "/api/rollouts/plan", 200, {"version": "0.1.0"}).json()["conflict"]
+        self.assertEqual(conflict["code"], "conflict")
+        call("delete", "/api/floors/{name}", 204, name="storage-server")
+        call("delete", "/api/floors/{name}", 404, name="storage-server")
+        tag = call("get", "/api/quarantine", 200).headers["ETag"]
+        call("get", "/api/quarantine", 304, headers={"If-None-Match": tag})
+        call("delete", "/api/quarantine/{digest}", 204, digest="0" * 64)
+        call("delete", "/api/quarantine/{digest}", 404, digest="0" * 64)
+
+    def walk_rollouts(self):
+        call, one, me = self.call, "/api/rollouts/{id}", dict(id="r-1")
+        always = [{"days": "daily", "from": "00:00", "to": "00:00", "tz": "Europe/Berlin"}]
+        body = dict(version="1.1.0", min_healthy_s=0.1, probation_s=0.2, auto_promote_s="never", windows=always)
+        self.publish_script("0.1.0")
+        self.grid.publish("1.1.0")
+        self.walk_rules()
+        call("post", "/api/rollouts/plan", 200, body)
+        call("post", "/api/rollouts/plan", 404, dict(body, selector="colour=red"))
+        call("post", "/api/rollouts", 404, dict(body, version="9.0.0"))
+        call("post", "/api/rollouts", 201, body, headers={"Idempotency-Key": "walk"})
+        call("post", "/api/rollouts", 200, body, headers={"Idempotency-Key": "walk"})
+        call("post", "/api/rollouts", 409, body)
+        call("get", "/api/agents/{id}/why", 200, id="a-1")
+        call("post", one + "/pause", 200, **me)
+        call("post", one + "/resume", 200, **me)
+        self.wait_rollout("r-1", "await_promote")
+        call("post", one + "/promote", 200, **me)
+        self.wait_rollout("r-1", "completed")
+        call("post", one + "/pause", 409, **me)
+        tag = call("get", one, 200, **me).headers["ETag"]
+        call("get", one, 304, headers={"If-None-Match": tag}, **me)
+        call("get", one, 404, id="r-9")
+        call("get", one + "/agents", 200, query="?limit=1", **me)
+        call("get", one + "/agents", 404, id="r-9")
+        call("get", "/api/rollouts", 200, query="?limit=1")
+        call("post", one + "/rollback", 200, **me)
+        call("post", one + "/stop", 409, **me)
+        self.wait_rollout("r-1", "reverted")
+        call("post", "/api/rollouts", 201, body)
+        call("post", one + "/stop", 200, id="r-2")
+        call("get", "/api/audit", 200, query="?limit=2")
+        call("get", "/api/audit", 403, token=self.viewer)
+
+    def publish_script(self, version):
+        self.call("put", "/api/binaries/{version}/{platform}/{arch}", 201, b"#!/bin/sh\n# " + version.encode(), version=version,
+                  platform="any", arch="any")
 
     def test_every_operation_answers_as_described(self):
         self.grid = Grid(self)
@@ -342,7 +409,9 @@ class Answers(unittest.TestCase):
         answered = {(method, path) for method, path, status in self.seen if status < 400}
         missing = {(m, p) for m, p, _, o in operations(self.spec) if not o.get("x-websocket")} - answered
         self.assertEqual(missing, set(), "operations without a good answer in this walk")
-        for name in ("Agent", "Node", "Binary", "Channel", "CreatedToken", "Event", "Facts", "Key", "Problem", "Rejected", "Summary", "Token", "Why"):
+        for name in ("Agent", "AuditRow", "Binary", "Channel", "CreatedToken", "Decision", "Event", "Facts", "Floor", "Key", "Node", "Problem", "Quarantined",
+                     "Rejected", "Rollout", "RolloutAgent", "RolloutPlan", "RolloutPolicy", "RolloutProgress", "Staging", "Summary", "Token", "Update",
+                     "Why", "Window"):
             described = set(self.spec["components"]["schemas"][name]["properties"])
             self.assertEqual(described, self.members[name], name)
 

@@ -8,7 +8,7 @@ from master_case import Test
 from openapi_test import load_spec, operations
 
 ROLES = ("anonymous", "viewer", "operator", "publisher", "admin")
-NOBODY = dict(id="nobody", file="nothing", version="9.9.9", platform="linux", arch="x86_64", name="none")
+NOBODY = dict(id="nobody", file="nothing", version="9.9.9", platform="linux", arch="x86_64", name="none", digest="0" * 64)
 
 
 class Roles(Test):

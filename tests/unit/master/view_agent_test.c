@@ -33,6 +33,8 @@ static int begin(void **state) {
         .status = AGENT_UP,
         .mode = "active",
         .channel = "stable",
+        .pin = "1.0.0",
+        .grant = {.rollout = "r-3"},
         .generation = 7,
         .desired_version = "1.0.0",
         .desired_reason = "channel stable points to 1.0.0",
@@ -45,14 +47,14 @@ static int begin(void **state) {
         .address = "192.0.2.1",
         .enrolled_at_ms = AT_MS,
         .last_seen_at_ms = AT_MS,
-        .report = {.agent_id = "a-1",
-                   .version = "1.0.0",
-                   .agent_version = "0.1.0",
-                   .update = {.state = "idle"},
-                   .self = {.update = {.state = "idle"}},
-                   .free_bytes = 5000,
-                   .nodes = &node,
-                   .nodes_count = 1}
+        .report = { .agent_id = "a-1",
+                  .version = "1.0.0",
+                  .agent_version = "0.1.0",
+                  .update = {.state = "idle"},
+                  .self = {.update = {.state = "idle"}},
+                  .free_bytes = 5000,
+                  .nodes = &node,
+                  .nodes_count = 1}
     };
     return 0;
 }
@@ -71,14 +73,6 @@ static void hides(const char *words) {
     if (strstr(json.data, words) != NULL) fail_msg("%s has %s", json.data, words);
 }
 
-static void explains(const char *words) {
-    struct err e;
-    OWN_TEXT struct text json = TEXT_EMPTY;
-    view_why(&agent, &json);
-    if (!json_check(json.data, json.length, &e)) fail_msg("%s: %s", e.text, json.data);
-    if (strstr(json.data, words) == NULL) fail_msg("%s lacks %s", json.data, words);
-}
-
 static void agent_is_shown_whole(void **state) {
     (void)state;
     OWN_TEXT struct text json = TEXT_EMPTY;
@@ -95,7 +89,8 @@ static void agent_is_shown_whole(void **state) {
         "\"cause\":\"\",\"reason\":\"\"},"
         "\"reason\":\"\",\"platform\":\"linux\",\"arch\":\"x86_64\","
         "\"labels\":{\"rack\":\"a\",\"zone\":\"z\"},\"assigned_labels\":{\"zone\":\"z\"},"
-        "\"channel\":\"stable\",\"address\":\"192.0.2.1\",\"agent_version\":\"0.1.0\","
+        "\"channel\":\"stable\",\"pin\":\"1.0.0\",\"rollout\":\"r-3\",\"address\":\"192.0.2.1\","
+        "\"agent_version\":\"0.1.0\","
         "\"agent_update\":{\"state\":\"idle\",\"from\":\"\",\"to\":\"\",\"attempt\":0,"
         "\"done_bytes\":0,\"total_bytes\":0,\"code\":\"\",\"cause\":\"\",\"reason\":\"\","
         "\"rollout\":\"\",\"rollout_attempt\":0,\"diagnosis\":\"\"},"
@@ -174,26 +169,6 @@ static void last_exit_is_shown_once_there_was_one(void **state) {
     shows("\"log_tail\":\"bye\\n\"");
 }
 
-static void why_names_the_rule_and_what_it_outweighs(void **state) {
-    (void)state;
-    explains("\"rule\":\"channel\",\"text\":\"channel stable points to 1.0.0\",\"lost\":[],"
-             "\"blocked_by\":\"\"");
-    snprintf(agent.report.binary_path, sizeof agent.report.binary_path, "/opt/own");
-    explains("\"rule\":\"binary_path\"");
-    explains("/opt/own");
-    explains("\"lost\":[\"channel stable points to 1.0.0\"]");
-}
-
-static void why_names_what_stands_in_the_way(void **state) {
-    (void)state;
-    snprintf(agent.report.version, sizeof agent.report.version, "0.9.0");
-    snprintf(agent.report.update.reason, sizeof agent.report.update.reason, "bad signature");
-    explains("\"running_version\":\"0.9.0\"");
-    explains("\"blocked_by\":\"bad signature\"");
-    snprintf(agent.mode, sizeof agent.mode, "draining");
-    explains("gridctl agent resume a-1");
-}
-
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup(name, begin)
     const struct CMUnitTest tests[] = {
@@ -204,8 +179,6 @@ int main(void) {
         TEST(markup_and_broken_text_of_a_machine_stay_text),
         TEST(node_drains_with_its_agent_while_it_is_healthy),
         TEST(last_exit_is_shown_once_there_was_one),
-        TEST(why_names_the_rule_and_what_it_outweighs),
-        TEST(why_names_what_stands_in_the_way),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
