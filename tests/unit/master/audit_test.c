@@ -1,0 +1,106 @@
+/* The audit trail: an altered row is found. */
+#include "master/audit.h"
+
+#include "tests/unit/master/master_fixture.h"
+
+#include <sqlite3.h>
+
+struct row {
+    const char *action, *data;
+};
+
+static bool add(struct db_connection *c, void *argument, struct err *e) {
+    const struct row *r = argument;
+    return audit_add(c, "token:op", r->action, "r-1", r->data, e);
+}
+
+static bool add_and_fail(struct db_connection *c, void *argument, struct err *e) {
+    return add(c, argument, e) && err_set(e, ERR_CONFLICT, "undone");
+}
+
+static void write_row(struct fixture *f, const char *action, const char *data) {
+    struct err error;
+    struct row r = {action, data};
+    assert_ok(db_write(f->db, add, &r, &error));
+}
+
+/* Behind the program's back, as somebody with access to the file would. */
+static void alter(struct fixture *f, const char *sql) {
+    char path[128];
+    sqlite3 *raw = NULL;
+    snprintf(path, sizeof path, "%s/grid.db", f->state);
+    assert_int_equal(sqlite3_open(path, &raw), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(raw, sql, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(raw);
+}
+
+static void rows_are_listed_newest_first_and_page_by_page(void **state) {
+    struct fixture *f = *state;
+    struct err error;
+    struct audit_entry *list = NULL;
+    size_t count = 0;
+    write_row(f, "one", "{\"a\":1}");
+    write_row(f, "two", NULL);
+    write_row(f, "three", NULL);
+    assert_ok(audit_list(f->db, INT64_MAX, 2, &list, &count, &error));
+    assert_int_equal(count, 2);
+    assert_string_equal(list[0].action, "three");
+    assert_true(sha256_hex_valid(list[0].hash));
+    int64_t before = list[1].seq;
+    json_clear_list(&audit_entry_schema, list, count);
+    assert_ok(audit_list(f->db, before, 2, &list, &count, &error));
+    assert_int_equal(count, 1);
+    assert_string_equal(list[0].action, "one");
+    assert_string_equal(list[0].data, "{\"a\":1}");
+    json_clear_list(&audit_entry_schema, list, count);
+}
+
+static void altered_and_missing_rows_are_found(void **state) {
+    static const char *const alterations[] = {
+        "UPDATE audit SET principal='nobody' WHERE seq=2",
+        "UPDATE audit SET data='{}' WHERE seq=1",
+        "UPDATE audit SET at=at+1 WHERE seq=3",
+        "UPDATE audit SET action='two2', subject='-1' WHERE seq=2",
+        "DELETE FROM audit WHERE seq=1",
+        "DELETE FROM audit WHERE seq=2",
+    };
+    for (size_t i = 0; i < sizeof alterations / sizeof alterations[0]; i++) {
+        void *made = NULL;
+        struct err error;
+        fixture_setup(&made);
+        struct fixture *f = made;
+        write_row(f, "one", "{\"a\":1}");
+        write_row(f, "two", NULL);
+        write_row(f, "three", NULL);
+        assert_ok(audit_check(f->db, &error));
+        alter(f, alterations[i]);
+        assert_false(audit_check(f->db, &error));
+        assert_int_equal(error.code, ERR_CORRUPT);
+        fixture_teardown(&made);
+    }
+    (void)state;
+}
+
+static void undone_operation_leaves_no_row(void **state) {
+    struct fixture *f = *state;
+    struct err error;
+    struct row r = {"one", NULL};
+    struct audit_entry *list = NULL;
+    size_t count = 1;
+    assert_false(db_write(f->db, add_and_fail, &r, &error));
+    assert_ok(audit_list(f->db, INT64_MAX, 10, &list, &count, &error));
+    assert_int_equal(count, 0);
+    write_row(f, "two", NULL);
+    assert_ok(audit_check(f->db, &error));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(rows_are_listed_newest_first_and_page_by_page,
+                                        fixture_setup, fixture_teardown),
+        cmocka_unit_test(altered_and_missing_rows_are_found),
+        cmocka_unit_test_setup_teardown(undone_operation_leaves_no_row, fixture_setup,
+                                        fixture_teardown),
+    };
+    return cmocka_run_group_tests_name("master/audit", tests, NULL, NULL);
+}
