@@ -75,8 +75,7 @@ void self_journal_load(struct self_journal *out, const struct state *s) {
     OWN_TEXT struct text json = TEXT_EMPTY;
     *out = (struct self_journal){0};
     if (sealed_read(path_of(s, path), MAGIC, &json, &e) && parse(&json, out, &e)) return;
-    if (e.code != ERR_NOT_FOUND)
-        log_error("self.journal_damaged", "path=%s error=%s", path, e.text);
+    if (e.code != ERR_NOT_FOUND) log_error("self.journal_damaged", "error=%s", e.text);
 }
 
 bool self_journal_save(const struct self_journal *j, const struct state *s, struct err *e) {

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""The launcher with real agents: a build that ends at once gives way to the one before, signals and exit codes pass,
+"""The launcher with real agents: a build that ends at once or hangs gives way to the one before, signals and exit codes pass,
 the count survives kills."""
 import os, re, shutil, signal, subprocess, sys, tempfile, unittest
 
@@ -11,6 +11,20 @@ STEADY = """#!/bin/sh
 trap 'exit 7' TERM
 echo "steady $*" >>{notes}
 while :; do sleep 0.05; done
+"""
+
+
+# Gives a sign of life, and more of them until there is a file that says otherwise: then it hangs.
+SIGNS = """#!/usr/bin/python3
+import os, time
+fd, every_ms = map(int, os.environ["GRID_ALIVE"].split())
+with open("{notes}", "a") as f:
+    f.write("runs %d\\n" % os.getpid())
+os.eventfd_write(fd, 1)
+while not os.path.exists("{notes}.hang"):
+    os.eventfd_write(fd, 1)
+    time.sleep(every_ms / 2000)
+time.sleep(1000)
 """
 
 
@@ -174,6 +188,58 @@ class LauncherTest(unittest.TestCase):
                 return pid if f.read().rsplit(")", 1)[1].split()[1] == str(launcher.pid) else 0
         except (FileNotFoundError, ProcessLookupError):
             return 0
+
+    def signs(self, version):
+        return self.build(version, SIGNS.format(notes=self.notes))
+
+    def test_an_agent_that_hangs_is_noticed(self):
+        hanging, good = self.signs("1.1.0"), self.steady("1.0.0")
+        self.link(current=hanging, previous=good)
+        launcher = self.launch("--hung-after", "1s")
+        wait_for("the agent to run", self.noted)
+        os.kill(self.agent_pid(launcher), signal.SIGSTOP)  # as deaf as can be
+        wait_for("a second start", lambda: len(self.noted()) == 2)
+        self.assertIn('reason="signal KILL after no sign of life"', launcher.err())
+        open(self.notes + ".hang", "w").close()
+        wait_for("the previous build to run", lambda: "steady" in self.noted()[-1])
+        self.assertIn('reason="signal ABRT after no sign of life"', launcher.err())
+        self.assertEqual(self.linked("current"), good)
+        self.assertEqual(launcher.stop(), 7)
+
+    def test_an_agent_that_never_gave_a_sign_is_left_alone(self):
+        self.link(current=self.steady())
+        launcher = self.launch("--hung-after", "100ms", "--proven-after", "1s")
+        wait_for("more looks than it would take", lambda: self.record().get("proven") == "yes")
+        self.assertEqual(len(self.noted()), 1)
+        self.assertEqual(launcher.stop(), 7)
+
+    def test_signs_prove_an_agent_and_nothing_else_does(self):
+        self.link(current=self.signs("1.1.0"), previous=self.steady("1.0.0"))
+        launcher = self.launch("--hung-after", "1s", "--proven-after", "300ms")
+        wait_for("the build to be proven", lambda: self.record().get("proven") == "yes")
+        launcher.kill()
+        os.remove(os.path.join(self.builds, "starts"))
+        open(self.notes + ".hang", "w").close()
+        launcher = self.launch("--hung-after", "1s", "--proven-after", "300ms")
+        wait_for("the previous build to run", lambda: "steady" in self.noted()[-1])
+        self.assertEqual(launcher.err().count("agent.proven build=1.1.0"), 1)
+
+    def test_time_proves_no_build_that_is_on_trial(self):
+        slow = self.build("1.1.0", "#!/bin/sh\nsleep 0.3; echo cannot go on >&2; exit 9\n")
+        good = self.steady("1.0.0")
+        self.link(current=slow, previous=good)
+        trial = os.path.join(self.builds, "trial")
+        os.mkdir(trial)
+        with open(os.path.join(trial, "build"), "w") as f:
+            f.write(slow)
+        launcher = self.launch("--proven-after", "100ms")
+        wait_for("the previous build to run", self.noted)
+        self.assertNotIn("agent.proven build=1.1.0", launcher.err())
+        self.assertEqual(launcher.err().count("cannot go on\n"), 3)
+        with open(os.path.join(trial, "log")) as f:
+            self.assertEqual(f.read(), "cannot go on\n" * 3)
+        with open(os.path.join(self.builds, "failed")) as f:
+            self.assertIn("reason 3 starts in vain, the last ended with exit status 9\n", f.read())
 
     def test_a_damaged_build_is_not_started(self):
         good, damaged = self.steady("1.0.0"), self.build("1.1.0", "#!/bin/sh\ntouch %s.ran\n" % self.notes)

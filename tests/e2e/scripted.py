@@ -11,6 +11,11 @@ class Files(http.server.SimpleHTTPRequestHandler):
         pass
 
 
+class Server(http.server.ThreadingHTTPServer):
+    def handle_error(self, *_):
+        """An agent that is killed leaves its download half way."""
+
+
 class Scripted:
     """s = Scripted(self, "1.0.0", "1.2.0"); s.agent(); s.want("1.0.0"); s.wait("idle", version="1.0.0")"""
 
@@ -40,7 +45,7 @@ class Scripted:
 
     def serve(self):
         handler = functools.partial(Files, directory=self.directory)
-        self.files = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self.files = Server(("127.0.0.1", 0), handler)
         threading.Thread(target=self.files.serve_forever, args=(0.05,)).start()
 
     def cut_files(self):

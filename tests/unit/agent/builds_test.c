@@ -3,6 +3,7 @@
 #include "lib/hash.h"
 #include "tests/unit/lib/temporary.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 
 #define DIGEST "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
@@ -135,6 +136,55 @@ static void a_build_that_is_not_proven_is_not_used(void **state) {
     assert_false(builds_linked(temporary_directory, "current", found, &e));
 }
 
+static bool is_there(const char *name) {
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/%s", temporary_directory, name);
+    return access(path, F_OK) == 0;
+}
+
+static void a_build_is_added_whole_and_a_damaged_one_replaced(void **state) {
+    (void)state;
+    char name[BUILDS_NAME_SIZE], program[PATH_MAX], part[PATH_MAX];
+    struct err e = {0};
+    make_build("1.0.0", "the agent", name);
+    for (int round = 0; round < 2; round++) {
+        snprintf(program, sizeof program, "%s/%s/grid-agent", temporary_directory, name);
+        assert_true(file_write_durable(program, "damaged", 7, 0500, &e));
+        if (round == 1) assert_int_equal(unlink(program), 0);
+        snprintf(part, sizeof part, "%s/some.part", temporary_directory);
+        assert_true(file_write_durable(part, "the agent", 9, 0600, &e));
+        OWN_FD int fd = open(part, O_RDWR | O_CLOEXEC);
+        if (round == 1) {
+            snprintf(program, sizeof program, "%s/%s", temporary_directory, name);
+            assert_int_equal(rmdir(program), 0);
+        }
+        assert_true(builds_add(temporary_directory, name, fd, part, &e));
+        assert_true(builds_prove(temporary_directory, name, program, &e));
+        assert_false(is_there("some.part"));
+        assert_int_equal(access(program, W_OK) == 0 && geteuid() != 0, 0);
+    }
+}
+
+static void only_what_is_kept_is_left(void **state) {
+    (void)state;
+    char kept[BUILDS_NAME_SIZE], gone[BUILDS_NAME_SIZE], part[BUILDS_NAME_SIZE];
+    struct err e = {0};
+    make_build("1.0.0", "kept", kept);
+    make_build("1.1.0", "gone", gone);
+    snprintf(part, sizeof part, "%s.part", kept + strlen("1.0.0-"));
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/%s", temporary_directory, part);
+    assert_true(file_write_durable(path, "x", 1, 0600, &e));
+    snprintf(path, sizeof path, "%s/%s.part", temporary_directory, DIGEST);
+    assert_true(file_write_durable(path, "x", 1, 0600, &e));
+    snprintf(path, sizeof path, "%s/starts", temporary_directory);
+    assert_true(file_write_durable(path, "x", 1, 0600, &e));
+    const char *const keep[] = {"", kept};
+    builds_collect(temporary_directory, keep, 2);
+    assert_true(is_there(kept) && is_there(part) && is_there("starts"));
+    assert_false(is_there(gone) || is_there(DIGEST ".part"));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_build_is_named_by_version_and_digest),
@@ -144,6 +194,8 @@ int main(void) {
         IN_TEMPORARY(the_build_in_use_becomes_the_previous_one),
         IN_TEMPORARY(a_build_that_is_not_proven_is_not_used),
         IN_TEMPORARY(going_back_makes_previous_current_and_may_be_repeated),
+        IN_TEMPORARY(a_build_is_added_whole_and_a_damaged_one_replaced),
+        IN_TEMPORARY(only_what_is_kept_is_left),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
