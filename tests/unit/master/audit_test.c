@@ -3,7 +3,7 @@
 
 #include "tests/unit/master/master_fixture.h"
 
-#include <sqlite3.h>
+EMBED_DECLARE(master_schema)
 
 struct row {
     const char *action, *data;
@@ -24,14 +24,29 @@ static void write_row(struct fixture *f, const char *action, const char *data) {
     assert_ok(db_write(f->db, add, &r, &error));
 }
 
+static bool run_first(struct db_connection *c, void *argument, struct err *e) {
+    (void)argument;
+    return db_exec(c, 0, e, "");
+}
+
 /* Behind the program's back, as somebody with access to the file would. */
 static void alter(struct fixture *f, const char *sql) {
     char path[128];
-    sqlite3 *raw = NULL;
+    struct err error;
+    struct db *raw = NULL;
+    pthread_t writer;
     snprintf(path, sizeof path, "%s/grid.db", f->state);
-    assert_int_equal(sqlite3_open(path, &raw), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(raw, sql, NULL, NULL, NULL), SQLITE_OK);
-    sqlite3_close(raw);
+    const struct db_options options = {.path = path,
+                                       .migrations = master_schema_files,
+                                       .migration_count = master_schema_file_count,
+                                       .statements = &sql,
+                                       .statement_count = 1};
+    assert_ok(db_open(&raw, &options, &error));
+    assert_int_equal(pthread_create(&writer, NULL, db_writer_run, raw), 0);
+    assert_ok(db_write(raw, run_first, NULL, &error));
+    db_stop(raw);
+    pthread_join(writer, NULL);
+    db_close(raw);
 }
 
 static void rows_are_listed_newest_first_and_page_by_page(void **state) {
