@@ -112,6 +112,12 @@ static bool prepare(struct node *n, const struct node_launch *l, struct err *e) 
     return file_make_directory(n->data, 0700, e) && choose_port(n, l, e) && write_record(n, l, e);
 }
 
+/* Of a start that was prepared: the disk is full or fails, the stored bytes are not what they were,
+ * there is no room for a process. That the bytes cannot be executed is ERR_INVALID. */
+static bool is_machines(enum err_code code) {
+    return code == ERR_NO_SPACE || code == ERR_IO || code == ERR_CORRUPT;
+}
+
 bool node_start(struct node *n, const struct node_launch *l, int64_t now_ms, struct err *e) {
     struct spawned child;
     if (adopt_is_held(n->data)) {
@@ -126,7 +132,7 @@ bool node_start(struct node *n, const struct node_launch *l, int64_t now_ms, str
                   l->version->version, err_code_name(e->code), e->text);
         node_set_trouble(n, e->code, e->text);
         node_back_off(n, 0, now_ms);
-        n->facts->machine_failed = !prepared || e->code == ERR_NO_SPACE;
+        n->facts->machine_failed = !prepared || is_machines(e->code);
         return false;
     }
     n->facts->machine_failed = false;

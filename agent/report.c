@@ -204,6 +204,8 @@ static void describe_transition(const struct report_input *in, const char *state
     else
         describe_machine(in, u);
     if (u->reason[0] == '\0') describe_hold(in, u);
+    if (u->reason[0] == '\0')
+        set_reason(u, "%s", in->journal->reason); /* the journal's own state */
 }
 
 static void describe_order(const struct report_input *in, struct wire_update *u) {

@@ -120,6 +120,7 @@ static bool hear_of_child(int fd, struct err *e) {
     if (length != (ssize_t)sizeof why)
         return err_set(e, ERR_IO, "the child vanished before it ran anything");
     err_errno(e, why, "execute");
+    if (why == ENOEXEC || why == ENOENT || why == ENOTDIR) e->code = ERR_INVALID;
     return why == ENOEXEC ? err_hint(e, "nothing here runs builds for that machine") : false;
 }
 

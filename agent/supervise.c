@@ -164,8 +164,8 @@ static void describe_world(struct supervise *s, int64_t now_ms, struct reconcile
 }
 
 /* A start that made no process, through no fault of the version, is no try. */
-static void take_try_back(struct reconcile_node *facts) {
-    bool innocent = facts->phase != NODE_DOWN || facts->machine_failed || facts->failures == 0;
+static void take_try_back(struct reconcile_node *facts, bool failed) {
+    bool innocent = !failed || facts->machine_failed;
     if (facts->phase != NODE_RUNNING && innocent && facts->tries > 0) facts->tries--;
 }
 
@@ -189,12 +189,13 @@ static void start_node(struct supervise *s, size_t i, int64_t now_ms) {
                                        .reserved = s->ports,
                                        .reserved_count = s->count,
                                        .restart_generation = wanted_restart(&s->wanted, n->id)};
-    if (!node_start(n, &launch, now_ms, &e) && e.code == ERR_CORRUPT) {
+    bool failed = !node_start(n, &launch, now_ms, &e);
+    if (failed && e.code == ERR_CORRUPT) {
         log_error("version.damaged", "version=%s error=%s", version.version, e.text);
         if (!cache_discard(s->options.state, version.sha256, &e))
             log_error("version.not_discarded", "error=%s", e.text);
     }
-    take_try_back(&s->facts[i]);
+    take_try_back(&s->facts[i], failed);
     version_clear(&version);
 }
 

@@ -10,7 +10,12 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { RETRY_MS = 5000, NOTE_MS = 5000, NOTES = 10 };
+enum {
+    RETRY_MS = 5000,
+    NOTE_MS = 5000, /* between notes of how long a probation was watched, ... */
+    NOTES = 10,     /* ... and at least so many of them */
+    GAP_MAX_MS = 3000,
+};
 
 static bool on_trial(const struct transition *t) {
     return t->state == TRANSITION_SWITCHING || t->state == TRANSITION_PROBATION;
@@ -20,12 +25,17 @@ static bool on_trial(const struct transition *t) {
  * trial. */
 static bool save(struct supervise *s, int64_t now_ms) {
     struct err e = {0};
-    if (s->versions.moved_to[0] != '\0') return false;
-    if (journal_save(&s->journal, &e)) return true;
-    log_error("journal.not_saved", "code=%s error=%s", err_code_name(e.code), e.text);
-    s->journal_error = e;
     s->journal.retry_ms = now_ms + RETRY_MS;
-    return false;
+    if (s->versions.moved_to[0] != '\0')
+        return err_set(&s->journal_error, ERR_IO, "the link to the current version is not written");
+    if (!journal_save(&s->journal, &e)) {
+        log_error("journal.not_saved", "code=%s error=%s", err_code_name(e.code), e.text);
+        s->journal_error = e;
+        return false;
+    }
+    s->watched_noted_ms = s->journal.transition.watched_ms;
+    s->journal.retry_ms = 0;
+    return true;
 }
 
 static void say(const struct supervise *s, const char *event) {
@@ -153,7 +163,7 @@ void supervise_note_steps(struct supervise *s, int64_t now_ms) {
     if (j->dirty && now_ms >= j->retry_ms) (void)save(s, now_ms);
 }
 
-/* A probation counts the time in which somebody watched. */
+/* A probation counts the time in which somebody watched: an agent that was stopped did not. */
 void supervise_watch(struct supervise *s, int64_t now_ms, int64_t *due_ms) {
     struct journal *j = &s->journal;
     struct transition *t = &j->transition;
@@ -162,11 +172,11 @@ void supervise_watch(struct supervise *s, int64_t now_ms, int64_t *due_ms) {
     for (size_t i = 0; i < s->count; i++)
         watching = watching && (s->facts[i].phase != NODE_UNKNOWN || !s->facts[i].wanted);
     s->watched_at_ms = now_ms;
-    if (watching) t->watched_ms += since_ms;
+    if (watching) t->watched_ms += since_ms < GAP_MAX_MS ? since_ms : GAP_MAX_MS;
     int64_t note_ms =
         t->policy.probation_ms / NOTES < NOTE_MS ? t->policy.probation_ms / NOTES : NOTE_MS;
     if (watching && t->watched_ms - s->watched_noted_ms >= note_ms) j->dirty = true;
-    if (j->dirty && now_ms >= j->retry_ms && save(s, now_ms)) s->watched_noted_ms = t->watched_ms;
+    if (j->dirty && now_ms >= j->retry_ms) (void)save(s, now_ms);
     if (j->dirty && j->retry_ms < *due_ms) *due_ms = j->retry_ms;
 }
 
@@ -208,6 +218,7 @@ void supervise_open_journal(struct supervise *s) {
     supervise_choose_target(s);
     if (!whole) {
         log_error("journal.damaged", "error=%s", s->journal_error.text);
+        journal_blame(j, "", &s->journal_error, NULL);
         guess(s);
     }
     want_what_was_begun(s);
@@ -217,5 +228,6 @@ void supervise_open_journal(struct supervise *s) {
         n->excused = j->nodes[i].excused;
         n->tries = j->nodes[i].tries > 0 ? (unsigned)j->nodes[i].tries : 0;
     }
+    s->watched_noted_ms = t->watched_ms;
     if (t->state != TRANSITION_NONE) say(s, "update.resumed");
 }

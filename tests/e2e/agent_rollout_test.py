@@ -1,12 +1,14 @@
 """What one agent does with a rollout's orders: fetch ahead, begin on leave only, prove the version, or go back by itself."""
-import os, signal, unittest
+import os, signal, socket, unittest
 
+from concurrently import concurrently
 from grid import processes_of, wait_for
 from scripted import Scripted
 
 QUICK = dict(lease_ms=30000, min_healthy_ms=200, probation_ms=700, healthy_deadline_ms=4000)
 
 
+@concurrently
 class OneAgent(unittest.TestCase):
     def begin(self, *versions, nodes=1):
         s = Scripted(self, "1.0.0", *versions, nodes=nodes)
@@ -103,6 +105,22 @@ class OneAgent(unittest.TestCase):
         wait_for("the end of the nodes", lambda: not processes_of(s.directory))
         s.agent()
 
+    def test_a_port_that_is_taken_is_the_machines_fault_and_fails_no_version(self):
+        s = Scripted(self, "1.0.0", "1.2.0")
+        port = int(s.ports[1].split("-")[0])
+        s.ports = ("--node-ports", "%d-%d" % (port, port))
+        s.agent()
+        s.want("1.0.0")
+        s.wait("idle", version="1.0.0")
+        s.want("1.2.0", rollout="r-1", attempt=1, **dict(QUICK, probation_ms=3000))
+        s.wait("probation")
+        s.tell("1.2.0 * exit 9")
+        wait_for("the end of the node", lambda: not processes_of(s.directory))
+        with socket.create_server(("127.0.0.1", port)):
+            s.tell()
+            self.assertIn("no port", s.wait("probation", cause="machine")["reason"])
+        self.assertNotIn("cause", s.wait("idle", version="1.2.0"))
+
     def test_a_damaged_journal_is_made_anew_from_what_else_is_known(self):
         s = self.begin("1.2.0", nodes=2)
         s.tell("1.2.0 * slow 3000", node=1)
@@ -113,8 +131,7 @@ class OneAgent(unittest.TestCase):
             f.seek(40)
             f.write("!")
         s.agent()
-        s.wait("probation")
-        self.assertIn("journal.damaged", s.process.err())
+        self.assertIn("its checksum does not hold", s.wait("probation")["reason"])
         self.assertIn("journal.made_anew state=switching to=1.2.0", s.process.err())
 
     def test_without_a_rollout_it_is_as_it_was(self):

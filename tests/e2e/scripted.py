@@ -1,6 +1,7 @@
 """One real agent and a master that says what the test tells it to: for tests of what an agent does with its orders."""
 import contextlib, functools, http.server, json, os, shutil, signal, subprocess, tempfile, threading
 
+from agent_helpers import own_ports
 from grid import BUILD, Agent, grid_agent, here, processes_of, sanitizer_reports, storage_server, wait_for
 
 MASTER = os.path.abspath(os.path.join(BUILD, "tests", "scripted-master"))
@@ -21,7 +22,7 @@ class Scripted:
 
     def __init__(self, test, *versions, nodes=1, agents=()):
         self.directory, self.nodes, self.generation = tempfile.mkdtemp(prefix="grid-e2e-"), nodes, 0
-        self.process, self.files, self.last = None, None, {}
+        self.process, self.files, self.last, self.ports = None, None, {}, own_ports()
         test.addCleanup(self.close)
         paths = [storage_server(v) for v in versions] + [grid_agent(v) for v in agents]
         files = [(path, "%s-%s" % (os.path.basename(path), here())) for path in paths]
@@ -63,7 +64,8 @@ class Scripted:
         """Starts the agent, with the same state as before."""
         if self.files:
             self.url = "http://127.0.0.1:%d" % self.files.server_port
-        self.process = Agent(self, "a-1", ["--nodes", str(self.nodes), "--master-binary-url", self.url, *arguments],
+        self.process = Agent(self, "a-1", ["--nodes", str(self.nodes), "--master-binary-url", self.url, *self.ports,
+                                            *arguments],
                              token=self.join, **options)
         return self.process
 

@@ -170,6 +170,7 @@ static void a_cut_download_is_resumed_where_it_was_cut(void **unused) {
     struct fetch_status s = download();
     assert_int_equal(s.phase, FETCH_FAILED);
     assert_false(s.refused);
+    assert_string_equal(s.cause, "download");
     assert_err(ERR_UNREACHABLE, "download");
     assert_true(part_exists());
     s = download();
@@ -185,6 +186,7 @@ static void altered_bytes_are_refused_and_fetched_anew(void **unused) {
     struct fetch_status s = download();
     assert_int_equal(s.phase, FETCH_FAILED);
     assert_false(s.refused);
+    assert_string_equal(s.cause, "untrusted");
     assert_err(ERR_UNTRUSTED, "SHA-256");
     assert_false(part_exists());
     assert_false(cache_holds(&place.state, &version));
@@ -202,6 +204,7 @@ static void a_wrong_signature_is_refused_for_good(void **unused) {
     struct fetch_status s = download();
     assert_int_equal(s.phase, FETCH_FAILED);
     assert_true(s.refused);
+    assert_string_equal(s.cause, "untrusted");
     assert_err(ERR_UNTRUSTED, "signature");
     assert_false(cache_holds(&place.state, &version));
 }
@@ -245,6 +248,7 @@ static void a_full_disk_is_named_before_a_byte_is_asked_for(void **unused) {
     struct fetch_status s = download();
     assert_int_equal(s.phase, FETCH_FAILED);
     assert_false(s.refused);
+    assert_string_equal(s.cause, "machine");
     assert_err(ERR_NO_SPACE, "are free");
     assert_int_equal(atomic_load(&requests), 0);
 }
@@ -255,6 +259,7 @@ static void a_missing_file_says_so(void **unused) {
     url_of(url, "x/y");
     struct fetch_status s = finish(fetch_download(fetch, &version, url, ""));
     assert_int_equal(s.phase, FETCH_FAILED);
+    assert_string_equal(s.cause, "download");
     assert_int_equal(place.e.code, ERR_NOT_FOUND);
 }
 

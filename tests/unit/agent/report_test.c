@@ -164,6 +164,110 @@ static void a_given_up_version_keeps_its_reason(void **unused) {
     assert_string_equal(told.update.to, "1.1.0");
 }
 
+static void every_report_repeats_the_order_that_it_is_about(void **unused) {
+    (void)unused;
+    strcpy(wanted.desired.grant.rollout, "r-7");
+    wanted.desired.grant.attempt = 3;
+    decide(UPDATE_IDLE, HOLD_NONE);
+    assert_update(report(), "idle", "", "");
+    assert_string_equal(told.update.rollout, "r-7");
+    assert_int_equal(told.update.rollout_attempt, 3);
+    assert_string_equal(report_on("/opt/x", true)->rollout, ""); /* no order brought it here */
+}
+
+static void under_way(enum transition_state state, enum update_phase phase) {
+    journal.transition.state = state;
+    strcpy(journal.from, "1.0.0");
+    strcpy(journal.to, "1.1.0");
+    decide(phase, HOLD_NONE);
+}
+
+static void what_goes_back_says_why_whatever_is_desired_by_now(void **unused) {
+    (void)unused;
+    struct err why = {0};
+    strcpy(versions.target.version, "1.2.0");
+    err_set(&why, ERR_TIMEOUT, "it never came up");
+    journal_blame(&journal, "version", &why, "it hangs\nlast line\n");
+    under_way(TRANSITION_RETURNING, UPDATE_RETURNING);
+    assert_update(report(), "returning", "timeout", "it never came up");
+    assert_string_equal(told.update.cause, "version");
+    assert_string_equal(told.update.to, "1.1.0");
+    assert_string_equal(told.update.diagnosis, "it hangs\nlast line\n");
+    under_way(TRANSITION_STUCK, UPDATE_STUCK);
+    assert_update(report(), "stuck", "timeout", "it never came up");
+    under_way(TRANSITION_PROBATION, UPDATE_PROBATION);
+    assert_update(report(), "probation", "", "");
+    assert_null(told.update.diagnosis);
+}
+
+static void the_machines_faults_are_told_as_such(void **unused) {
+    (void)unused;
+    static const struct {
+        enum hold hold;
+        const char *cause;
+    } holds[] = {
+        {HOLD_DRAINING,   "draining"},
+        {HOLD_VETO,       "veto"    },
+        {HOLD_UNWRITABLE, "machine" },
+        {HOLD_LEAVE,      ""        },
+    };
+    for (size_t i = 0; i < sizeof holds / sizeof holds[0]; i++) {
+        decide(UPDATE_WAITING, holds[i].hold);
+        assert_string_equal(report()->cause, holds[i].cause);
+    }
+    facts[1].phase = NODE_RUNNING;
+    facts[1].proven = true;
+    facts[1].health = HEALTH_MACHINE;
+    nodes[1].health_reasons = text_duplicate("disk_full\nread_only");
+    under_way(TRANSITION_PROBATION, UPDATE_PROBATION);
+    assert_update(report(), "probation", "", "node a-1/1: disk_full;read_only");
+    assert_string_equal(told.update.cause, "machine");
+    facts[1].phase = NODE_DOWN;
+    assert_string_equal(report()->cause, "");
+    facts[1].machine_failed = true;
+    strcpy(nodes[1].trouble, "no port is free");
+    under_way(TRANSITION_SWITCHING, UPDATE_SWITCHING);
+    assert_update(report(), "switching", "", "node a-1/1: no port is free");
+    assert_string_equal(told.update.cause, "machine");
+}
+
+static void bytes_that_are_fetched_ahead_have_a_state_of_their_own(void **unused) {
+    (void)unused;
+    struct version v;
+    const struct wire_staging *s = &told.staging;
+    decide(UPDATE_IDLE, HOLD_NONE);
+    report();
+    assert_string_equal(s->state, "");
+    make_version("1.1.0", 5000, &v);
+    version_copy(&versions.prefetch, &v);
+    report();
+    assert_string_equal(s->state, "downloading"); /* about to */
+    assert_string_equal(s->sha256, v.sha256);
+    strcpy(fetching.sha256, v.sha256);
+    fetching.status.done_bytes = 1000;
+    report();
+    assert_int_equal(s->done_bytes, 1000);
+    fetching.sha256[0] = '\0';
+    fetching.tries[0] = (struct fetching_try){.failures = 2, .cause = "machine"};
+    memcpy(fetching.tries[0].sha256, v.sha256, sizeof v.sha256);
+    err_set(&fetching.tries[0].error, ERR_NO_SPACE, "no room");
+    report();
+    assert_string_equal(s->state, "failed");
+    assert_string_equal(s->code, "no_space");
+    assert_string_equal(s->cause, "machine");
+    assert_string_equal(s->reason, "no room");
+    report_on("", false);
+    assert_non_null(strstr(s->reason, "auto_download_binary"));
+    OWN_FD int fd = open(in_place("build-1.1.0"), O_RDWR | O_CLOEXEC);
+    assert_ok(cache_add(&place.state, &v, fd, in_place("build-1.1.0"), &place.e));
+    report();
+    assert_string_equal(s->state, "staged");
+    assert_string_equal(s->reason, "");
+    assert_int_equal(s->done_bytes, v.size_bytes);
+    version_clear(&v);
+    versions_fini(&versions);
+}
+
 static void reasons_of_a_failure_name_node_and_cause(void **unused) {
     (void)unused;
     struct err e = {0};
@@ -234,11 +338,16 @@ static void a_report_that_is_too_long_loses_what_matters_least(void **unused) {
     struct text long_text = TEXT_EMPTY;
     for (int i = 0; i < 1000; i++) text_add(&long_text, "\001");
     told.nodes[0].last_exit.log_tail = text_duplicate(long_text.data);
+    told.update.diagnosis = text_duplicate(long_text.data);
     free(told.nodes[1].reasons);
     told.nodes[1].reasons = text_duplicate("kept");
     told.log = (struct wire_log){.request_id = 3, .words = text_take(&long_text)};
     text_clear(&json);
+    report_encode(&told, bare + 19000, &json);
+    assert_non_null(told.update.diagnosis);
+    text_clear(&json);
     report_encode(&told, bare + 13000, &json);
+    assert_null(told.update.diagnosis);
     assert_non_null(told.nodes[0].last_exit.log_tail);
     text_clear(&json);
     report_encode(&told, bare + 7000, &json);
@@ -349,6 +458,10 @@ int main(void) {
         TEST(a_download_shows_its_progress_and_a_failed_one_its_reason),
         TEST(a_repeated_attempt_stays_failed_until_it_comes_further),
         TEST(a_given_up_version_keeps_its_reason),
+        TEST(every_report_repeats_the_order_that_it_is_about),
+        TEST(what_goes_back_says_why_whatever_is_desired_by_now),
+        TEST(the_machines_faults_are_told_as_such),
+        TEST(bytes_that_are_fetched_ahead_have_a_state_of_their_own),
         TEST(reasons_of_a_failure_name_node_and_cause),
         TEST(a_local_file_is_told_with_its_trust),
         TEST(only_real_news_change_the_stable_text),

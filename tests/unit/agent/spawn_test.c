@@ -147,7 +147,7 @@ static void a_build_that_nothing_here_can_run_says_so(void **unused) {
     OWN_FD int reading = open(in_place("junk"), O_RDONLY | O_CLOEXEC);
     close(TAKE_FD(fd));
     assert_false(run(reading, arguments, &child));
-    assert_err(ERR_IO, "Exec format error");
+    assert_err(ERR_INVALID, "Exec format error");
 }
 
 static void the_child_has_a_clean_place_of_its_own(void **unused) {
