@@ -167,7 +167,8 @@ MUST_CHECK bool agents_refresh_row(struct db_connection *c, struct agents_refres
 void agents_refresh_done(struct agents_refresh *r);
 void agents_refresh_free(struct agents_refresh *r);
 
-/* A number that is another whenever an agent joined, was admitted, or has other labels. */
+/* A number that is another whenever an agent joined, was admitted, or has other labels, and after
+ * each agents_refresh. */
 int64_t agents_mark(struct agents *a);
 
 /* The whole desired state as a message, marked as told. Free with json_clear(&wire_desired_schema,

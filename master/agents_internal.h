@@ -24,6 +24,7 @@ struct agent {
     struct agent_view view;
     int64_t seen_ms; /* monotonic */
     bool dirty;      /* observed state to be written */
+    bool relabelled; /* rollouts that are over may select it now: to be refreshed once written */
     struct wire_node_order *orders;
     size_t order_count;
     struct log_fetch log;

@@ -31,13 +31,15 @@ static void take_log(struct agents *a, struct agent *agent, struct wire_heartbea
     report->log = (struct wire_log){0};
 }
 
-static void take_facts(struct agents *a, struct agent_view *v, const struct wire_heartbeat *report,
+static void take_facts(struct agents *a, struct agent *agent, const struct wire_heartbeat *report,
                        const char *address) {
+    struct agent_view *v = &agent->view;
     if (strcmp(v->reported_labels, report->labels != NULL ? report->labels : "") != 0) {
         free(v->reported_labels);
         v->reported_labels = text_duplicate(report->labels != NULL ? report->labels : "");
         agent_update_labels(v);
         a->mark++;
+        agent->relabelled = agent->dirty = true;
     }
     snprintf(v->platform, sizeof v->platform, "%s", report->platform);
     snprintf(v->arch, sizeof v->arch, "%s", report->arch);
@@ -58,7 +60,7 @@ static void take_report(struct agents *a, struct agent *agent, struct wire_heart
     for (size_t i = 0; i < changes.count; i++)
         agents_add_event(a, changes.events[i].kind, changes.events[i].subject, "%s",
                          changes.events[i].text);
-    take_facts(a, v, report, address);
+    take_facts(a, agent, report, address);
     json_clear(&wire_heartbeat_schema, &v->report);
     v->report = *report;
     *report = (struct wire_heartbeat){0};
@@ -122,6 +124,7 @@ struct observed_row {
     int64_t last_seen_at_ms;
     const char *status;
     char *report;
+    bool relabelled;
 };
 
 struct flush {
@@ -149,8 +152,11 @@ static void copy_row(struct flush *f, const struct agent_view *v) {
 static void collect(struct agents *a, struct flush *f) {
     pthread_mutex_lock(&a->lock);
     for (size_t i = 0; i < a->count; i++) {
-        if (a->sorted[i]->dirty) copy_row(f, &a->sorted[i]->view);
-        a->sorted[i]->dirty = false;
+        struct agent *agent = a->sorted[i];
+        if (!agent->dirty) continue;
+        copy_row(f, &agent->view);
+        f->rows[f->count - 1].relabelled = agent->relabelled;
+        agent->dirty = agent->relabelled = false;
     }
     f->events = TAKE(a->events);
     f->events_end = f->events != NULL ? a->events_end : &f->events;
@@ -179,7 +185,9 @@ static void put_back(struct agents *a, struct flush *f) {
     pthread_mutex_lock(&a->lock);
     for (size_t i = 0; i < f->count; i++) {
         struct agent *agent = agents_get(a, f->rows[i].id);
-        if (agent != NULL) agent->dirty = true;
+        if (agent == NULL) continue;
+        agent->dirty = true;
+        agent->relabelled |= f->rows[i].relabelled;
     }
     if (f->events != NULL) {
         *f->events_end = a->events;
@@ -203,6 +211,12 @@ static void flush_clear(struct flush *f) {
     }
 }
 
+static bool refresh_relabelled(struct agents *a, const struct flush *f, struct err *e) {
+    for (size_t i = 0; i < f->count; i++)
+        if (f->rows[i].relabelled && !agents_refresh_one(a, f->rows[i].id, e)) return false;
+    return true;
+}
+
 bool agents_flush(struct agents *a, struct err *e) {
     struct flush f = {0};
     collect(a, &f);
@@ -212,6 +226,7 @@ bool agents_flush(struct agents *a, struct err *e) {
         put_back(a, &f);
     else if (anything)
         events_announce(a->options.events);
+    written = written && refresh_relabelled(a, &f, e);
     flush_clear(&f);
     return written;
 }

@@ -274,6 +274,7 @@ static void take_offers(struct agents *a, struct agents_refresh *r) {
         a->offers_refresh = r->number;
         offers_free(a->offers);
         a->offers = TAKE(r->offers);
+        a->mark++;
         return;
     }
     for (const struct offer *o = r->offers; o != NULL; o = o->next)

@@ -48,6 +48,11 @@ static bool goes_back(const struct rollout_member *m) {
            m->state == MEMBER_RETURNED || m->state == MEMBER_RETURN_FAILED;
 }
 
+/* Its grant came to nothing: at rest on what it ran before, it has gone back. */
+static bool was_put_aside(const struct rollout_member *m) {
+    return m->state == MEMBER_FAILED || m->state == MEMBER_HELD;
+}
+
 static bool speaks_of_grant(const struct wire_update *u, const struct rollout_part *p) {
     return p->member->attempt > 0 && u->rollout_attempt == p->member->attempt &&
            strcmp(u->rollout, p->rollout) == 0;
@@ -83,9 +88,14 @@ static void judge_progress(const struct agent_view *a, const struct rollout_part
         if (strcmp(u->state, progresses[i].state) == 0)
             out->progress = (uint8_t)progresses[i].progress;
     bool rests = strcmp(u->state, "idle") == 0 || (back && p->from_version[0] == '\0');
-    if (rests && is_done(a, p, back)) out->progress = PROGRESS_COMMITTED;
+    if (rests && is_done(a, p, back))
+        out->progress = PROGRESS_COMMITTED;
+    else if (rests && was_put_aside(p->member) && runs(a, p, p->from_version, p->from_sha256))
+        out->progress = PROGRESS_WENT_BACK;
     bool gave_up = out->progress == PROGRESS_WENT_BACK || out->progress == PROGRESS_STUCK;
-    out->cause = (uint8_t)cause_of(u->cause, gave_up ? CAUSE_VERSION : CAUSE_NONE);
+    enum rollout_cause known = (enum rollout_cause)p->member->cause;
+    if (known == CAUSE_NONE) known = CAUSE_VERSION;
+    out->cause = (uint8_t)cause_of(u->cause, gave_up ? known : CAUSE_NONE);
 }
 
 void rollout_facts_of(const struct agent_view *a, const struct rollout_part *p,

@@ -42,6 +42,7 @@ struct live_rollout {
     size_t domain_count;
     int64_t clock_at_ms; /* monotonic, when row.clock_ms was */
     int64_t mark;        /* agents_mark when it was last looked for late joiners */
+    bool failing;        /* its newest step could not be written: said once */
     int64_t looked_ms;   /* monotonic, when a tick looked at its members */
     struct live_rollout *next;
 };

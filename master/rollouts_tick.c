@@ -57,6 +57,7 @@ static bool write_step(struct rollouts *r, const struct live_rollout *l, struct 
     struct live_rollout *after = live_rollout_copy(l);
     free(after->row.state.members);
     after->row.state = *next;
+    after->failing = false;
     struct steps s = {
         .rollouts = r, .principal = principal, .now_ms = now_ms, .idempotency_key = ""};
     steps_add(&s, l, after, event);
@@ -68,12 +69,14 @@ static void tick_one(struct rollouts *r, struct live_rollout *l, int64_t now_ms,
     const struct rollout_time at = live_rollout_time(l, now_ms, now_wall_ms);
     struct err e;
     bool taken = false;
-    int64_t number = l->row.number;
     struct rollout next = try_event(r, l, ROLLOUT_TICK, at, &taken);
-    if (!is_durable(l, &next))
+    if (!is_durable(l, &next)) {
         take_sight(r, l, &next);
-    else if (!write_step(r, l, &next, ROLLOUT_TICK, "", now_ms, &e))
-        log_error("rollout.step", "rollout=" ROLLOUT_ID_FORMAT " error=%s", number, e.text);
+        return;
+    }
+    if (write_step(r, l, &next, ROLLOUT_TICK, "", now_ms, &e)) return;
+    if (!l->failing) log_error("rollout.step", "rollout=%s error=%s", l->id, e.text);
+    l->failing = true; /* it is tried again with every tick */
 }
 
 static bool equip(struct db_connection *c, struct steps *s, struct err *e) {
@@ -84,6 +87,17 @@ static bool takes_late_joiners(enum rollout_state state) {
     return rollout_is_active(state) && state != ROLLOUT_REVERTING;
 }
 
+/* What was published since may be the build that some lacked. */
+static bool lacks_builds(struct live_rollout *l) {
+    bool any = false;
+    for (size_t i = 0; i < l->row.state.member_count; i++) {
+        struct rollout_member *m = &l->row.state.members[i];
+        if (m->state != MEMBER_EXCLUDED || m->cause != CAUSE_NO_BUILD) continue;
+        any = m->changed = true;
+    }
+    return any;
+}
+
 /* Machines that came, or came to match, after it began. */
 static void add_late_joiners(struct rollouts *r, struct live_rollout *l, int64_t now_ms) {
     int64_t mark = agents_mark(r->options.agents);
@@ -91,7 +105,8 @@ static void add_late_joiners(struct rollouts *r, struct live_rollout *l, int64_t
     if (mark == l->mark || !takes_late_joiners(l->row.state.state)) return;
     l->mark = mark;
     struct live_rollout *after = live_rollout_copy(l);
-    if (!live_rollout_select(after, r->options.agents)) {
+    bool lacking = lacks_builds(after);
+    if (!live_rollout_select(after, r->options.agents) && !lacking) {
         live_rollout_free(after);
         return;
     }

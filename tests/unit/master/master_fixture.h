@@ -100,22 +100,28 @@ static inline int fixture_teardown(void **state) {
     return 0;
 }
 
-/* Publishes a small script as a build of this version for linux and every arch, so that no ELF is
+/* Publishes a small script as a build of this version for linux and this arch, so that no ELF is
  * needed. */
-static inline void fixture_publish(struct fixture *f, const char *version, struct binary *out) {
+static inline void fixture_publish_as(struct fixture *f, const char *version, const char *arch,
+                                      const char *content, struct binary *out) {
     struct err error = {0};
     struct artifact_name id;
     struct staged staged;
     bool created = false;
-    char content[128];
-    int length = snprintf(content, sizeof content, "#!/bin/sh\necho storage-server %s\n", version);
-    assert_ok(artifact_name_make("storage-server", version, "linux", "any", &id, &error));
+    size_t length = strlen(content);
+    assert_ok(artifact_name_make("storage-server", version, "linux", arch, &id, &error));
     assert_ok(catalog_stage(f->catalog, &staged, &error));
-    assert_int_equal(write(staged.fd, content, (size_t)length), length);
+    assert_int_equal(write(staged.fd, content, length), length);
     assert_ok(sha256_file(staged.fd, staged.sha256, &staged.size_bytes, &error));
     const struct admission a = {.id = &id, .staged = &staged, .notes = "", .principal = "test"};
     assert_ok(catalog_admit(f->catalog, &a, out, &created, &error));
     catalog_unstage(&staged);
+}
+
+static inline void fixture_publish(struct fixture *f, const char *version, struct binary *out) {
+    char content[128];
+    snprintf(content, sizeof content, "#!/bin/sh\necho storage-server %s\n", version);
+    fixture_publish_as(f, version, "any", content, out);
 }
 
 /* A join token's secret. */

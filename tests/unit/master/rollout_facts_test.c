@@ -128,6 +128,19 @@ static void way_back_is_proved_by_what_it_ran_before(void **state) {
     assert_int_equal(look(&s)->progress, PROGRESS_COMMITTED);
 }
 
+static void who_failed_and_rests_where_it_was_has_gone_back(void **state) {
+    (void)state;
+    struct scene s;
+    begin(&s);
+    s.member.state = MEMBER_FAILED;
+    s.member.cause = CAUSE_SILENT;
+    SAY(s.agent.report.update.state, "idle");
+    assert_int_equal(look(&s)->progress, PROGRESS_WENT_BACK);
+    assert_int_equal(s.facts.cause, CAUSE_SILENT);
+    run_target(&s);
+    assert_int_equal(look(&s)->progress, PROGRESS_COMMITTED);
+}
+
 static void machine_works_when_every_node_does(void **state) {
     (void)state;
     static const struct {
@@ -245,6 +258,7 @@ int main(void) {
         cmocka_unit_test(reports_about_other_grants_say_nothing),
         cmocka_unit_test(same_version_with_other_bytes_proves_nothing),
         cmocka_unit_test(way_back_is_proved_by_what_it_ran_before),
+        cmocka_unit_test(who_failed_and_rests_where_it_was_has_gone_back),
         cmocka_unit_test(machine_works_when_every_node_does),
         cmocka_unit_test(machine_that_should_run_nothing_is_in_order),
         cmocka_unit_test(bytes_count_as_staged_only_when_they_are_those),

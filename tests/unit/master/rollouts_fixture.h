@@ -12,6 +12,7 @@ struct machine {
     char labels[64];
     char version[SEMVER_SIZE], sha256[SHA256_HEX_SIZE];
     char bad[SEMVER_SIZE]; /* a version that does not work there */
+    const char *arch;      /* NULL: x86_64 */
     bool silent;
     bool stays; /* does nothing it is granted */
 };
@@ -77,6 +78,7 @@ static inline void machine_lives(struct grid *g, struct machine *m) {
         snprintf(report.staging.state, sizeof report.staging.state, "staged");
         memcpy(report.staging.sha256, d.prefetch.sha256, sizeof report.staging.sha256);
     }
+    if (m->arch != NULL) snprintf(report.arch, sizeof report.arch, "%s", m->arch);
     report.generation = d.generation;
     memcpy(report.agent_id, m->id, sizeof report.agent_id);
     memcpy(report.version, m->version, sizeof report.version);
@@ -203,6 +205,14 @@ static inline int grid_events(struct grid *g, const char *kind) {
     assert_ok(events_list(g->f->events, 0, kind, NULL, 1000, &list, &count, &first, &error));
     json_clear_list(&event_schema, list, count);
     return (int)count;
+}
+
+/* A build for one arch only. */
+static inline void grid_publish_for(struct grid *g, const char *version, const char *arch,
+                                    struct binary *out) {
+    char content[128];
+    snprintf(content, sizeof content, "#!/bin/sh\necho storage-server %s %s\n", version, arch);
+    fixture_publish_as(g->f, version, arch, content, out);
 }
 
 /* Three machines in two racks that run 1.0.0 by their channel; 1.1.0 and 1.2.0 are published. */

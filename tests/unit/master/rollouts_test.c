@@ -311,6 +311,38 @@ static void machine_that_joins_after_it_goes_where_its_likes_went(void **state) 
     assert_non_null(strstr(v.desired_reason, "machines like this one"));
 }
 
+static void machine_that_comes_to_match_a_rollout_that_is_over_goes_there(void **state) {
+    struct grid *g = *state;
+    struct err error;
+    int64_t number = grid_begin(g, "1.1.0", "\"selector\":\"rack=a\"");
+    (void)grid_until(g, number, ROLLOUT_COMPLETED);
+    assert_string_equal(grid_agent(g, "b-1").desired_version, "1.0.0");
+    snprintf(g->machines[2].labels, sizeof g->machines[2].labels, "rack=a");
+    grid_round(g);
+    assert_ok(agents_flush(g->f->agents, &error));
+    assert_string_equal(grid_agent(g, "b-1").desired_version, "1.1.0");
+}
+
+static void machine_without_a_build_comes_along_once_one_is_published(void **state) {
+    struct grid *g = *state;
+    struct err error;
+    struct binary binary;
+    g->machines[2].arch = "aarch64";
+    grid_publish_for(g, "1.3.0", "x86_64", &binary);
+    for (int i = 0; i < 2; i++) grid_round(g);
+    assert_ok(agents_flush(g->f->agents, &error));
+    int64_t number = grid_begin(g, "1.3.0", "\"auto_promote_s\":\"never\"");
+    (void)grid_until(g, number, ROLLOUT_AWAIT_PROMOTE);
+    assert_int_equal(grid_seen(g, number).members[2], MEMBER_EXCLUDED);
+    grid_publish_for(g, "1.3.0", "aarch64", &binary);
+    assert_ok(agents_refresh(g->f->agents, &error));
+    for (int i = 0; i < 2; i++) grid_round(g);
+    assert_int_equal(grid_seen(g, number).members[2], MEMBER_WAITING);
+    assert_ok(rollouts_order(g->rollouts, number, ROLLOUT_PROMOTE, "token:op", &error));
+    (void)grid_until(g, number, ROLLOUT_COMPLETED);
+    assert_string_equal(g->machines[2].sha256, binary.sha256);
+}
+
 static void machine_that_is_away_comes_later_and_blocks_nobody(void **state) {
     struct grid *g = *state;
     g->machines[2].silent = true;
@@ -499,6 +531,8 @@ int main(void) {
         T(step_that_cannot_be_written_changes_nothing_and_is_tried_again),
         T(machine_that_joins_meanwhile_gets_its_turn),
         T(machine_that_joins_after_it_goes_where_its_likes_went),
+        T(machine_that_comes_to_match_a_rollout_that_is_over_goes_there),
+        T(machine_without_a_build_comes_along_once_one_is_published),
         T(machine_that_is_away_comes_later_and_blocks_nobody),
         T(newer_channel_beats_a_rollout_that_is_over_and_frees_its_stragglers),
         T(channel_that_moves_meanwhile_leaves_members_alone),
