@@ -65,18 +65,18 @@ static bool read_filter(struct http_request *r, struct rollout_filter *f, struct
            err_set(e, ERR_INVALID, "active=%.32s: true or false", active);
 }
 
-static bool collect(const struct rollout_view *v, void *argument) {
-    struct rollout_filter *f = argument;
+static bool agrees(const char *wanted, const char *value) {
+    return wanted == NULL || strcmp(wanted, value) == 0;
+}
+
+static void collect(const struct rollout_heading *h, const struct rollout_filter *f) {
     char key[24], id[WIRE_ROLLOUT_ID_SIZE];
-    enum rollout_state state = v->rollout->state;
-    if ((f->has_state && state != f->state) ||
-        (f->has_active && rollout_is_active(state) != f->active) ||
-        (f->name != NULL && strcmp(f->name, v->request->name) != 0) ||
-        (f->version != NULL && strcmp(f->version, v->request->version) != 0))
-        return true;
-    snprintf(key, sizeof key, "%020" PRId64, v->number);
-    listing_add(f->listing, key, view_rollout_id(v->number, id));
-    return true;
+    if ((f->has_state && h->state != f->state) ||
+        (f->has_active && rollout_is_active(h->state) != f->active) || !agrees(f->name, h->name) ||
+        !agrees(f->version, h->version))
+        return;
+    snprintf(key, sizeof key, "%020" PRId64, h->number);
+    listing_add(f->listing, key, view_rollout_id(h->number, id));
 }
 
 void api_rollouts_list(struct http_request *r) {
@@ -84,10 +84,12 @@ void api_rollouts_list(struct http_request *r) {
     OWN_LISTING struct listing listing = {0};
     OWN_TEXT struct text json = TEXT_EMPTY;
     struct rollout_filter filter = {.listing = &listing};
-    size_t first = 0, end = 0;
+    OWN_MEMORY struct rollout_heading *headings = NULL;
+    size_t count = 0, first = 0, end = 0;
     struct err e;
-    if (!read_filter(r, &filter, &e) || !rollouts_visit(m->rollouts, collect, &filter, &e) ||
-        !listing_page(&listing, r, &first, &end, &e)) {
+    bool listed = read_filter(r, &filter, &e) && rollouts_list(m->rollouts, &headings, &count, &e);
+    for (size_t i = 0; i < count; i++) collect(&headings[i], &filter);
+    if (!listed || !listing_page(&listing, r, &first, &end, &e)) {
         http_reply_err(r, &e);
         return;
     }

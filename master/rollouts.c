@@ -63,15 +63,14 @@ void rollouts_close(struct rollouts *r) {
     free(r);
 }
 
-/* True when it is live; *on is what the visitor said. */
-static bool visit_live(struct rollouts *r, int64_t number, rollout_visitor *visitor, void *argument,
-                       bool *on) {
+static bool visit_live(struct rollouts *r, int64_t number, rollout_visitor *visitor,
+                       void *argument) {
     struct rollout_view view;
     pthread_mutex_lock(&r->lock);
     const struct live_rollout *l = rollouts_find(r, number);
     if (l != NULL) {
         live_rollout_view(l, &view);
-        *on = visitor(&view, argument);
+        (void)visitor(&view, argument);
     }
     pthread_mutex_unlock(&r->lock);
     return l != NULL;
@@ -87,48 +86,50 @@ static bool read_one(struct db_connection *c, void *argument, struct err *e) {
     return live_rollout_read(c, q->number, &q->out, e);
 }
 
-static bool visit(struct rollouts *r, int64_t number, rollout_visitor *visitor, void *argument,
-                  bool *on, struct err *e) {
+bool rollouts_visit_one(struct rollouts *r, int64_t number, rollout_visitor *visitor,
+                        void *argument, struct err *e) {
     struct reading over = {.number = number};
-    if (visit_live(r, number, visitor, argument, on)) return true;
+    if (visit_live(r, number, visitor, argument)) return true;
     if (!db_read(r->options.db, read_one, &over, e)) return false;
     struct rollout_view view;
     live_rollout_view(over.out, &view);
-    *on = visitor(&view, argument);
+    (void)visitor(&view, argument);
     live_rollout_free(over.out);
     return true;
 }
 
-bool rollouts_visit_one(struct rollouts *r, int64_t number, rollout_visitor *visitor,
-                        void *argument, struct err *e) {
-    bool on = true;
-    return visit(r, number, visitor, argument, &on, e);
-}
-
-struct numbers {
-    int64_t *list;
+struct headings {
+    struct rollout_heading *list;
     size_t count;
 };
 
-static bool add_number(struct db_row *row, void *argument, struct err *e) {
-    struct numbers *n = argument;
+static bool add_heading(struct db_row *row, void *argument, struct err *e) {
+    struct headings *h = argument;
     (void)e;
-    n->list = memory_resize(n->list, n->count + 1, sizeof *n->list);
-    n->list[n->count++] = db_column_int(row, 0);
+    h->list = memory_resize(h->list, h->count + 1, sizeof *h->list);
+    struct rollout_heading *heading = &h->list[h->count++];
+    *heading = (struct rollout_heading){.number = db_column_int(row, 0)};
+    text_cut(heading->name, sizeof heading->name, db_column_text(row, 1));
+    text_cut(heading->version, sizeof heading->version, db_column_text(row, 2));
+    (void)rollout_state_parse(db_column_text(row, 3), &heading->state);
     return true;
 }
 
-static bool list_numbers(struct db_connection *c, void *argument, struct err *e) {
-    return db_query(c, Q_ROLLOUT_NUMBERS, add_number, argument, e, "");
+static bool read_headings(struct db_connection *c, void *argument, struct err *e) {
+    return db_query(c, Q_ROLLOUT_HEADINGS, add_heading, argument, e, "");
 }
 
-bool rollouts_visit(struct rollouts *r, rollout_visitor *visitor, void *argument, struct err *e) {
-    struct numbers n = {0};
-    bool on = true, visited = db_read(r->options.db, list_numbers, &n, e);
-    for (size_t i = 0; visited && on && i < n.count; i++)
-        visited = visit(r, n.list[i], visitor, argument, &on, e);
-    free(n.list);
-    return visited;
+bool rollouts_list(struct rollouts *r, struct rollout_heading **out, size_t *count, struct err *e) {
+    struct headings h = {.list = NULL};
+    *out = NULL;
+    *count = 0;
+    if (!db_read(r->options.db, read_headings, &h, e)) {
+        free(h.list);
+        return false;
+    }
+    *out = h.list;
+    *count = h.count;
+    return true;
 }
 
 void rollouts_visit_live(struct rollouts *r, rollout_visitor *visitor, void *argument) {

@@ -67,16 +67,22 @@ struct rollout_agent_view {
     const char *diagnosis; /* how the process ended and its last lines; never NULL */
 };
 
-/* Visitors copy or encode, never block, never call back; newest rollout first; false ends the walk.
- */
+/* Visitors copy or encode, never block, never call back; false ends a walk. */
 typedef bool rollout_visitor(const struct rollout_view *view, void *argument);
-MUST_CHECK bool rollouts_visit(struct rollouts *r, rollout_visitor *visitor, void *argument,
-                               struct err *e);
 MUST_CHECK bool rollouts_visit_one(struct rollouts *r, int64_t number, rollout_visitor *visitor,
                                    void *argument, struct err *e);
-
-/* The same for those alone that may still move agents; reads nothing. */
+/* Those alone that may still move agents; reads nothing. */
 void rollouts_visit_live(struct rollouts *r, rollout_visitor *visitor, void *argument);
+
+struct rollout_heading {
+    int64_t number;
+    char name[ARTIFACT_NAME_SIZE];
+    char version[SEMVER_SIZE];
+    enum rollout_state state;
+};
+/* Of all, newest first, without looking at their members; free() *out. */
+MUST_CHECK bool rollouts_list(struct rollouts *r, struct rollout_heading **out, size_t *count,
+                              struct err *e);
 
 /* A sentence about an agent, for where it has said nothing itself; "" for CAUSE_NONE. */
 const char *rollout_member_words(enum rollout_cause cause);

@@ -130,7 +130,8 @@ static const char *const statements[Q_COUNT] = {
     [Q_ROLLOUT_CLOCK] = "UPDATE rollout SET clock_ms=?2 WHERE number=?1",
     [Q_ROLLOUT_FIND] = "SELECT " ROLLOUT_COLUMNS " FROM rollout WHERE number=?1",
     [Q_ROLLOUT_LIVE] = "SELECT " ROLLOUT_COLUMNS " FROM rollout WHERE live=1 ORDER BY number DESC",
-    [Q_ROLLOUT_NUMBERS] = "SELECT number FROM rollout ORDER BY number DESC",
+    [Q_ROLLOUT_HEADINGS] = "SELECT number, artifact, version, state FROM rollout"
+                           " ORDER BY number DESC",
     [Q_ROLLOUT_BY_KEY] = "SELECT number FROM rollout WHERE principal=?1 AND idempotency_key=?2"
                          " AND created_at > ?3 ORDER BY number DESC LIMIT 1",
     [Q_ROLLOUT_DECIDING] = "SELECT " ROLLOUT_COLUMNS " FROM rollout"

@@ -137,12 +137,17 @@ static void encode_batches(const struct rollout_view *v, const struct rollout_pl
     text_add(out, "]");
 }
 
-static void encode_vetoes(const struct rollout_view *v, const struct plan_veto *vetoes,
-                          size_t count, struct text *out) {
+static bool would_move(const struct rollout_plan *plan, size_t member) {
+    for (size_t i = 0; i < plan->excluded_count; i++)
+        if (plan->excluded[i].member == member) return false;
+    return member != SIZE_MAX;
+}
+
+static void encode_vetoes(const struct rollout_view *v, const struct rollout_plan *plan,
+                          const struct plan_veto *vetoes, size_t count, struct text *out) {
     text_add(out, "[");
     for (size_t i = 0; i < count; i++) {
-        size_t member = view_rollout_find(v, vetoes[i].agent_id);
-        if (member == SIZE_MAX || v->rollout->members[member].state == MEMBER_EXCLUDED) continue;
+        if (!would_move(plan, view_rollout_find(v, vetoes[i].agent_id))) continue;
         struct remark_json j = {.reasons = shown(vetoes[i].reason)};
         COPY(j.agent_id, vetoes[i].agent_id);
         if (out->length > 1) text_add(out, ",");
@@ -181,7 +186,7 @@ void view_plan(const struct rollout_view *v, const struct rollout_plan *plan,
     COPY(j.ends, rollout_state_name(plan->ends));
     encode_aside(v, plan->excluded, plan->excluded_count, &excluded);
     encode_aside(v, plan->deferred, plan->deferred_count, &deferred);
-    encode_vetoes(v, vetoes, veto_count, &veto);
+    encode_vetoes(v, plan, vetoes, veto_count, &veto);
     view_rollout_domains(v, &domains);
     encode_batches(v, plan, &batches);
     encode_conflict(conflict, &refusal);

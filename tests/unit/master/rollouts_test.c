@@ -476,23 +476,21 @@ static void plan_writes_nothing_and_tells_what_would_refuse_it(void **state) {
     rollout_request_clear(&request);
 }
 
-static bool count_rollouts(const struct rollout_view *v, void *argument) {
-    int64_t *numbers = argument;
-    numbers[0]++;
-    if (numbers[0] == 1) numbers[1] = v->number;
-    return true;
-}
-
 static void list_shows_the_newest_first_and_those_that_are_over(void **state) {
     struct grid *g = *state;
     struct err error;
-    int64_t numbers[2] = {0, 0};
+    OWN_MEMORY struct rollout_heading *list = NULL;
+    size_t count = 0;
     int64_t first = grid_begin(g, "1.1.0", "");
     (void)grid_until(g, first, ROLLOUT_COMPLETED);
     int64_t second = grid_begin(g, "1.2.0", "");
-    assert_ok(rollouts_visit(g->rollouts, count_rollouts, numbers, &error));
-    assert_int_equal(numbers[0], 2);
-    assert_int_equal(numbers[1], second);
+    assert_ok(rollouts_list(g->rollouts, &list, &count, &error));
+    assert_int_equal(count, 2);
+    assert_int_equal(list[0].number, second);
+    assert_string_equal(list[0].name, "storage-server");
+    assert_string_equal(list[0].version, "1.2.0");
+    assert_int_equal(list[1].number, first);
+    assert_int_equal(list[1].state, ROLLOUT_COMPLETED);
 }
 
 static void orders_leave_an_unbroken_audit_trail(void **state) {
