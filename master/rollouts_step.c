@@ -237,14 +237,22 @@ static bool quarantine_failed(struct db_connection *c, const struct step *s, str
     return true;
 }
 
-static bool orders_differ(const struct step *s, size_t index, struct rollout_orders *now) {
+/* What changes about one agent. */
+struct direction {
+    bool changes;
+    bool news; /* to be told even when its version stays */
+};
+
+static struct direction direction_of(const struct step *s, size_t index) {
     const struct rollout_member *m = &s->after->row.state.members[index];
     const struct rollout_member *before = member_before(s, index);
-    *now = rollout_orders(&s->after->row.state, m);
-    if (before == NULL) return true;
-    struct rollout_orders then = rollout_orders(&s->before->row.state, before);
-    return then.told != now->told || then.prefetch != now->prefetch || then.leave != now->leave ||
-           before->attempt != m->attempt || (before->state != m->state && now->told == TOLD_OTHERS);
+    struct rollout_orders now = rollout_orders(&s->after->row.state, m), then = {TOLD_OTHERS};
+    if (before != NULL) then = rollout_orders(&s->before->row.state, before);
+    bool same = before != NULL && then.told == now.told && then.prefetch == now.prefetch &&
+                then.leave == now.leave && before->attempt == m->attempt &&
+                (before->state == m->state || now.told != TOLD_OTHERS);
+    bool news = now.told != TOLD_OTHERS && (m->attempt > 0 || now.prefetch != then.prefetch);
+    return (struct direction){!same, news};
 }
 
 /* An agent that is left alone by this rollout hears of it only when another rule has another
@@ -252,10 +260,8 @@ static bool orders_differ(const struct step *s, size_t index, struct rollout_ord
 static bool direct_agents(struct db_connection *c, const struct steps *steps, const struct step *s,
                           struct err *e) {
     for (size_t i = 0; i < s->after->row.state.member_count; i++) {
-        struct rollout_orders now;
-        if (orders_differ(s, i, &now) &&
-            !agents_refresh_row(c, steps->refresh, s->after->agents[i].id, now.told != TOLD_OTHERS,
-                                e))
+        struct direction d = direction_of(s, i);
+        if (d.changes && !agents_refresh_row(c, steps->refresh, s->after->agents[i].id, d.news, e))
             return false;
     }
     return true;

@@ -363,6 +363,38 @@ static void machine_that_is_away_comes_later_and_blocks_nobody(void **state) {
     assert_string_equal(g->machines[2].version, "1.1.0");
 }
 
+static void newer_rollout_takes_the_stragglers_of_one_that_is_over(void **state) {
+    struct grid *g = *state;
+    g->machines[2].silent = true;
+    g->now_ms += WIRE_LOST_MS;
+    for (size_t i = 0; i < 2; i++) machine_lives(g, &g->machines[i]);
+    agents_tick(g->f->agents, g->now_ms);
+    int64_t first = grid_begin(g, "1.1.0", "");
+    (void)grid_until(g, first, ROLLOUT_COMPLETED);
+    int64_t second = grid_begin(g, "1.2.0", "\"auto_promote_s\":\"never\"");
+    (void)grid_until(g, second, ROLLOUT_AWAIT_PROMOTE);
+    g->machines[2].silent = false;
+    for (int i = 0; i < 3; i++) {
+        g->now_ms += 1000;
+        grid_round(g);
+    }
+    assert_int_equal(grid_seen(g, first).members[2], MEMBER_EXCLUDED);
+    assert_string_equal(g->machines[2].version, "1.0.0");
+    assert_int_equal(grid_seen(g, first).attempts[2], 0);
+}
+
+static void beginning_alone_disturbs_nobody(void **state) {
+    struct grid *g = *state;
+    int64_t generation = grid_agent(g, "b-1").generation;
+    g->f->told[0] = '\0';
+    grid_begin(g, "1.1.0", "");
+    assert_string_equal(g->f->told, "");
+    assert_int_equal(grid_agent(g, "b-1").generation, generation);
+    assert_int_equal(grid_agent(g, "b-1").desired_rule, DESIRED_ROLLOUT);
+    rollouts_tick(g->rollouts, g->now_ms, g->now_ms);
+    assert_string_equal(g->f->told, "a-1 a-2 b-1 ");
+}
+
 static void newer_channel_beats_a_rollout_that_is_over_and_frees_its_stragglers(void **state) {
     struct grid *g = *state;
     struct err error;
@@ -532,6 +564,8 @@ int main(void) {
         T(machine_that_comes_to_match_a_rollout_that_is_over_goes_there),
         T(machine_without_a_build_comes_along_once_one_is_published),
         T(machine_that_is_away_comes_later_and_blocks_nobody),
+        T(newer_rollout_takes_the_stragglers_of_one_that_is_over),
+        T(beginning_alone_disturbs_nobody),
         T(newer_channel_beats_a_rollout_that_is_over_and_frees_its_stragglers),
         T(channel_that_moves_meanwhile_leaves_members_alone),
         T(pinned_and_removed_machines_are_left_out),
