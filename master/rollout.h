@@ -168,13 +168,14 @@ struct rollout {
     enum rollout_cause hold; /* why nothing moves though something should; CAUSE_NONE. Not durable.
                                 CAUSE_WINDOW also takes back leaves that were not used yet */
     int64_t entered_ms;      /* the state */
-    int64_t progress_ms;    /* last time a member was committed or returned, or the state changed */
-    int64_t quiet_until_ms; /* the master has just started: nobody is admitted or failed before */
-    int64_t seen_ms;        /* of the event before. Not durable */
-    int64_t staged;         /* most members seen with the bytes during PREFETCH. Not durable */
-    int32_t turns;          /* grants given */
-    int32_t domain;         /* whose turn it is; -1: nobody's */
-    int64_t revision;       /* raised by each rollout_next that changed something durable */
+    int64_t progress_ms;     /* last time a member was granted, committed or returned, or the state
+                                changed; moves on while nothing is to be expected */
+    int64_t quiet_until_ms;  /* the master has just started: nobody is admitted or failed before */
+    int64_t seen_ms;         /* of the event before. Not durable */
+    int64_t staged;          /* most members seen with the bytes during PREFETCH. Not durable */
+    int32_t turns;           /* grants given */
+    int32_t domain;          /* whose turn it is; -1: nobody's */
+    int64_t revision;        /* raised by each rollout_next that changed something durable */
     struct rollout_member *members;
     size_t member_count;
 };

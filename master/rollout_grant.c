@@ -9,6 +9,7 @@ static void grant(struct rollout *r, struct rollout_member *m, enum rollout_memb
     m->was_broken = rollout_is_broken(m);
     m->deadline_ms = now_ms + rollout_grant_ms(r, m);
     r->domain = m->domain;
+    r->progress_ms = now_ms;
 }
 
 static void grant_forward(struct rollout *r, struct rollout_member *m, int64_t now_ms) {

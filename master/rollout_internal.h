@@ -65,8 +65,6 @@ bool rollout_may_return(const struct rollout *r, const struct rollout_member *m)
  * time. */
 void rollout_settle(struct rollout *r, struct rollout_member *m, int64_t now_ms, bool quiet,
                     struct rollout_survey *news);
-/* Runs what it ran before, as its report says. */
-bool rollout_is_back(const struct rollout_member *m);
 int64_t rollout_grant_ms(const struct rollout *r, const struct rollout_member *m);
 
 /* rollout_grant.c: grants what may be granted now; hold becomes CAUSE_BUDGET when nobody can be

@@ -12,7 +12,8 @@ static bool has_begun(const struct rollout_member *m) {
     return m->facts.progress == PROGRESS_SWITCHING || m->facts.progress == PROGRESS_PROBATION;
 }
 
-bool rollout_is_back(const struct rollout_member *m) {
+/* Runs what it ran before, as its report says. */
+static bool is_back(const struct rollout_member *m) {
     return m->facts.progress == PROGRESS_WENT_BACK && !m->facts.on_target;
 }
 
@@ -145,13 +146,12 @@ static bool settle_late_beginning(struct rollout *r, struct rollout_member *m, i
     return true;
 }
 
-static enum rollout_cause why_unfit(const struct rollout *r, const struct rollout_member *m,
-                                    int64_t now_ms) {
+static enum rollout_cause why_unfit(const struct rollout_member *m, int64_t now_ms) {
     if (!m->facts.online) return CAUSE_AWAY;
     bool fetched = m->facts.staged || m->facts.on_target;
     if (!fetched && now_ms >= m->deadline_ms && m->facts.fetch_cause != CAUSE_NONE)
         return m->facts.fetch_cause;
-    return m->facts.draining && r->state != ROLLOUT_PREFETCH ? CAUSE_DRAINING : CAUSE_NONE;
+    return m->facts.draining ? CAUSE_DRAINING : CAUSE_NONE;
 }
 
 /* In DRAFT and PAUSED nobody's turn comes, so nobody misses it. */
@@ -160,7 +160,7 @@ static void settle_waiting(struct rollout *r, struct rollout_member *m, int64_t 
     if (settle_late_beginning(r, m, now_ms)) return;
     bool turns =
         rollout_is_forward(r->state) && r->state != ROLLOUT_DRAFT && r->state != ROLLOUT_PAUSED;
-    enum rollout_cause cause = turns ? why_unfit(r, m, now_ms) : CAUSE_NONE;
+    enum rollout_cause cause = turns ? why_unfit(m, now_ms) : CAUSE_NONE;
     if (cause == CAUSE_NONE) return;
     defer(m, cause, 0);
     if (cause == CAUSE_UNTRUSTED) news->untrusted = true;
@@ -177,7 +177,7 @@ static void settle_deferred(struct rollout *r, struct rollout_member *m, int64_t
 }
 
 static void settle_failed(struct rollout_member *m) {
-    bool speaks = m->cause == CAUSE_SILENT && rollout_is_back(m);
+    bool speaks = m->cause == CAUSE_SILENT && is_back(m);
     if (!speaks) return;
     m->cause = CAUSE_VERSION;
     m->changed = true;
@@ -209,7 +209,7 @@ static bool settle_success(struct rollout *r, struct rollout_member *m, int64_t 
     bool proved = m->facts.progress == PROGRESS_COMMITTED && m->attempt > 0;
     bool returned = (m->state == MEMBER_RETURNING && proved) ||
                     (m->state == MEMBER_RETURN_FAILED && proved && !m->facts.on_target) ||
-                    (m->state == MEMBER_LEAVING && rollout_is_back(m));
+                    (m->state == MEMBER_LEAVING && is_back(m));
     if (returned) {
         rollout_move(m, MEMBER_RETURNED, m->cause);
         m->was_broken = false;

@@ -19,7 +19,6 @@ static void resume(struct rollout *r, int64_t now_ms) {
         rollout_move(m, MEMBER_WAITING, CAUSE_NONE);
         m->deadline_ms = now_ms + grace_ms;
     }
-    r->staged = 0;
     rollout_enter(r, r->resume, CAUSE_NONE, now_ms);
 }
 

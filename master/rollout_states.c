@@ -58,39 +58,39 @@ static const struct member_row {
     [MEMBER_WAITING] = {"waiting",
                         BIT(MEMBER_DEFERRED) | BIT(MEMBER_EXCLUDED) | BIT(MEMBER_GRANTED) |
                             BIT(MEMBER_COMMITTED) | BIT(MEMBER_LEAVING),
-                        false                                                                    },
+                        false                                                             },
     [MEMBER_DEFERRED] = {"deferred",
                         BIT(MEMBER_WAITING) | BIT(MEMBER_EXCLUDED) | BIT(MEMBER_GRANTED) |
                              BIT(MEMBER_COMMITTED) | BIT(MEMBER_LEAVING),
-                        true                                                                     },
-    [MEMBER_EXCLUDED] = {"excluded",      BIT(MEMBER_WAITING),                               true },
+                        true                                                              },
+    [MEMBER_EXCLUDED] = {"excluded",      BIT(MEMBER_WAITING),                        true },
     [MEMBER_GRANTED] = {"granted",
                         BIT(MEMBER_COMMITTED) | BIT(MEMBER_FAILED) | BIT(MEMBER_HELD) |
                             BIT(MEMBER_DEFERRED) | BIT(MEMBER_WAITING) | BIT(MEMBER_LEAVING) |
                             BIT(MEMBER_EXCLUDED),
-                        false                                                                    },
-    [MEMBER_COMMITTED] = {"committed",     BIT(MEMBER_LEAVING) | BIT(MEMBER_EXCLUDED),        false},
+                        false                                                             },
+    [MEMBER_COMMITTED] = {"committed",     BIT(MEMBER_LEAVING) | BIT(MEMBER_EXCLUDED), false},
     [MEMBER_FAILED] = {"failed",
                         BIT(MEMBER_WAITING) | BIT(MEMBER_COMMITTED) | BIT(MEMBER_LEAVING) |
-                           BIT(MEMBER_RETURNED) | BIT(MEMBER_EXCLUDED),
-                        true                                                                     },
+                           BIT(MEMBER_EXCLUDED),
+                        true                                                              },
     [MEMBER_HELD] = {"held",
                         BIT(MEMBER_WAITING) | BIT(MEMBER_GRANTED) | BIT(MEMBER_COMMITTED) |
-                         BIT(MEMBER_LEAVING) | BIT(MEMBER_RETURNED) | BIT(MEMBER_EXCLUDED),
-                        true                                                                     },
+                         BIT(MEMBER_LEAVING) | BIT(MEMBER_EXCLUDED),
+                        true                                                              },
     [MEMBER_LEAVING] = {"leaving",
                         BIT(MEMBER_RETURNING) | BIT(MEMBER_RETURNED) | BIT(MEMBER_RETURN_FAILED) |
                             BIT(MEMBER_COMMITTED) | BIT(MEMBER_EXCLUDED),
-                        false                                                                    },
+                        false                                                             },
     [MEMBER_RETURNING] = {"returning",
                         BIT(MEMBER_RETURNED) | BIT(MEMBER_RETURN_FAILED) | BIT(MEMBER_COMMITTED) |
                               BIT(MEMBER_EXCLUDED),
-                        false                                                                    },
-    [MEMBER_RETURNED] = {"returned",      BIT(MEMBER_EXCLUDED),                              false},
+                        false                                                             },
+    [MEMBER_RETURNED] = {"returned",      BIT(MEMBER_EXCLUDED),                       false},
     [MEMBER_RETURN_FAILED] = {"return_failed",
                         BIT(MEMBER_LEAVING) | BIT(MEMBER_RETURNING) | BIT(MEMBER_RETURNED) |
                                   BIT(MEMBER_EXCLUDED),
-                        true                                                                     },
+                        true                                                              },
 };
 
 /* States in which an order is taken. */

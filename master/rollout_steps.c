@@ -33,8 +33,7 @@ void rollout_begin_revert(struct rollout *r, enum rollout_cause cause, int64_t n
         struct rollout_member *m = &r->members[i];
         bool culprit = m->state == MEMBER_FAILED || m->state == MEMBER_HELD;
         if (!has_left_origin(m)) continue;
-        bool back = culprit && rollout_is_back(m);
-        rollout_move(m, back ? MEMBER_RETURNED : MEMBER_LEAVING, culprit ? m->cause : CAUSE_NONE);
+        rollout_move(m, MEMBER_LEAVING, culprit ? m->cause : CAUSE_NONE);
     }
     rollout_enter(r, ROLLOUT_REVERTING, cause, now_ms);
 }
@@ -88,9 +87,8 @@ static void step_prefetch(struct rollout *r, struct rollout_survey *s, struct ro
     }
 }
 
-/* The clock of progress stands while somebody moves: grants have deadlines of their own. */
-static void pause_when_overdue(struct rollout *r, const struct rollout_survey *s, int64_t now_ms) {
-    if (s->flying > 0 || !is_overdue(r, now_ms)) return;
+static void pause_when_overdue(struct rollout *r, int64_t now_ms) {
+    if (!is_overdue(r, now_ms)) return;
     if (defer_fetching(r)) return;
     rollout_pause(r, r->hold == CAUSE_BUDGET ? CAUSE_BUDGET : CAUSE_PROGRESS, now_ms);
 }
@@ -116,7 +114,7 @@ static void step_canary(struct rollout *r, struct rollout_survey *s, struct roll
         r->hold = s->deferred != CAUSE_NONE ? s->deferred : CAUSE_AWAY;
     else if (s->canaries == s->canaries_committed && s->flying == 0)
         rollout_enter(r, ROLLOUT_AWAIT_PROMOTE, CAUSE_NONE, at.now_ms);
-    if (r->state == ROLLOUT_CANARY) pause_when_overdue(r, s, at.now_ms);
+    if (r->state == ROLLOUT_CANARY) pause_when_overdue(r, at.now_ms);
 }
 
 static void step_await_promote(struct rollout *r, struct rollout_survey *s,
@@ -138,7 +136,7 @@ static void step_rolling(struct rollout *r, struct rollout_survey *s, struct rol
     if (!waits && s->tally.states[MEMBER_WAITING] == 0 && s->flying == 0)
         rollout_enter(r, ROLLOUT_COMPLETED, CAUSE_NONE, at.now_ms);
     else
-        pause_when_overdue(r, s, at.now_ms);
+        pause_when_overdue(r, at.now_ms);
 }
 
 /* Deferred machines trickle in, as long as the version does well. */

@@ -157,6 +157,38 @@ static void version_that_fails_while_paused_reverts_still(void **state) {
     fleet_fini(&f);
 }
 
+static void graver_cause_is_told_of_a_rollout_that_is_paused_already(void **state) {
+    (void)state;
+    struct fleet f;
+    fleet_init(&f, 4, 1, usual_policy());
+    f.agents[1].nature = DISTRUSTS;
+    fleet_run_until(&f, ROLLOUT_ROLLING);
+    fleet_run_for(&f, 1000);
+    assert_true(fleet_event(&f, ROLLOUT_PAUSE));
+    fleet_run_for(&f, 5000);
+    assert_int_equal(f.rollout.cause, CAUSE_UNTRUSTED);
+    assert_int_equal(fleet_state(&f, 1), MEMBER_HELD);
+    assert_int_equal(f.rollout.resume, ROLLOUT_ROLLING);
+    fleet_fini(&f);
+}
+
+static void canary_whose_bytes_are_gone_has_proved_nothing(void **state) {
+    (void)state;
+    struct fleet f;
+    fleet_init(&f, 3, 1, usual_policy());
+    f.window_open = false;
+    fleet_run_until(&f, ROLLOUT_CANARY);
+    fleet_run_for(&f, 500);
+    assert_true(fleet_member(&f, 0)->canary);
+    fleet_member(&f, 0)->facts.staged = false;
+    f.window_open = true;
+    fleet_run_for(&f, 20000);
+    assert_int_equal(f.rollout.state, ROLLOUT_CANARY);
+    fleet_member(&f, 0)->facts.staged = true;
+    fleet_run_until(&f, ROLLOUT_COMPLETED);
+    fleet_fini(&f);
+}
+
 static void every_state_before_the_end_can_be_paused_and_goes_on_there(void **state) {
     (void)state;
     static const enum rollout_state states[] = {ROLLOUT_PREFETCH, ROLLOUT_CANARY,
@@ -250,6 +282,21 @@ static void master_that_starts_admits_and_fails_nobody_for_a_while(void **state)
     fleet_fini(&f);
 }
 
+static void time_of_listening_does_not_count_as_standstill(void **state) {
+    (void)state;
+    struct fleet f;
+    fleet_init(&f, 4, 1, usual_policy());
+    fleet_run_until(&f, ROLLOUT_ROLLING);
+    fleet_member(&f, 0)->facts.works = false; /* nobody can move */
+    fleet_run_for(&f, 40000);
+    rollout_recover(&f.rollout, f.now_ms, 100000);
+    fleet_run_for(&f, 110000);
+    assert_int_equal(f.rollout.state, ROLLOUT_ROLLING);
+    fleet_run_for(&f, 15000);
+    assert_int_equal(f.rollout.state, ROLLOUT_PAUSED);
+    fleet_fini(&f);
+}
+
 static void good_news_is_taken_while_the_master_listens_first(void **state) {
     (void)state;
     struct fleet f;
@@ -280,7 +327,9 @@ static void stop_keeps_the_mix_and_ends_what_was_not_begun(void **state) {
     assert_true(rollout_is_live(&f.rollout));
     assert_false(rollout_orders(&f.rollout, fleet_member(&f, 2)).leave);
     assert_int_equal(rollout_orders(&f.rollout, fleet_member(&f, 6)).told, TOLD_OTHERS);
-    fleet_run_for(&f, 60000);
+    fleet_run_for(&f, 31000);
+    assert_int_equal(fleet_state(&f, 2), MEMBER_GRANTED); /* it holds a lease, for all we know */
+    fleet_run_for(&f, 30000);
     assert_int_equal(f.rollout.state, ROLLOUT_STOPPED);
     assert_int_equal(fleet_state(&f, 0), MEMBER_COMMITTED);
     assert_int_equal(fleet_state(&f, 1), MEMBER_COMMITTED);
@@ -352,6 +401,9 @@ int main(void) {
         cmocka_unit_test(leave_that_was_not_used_ends_with_the_window),
         cmocka_unit_test(clock_of_progress_stands_while_the_window_is_closed),
         cmocka_unit_test(master_that_starts_admits_and_fails_nobody_for_a_while),
+        cmocka_unit_test(time_of_listening_does_not_count_as_standstill),
+        cmocka_unit_test(graver_cause_is_told_of_a_rollout_that_is_paused_already),
+        cmocka_unit_test(canary_whose_bytes_are_gone_has_proved_nothing),
         cmocka_unit_test(good_news_is_taken_while_the_master_listens_first),
         cmocka_unit_test(stop_keeps_the_mix_and_ends_what_was_not_begun),
         cmocka_unit_test(newer_rollout_takes_over_from_where_everybody_is),

@@ -165,8 +165,7 @@ static void help(struct fleet *f) {
     if (f->rollout.state == ROLLOUT_PAUSED) (void)fleet_event(f, ROLLOUT_RESUME);
     if (f->rollout.state == ROLLOUT_AWAIT_PROMOTE) (void)fleet_event(f, ROLLOUT_PROMOTE);
     bool halted = f->rollout.state == ROLLOUT_COMPLETED && f->rollout.hold == CAUSE_VERSION;
-    if (halted || f->rollout.state == ROLLOUT_REVERT_STUCK)
-        (void)fleet_event(f, ROLLOUT_ROLLBACK);
+    if (halted || f->rollout.state == ROLLOUT_REVERT_STUCK) (void)fleet_event(f, ROLLOUT_ROLLBACK);
 }
 
 static void expect_end(struct fleet *f) {

@@ -72,6 +72,54 @@ static void machine_that_vanishes_after_its_grant_is_a_failure(void **state) {
     fleet_fini(&f);
 }
 
+static void machine_that_was_never_heard_of_after_its_grant_is_a_failure_too(void **state) {
+    (void)state;
+    struct fleet f;
+    fleet_init(&f, 4, 1, usual_policy());
+    f.agents[1].nature = DEAF;
+    fleet_run_until(&f, ROLLOUT_ROLLING);
+    fleet_run_for(&f, 1000);
+    fleet_member(&f, 1)->facts.online = false;
+    fleet_run_until(&f, ROLLOUT_REVERTING);
+    assert_int_equal(f.rollout.cause, CAUSE_SILENT);
+    fleet_fini(&f);
+}
+
+static void silent_machine_that_says_it_went_back_is_let_stay(void **state) {
+    (void)state;
+    struct fleet f;
+    struct rollout_policy policy = usual_policy();
+    policy.max_failures = 1;
+    fleet_init(&f, 4, 1, policy);
+    f.agents[1].nature = VANISHES;
+    fleet_run_until(&f, ROLLOUT_ROLLING);
+    while (fleet_state(&f, 1) != MEMBER_FAILED) fleet_tick(&f);
+    fleet_member(&f, 1)->facts.online = true;
+    agent_end(&fleet_member(&f, 1)->facts, PROGRESS_WENT_BACK, CAUSE_VERSION);
+    fleet_tick(&f);
+    assert_int_equal(fleet_member(&f, 1)->cause, CAUSE_VERSION);
+    assert_int_equal(rollout_orders(&f.rollout, fleet_member(&f, 1)).told, TOLD_ORIGIN);
+    fleet_fini(&f);
+}
+
+static void machine_that_goes_away_on_its_return_comes_back_later(void **state) {
+    (void)state;
+    struct fleet f;
+    fleet_init(&f, 3, 1, usual_policy());
+    fleet_run_until(&f, ROLLOUT_COMPLETED);
+    assert_true(fleet_event(&f, ROLLOUT_ROLLBACK));
+    f.agents[2].nature = DEAF;
+    fleet_tick(&f);
+    assert_int_equal(fleet_state(&f, 2), MEMBER_RETURNING);
+    fleet_member(&f, 2)->facts.online = false;
+    fleet_run_until(&f, ROLLOUT_REVERT_STUCK);
+    assert_int_equal(fleet_member(&f, 2)->cause, CAUSE_AWAY);
+    f.agents[2].nature = GOOD;
+    fleet_member(&f, 2)->facts.online = true;
+    fleet_run_until(&f, ROLLOUT_REVERTED);
+    fleet_fini(&f);
+}
+
 static void version_that_hangs_ends_by_the_deadline(void **state) {
     (void)state;
     struct fleet f;
@@ -304,6 +352,9 @@ int main(void) {
         cmocka_unit_test(canary_fails_whatever_number_of_failures_is_borne),
         cmocka_unit_test(failures_that_are_borne_do_not_stop_it),
         cmocka_unit_test(machine_that_vanishes_after_its_grant_is_a_failure),
+        cmocka_unit_test(machine_that_was_never_heard_of_after_its_grant_is_a_failure_too),
+        cmocka_unit_test(silent_machine_that_says_it_went_back_is_let_stay),
+        cmocka_unit_test(machine_that_goes_away_on_its_return_comes_back_later),
         cmocka_unit_test(version_that_hangs_ends_by_the_deadline),
         cmocka_unit_test(newest_return_first_within_budget_and_one_domain),
         cmocka_unit_test(those_that_do_not_work_return_first),

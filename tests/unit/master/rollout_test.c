@@ -134,6 +134,80 @@ static void slots_shrink_by_what_is_unavailable_otherwise(void **state) {
     fleet_fini(&f);
 }
 
+static void machine_that_was_lost_after_its_turn_counts_as_unavailable(void **state) {
+    (void)state;
+    struct fleet f;
+    fleet_init(&f, 4, 1, usual_policy());
+    fleet_run_until(&f, ROLLOUT_ROLLING);
+    fleet_member(&f, 0)->facts.online = false;
+    fleet_run_for(&f, 2500); /* for a moment only: it may be back at once */
+    assert_int_equal(fleet_state(&f, 1), MEMBER_COMMITTED);
+    fleet_member(&f, 0)->facts.lost = true;
+    fleet_run_for(&f, 10000);
+    assert_int_equal(f.rollout.hold, CAUSE_BUDGET);
+    assert_int_equal(fleet_state(&f, 3), MEMBER_WAITING);
+    fleet_fini(&f);
+}
+
+static void machine_that_breaks_meanwhile_gets_the_turn_that_it_blocks(void **state) {
+    (void)state;
+    struct fleet f;
+    fleet_init(&f, 4, 2, usual_policy());
+    fleet_run_until(&f, ROLLOUT_ROLLING);
+    fleet_member(&f, 3)->facts.works = false; /* the other domain's */
+    fleet_tick(&f);
+    assert_int_equal(fleet_state(&f, 3), MEMBER_GRANTED);
+    assert_int_equal(fleet_state(&f, 1), MEMBER_WAITING);
+    fleet_run_until(&f, ROLLOUT_COMPLETED);
+    assert_false(f.domains_mixed);
+    fleet_fini(&f);
+}
+
+static void machine_that_the_version_mended_counts_again(void **state) {
+    (void)state;
+    struct fleet f;
+    fleet_init(&f, 6, 1, usual_policy());
+    fleet_member(&f, 1)->facts.works = false;
+    fleet_run_until(&f, ROLLOUT_ROLLING);
+    while (fleet_state(&f, 1) != MEMBER_COMMITTED) fleet_tick(&f);
+    fleet_member(&f, 1)->facts.works = false;
+    fleet_run_for(&f, 10000);
+    assert_int_equal(f.rollout.hold, CAUSE_BUDGET);
+    fleet_fini(&f);
+}
+
+static void canary_is_a_machine_that_works(void **state) {
+    (void)state;
+    struct fleet f;
+    fleet_init(&f, 4, 1, usual_policy());
+    fleet_member(&f, 0)->facts.works = false;
+    fleet_run_until(&f, ROLLOUT_AWAIT_PROMOTE);
+    assert_false(fleet_member(&f, 0)->canary);
+    assert_true(fleet_member(&f, 1)->canary);
+    fleet_fini(&f);
+}
+
+static void nobody_joins_agents_that_move_in_two_domains(void **state) {
+    (void)state;
+    struct fleet f;
+    fleet_init(&f, 8, 2, usual_policy());
+    f.rollout.policy.max_parallel.value = 4;
+    f.agents[1].nature = VETOES;
+    fleet_run_until(&f, ROLLOUT_ROLLING);
+    while (fleet_state(&f, 4) != MEMBER_GRANTED) fleet_tick(&f);
+    assert_int_equal(fleet_state(&f, 1), MEMBER_DEFERRED);
+    f.agents[1].nature = GOOD; /* its answer crossed ours: it begins after all */
+    agent_begin(&f.agents[1], &fleet_member(&f, 1)->facts, fleet_member(&f, 1)->attempt, f.now_ms);
+    fleet_tick(&f);
+    assert_int_equal(fleet_state(&f, 1), MEMBER_GRANTED);
+    int32_t turns = f.rollout.turns;
+    while (fleet_state(&f, 4) == MEMBER_GRANTED) fleet_tick(&f);
+    assert_int_equal(f.rollout.turns, turns);
+    fleet_run_until(&f, ROLLOUT_COMPLETED);
+    assert_int_equal(fleet_count(&f, MEMBER_COMMITTED), 8);
+    fleet_fini(&f);
+}
+
 static void exhausted_budget_is_a_hold_and_then_a_pause(void **state) {
     (void)state;
     struct fleet f;
@@ -370,6 +444,18 @@ static void machine_that_cannot_fetch_blocks_nobody(void **state) {
     fleet_fini(&f);
 }
 
+static void machine_that_joins_and_cannot_fetch_pauses_nothing(void **state) {
+    (void)state;
+    struct fleet f;
+    fleet_init(&f, 3, 1, usual_policy());
+    fleet_run_until(&f, ROLLOUT_ROLLING);
+    fleet_join(&f, 0);
+    fleet_member(&f, 3)->facts.staged = false;
+    fleet_run_until(&f, ROLLOUT_COMPLETED);
+    assert_int_equal(fleet_member(&f, 3)->cause, CAUSE_DOWNLOAD);
+    fleet_fini(&f);
+}
+
 static void member_that_a_newer_rollout_moves_is_let_go(void **state) {
     (void)state;
     struct fleet f;
@@ -473,6 +559,12 @@ int main(void) {
         cmocka_unit_test(member_that_a_newer_rollout_moves_is_let_go),
         cmocka_unit_test(revision_rises_with_what_is_durable_only),
         cmocka_unit_test(grants_have_time_for_every_node_of_the_machine),
+        cmocka_unit_test(machine_that_was_lost_after_its_turn_counts_as_unavailable),
+        cmocka_unit_test(machine_that_breaks_meanwhile_gets_the_turn_that_it_blocks),
+        cmocka_unit_test(machine_that_the_version_mended_counts_again),
+        cmocka_unit_test(canary_is_a_machine_that_works),
+        cmocka_unit_test(nobody_joins_agents_that_move_in_two_domains),
+        cmocka_unit_test(machine_that_joins_and_cannot_fetch_pauses_nothing),
         cmocka_unit_test(names_read_back),
         cmocka_unit_test(percentages_are_rounded_up_to_at_least_one),
     };
