@@ -1,5 +1,5 @@
 """What end-to-end tests of the master's REST share: contents, a grid of a master alone, and questions to it."""
-import hashlib, socket, struct, unittest
+import hashlib, re, socket, struct, unittest
 
 from grid import Grid, PATIENCE_S
 
@@ -37,6 +37,19 @@ class Test(unittest.TestCase):
 
     def get(self, path, **options):
         return self.grid.request("GET", path, token=options.pop("token", None), **options)
+
+    def walk(self, path, key):
+        """Ids of all pages, and how many pages there were."""
+        found, pages = [], 0
+        while path:
+            answer = self.get(path, token=self.grid.token)
+            self.assertEqual(answer.status, 200, answer.body)
+            found += [key(item) for item in answer.json()]
+            self.total = int(answer.headers["X-Total-Count"])
+            link = answer.headers["Link"]
+            path = re.fullmatch(r'<([^>]+)>; rel="next"', link)[1] if link else None
+            pages += 1
+        return found, pages
 
     def problem(self, answer, status, code):
         self.assertEqual(answer.status, status, answer.body)

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """The REST API of a running master: who may do what, what refusals look like, lists in pages."""
-import json, os, re, sys, unittest
+import json, os, sys, unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from grid import program, wait_for
@@ -189,19 +189,6 @@ class Shapes(Test):
 
 
 class Pages(Test):
-    def walk(self, path, key):
-        """Ids of all pages, and how many pages there were."""
-        found, pages = [], 0
-        while path:
-            answer = self.get(path, token=self.grid.token)
-            self.assertEqual(answer.status, 200, answer.body)
-            found += [key(item) for item in answer.json()]
-            self.total = int(answer.headers["X-Total-Count"])
-            link = answer.headers["Link"]
-            path = re.fullmatch(r'<([^>]+)>; rel="next"', link)[1] if link else None
-            pages += 1
-        return found, pages
-
     def test_channels_keys_and_rejected_files_in_pages(self):
         self.publish()
         for name in ("a", "b", "c"):

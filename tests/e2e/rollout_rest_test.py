@@ -5,7 +5,6 @@ import os, sys, unittest
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from grid import sha256, storage_server, wait_for
 from master_case import Test
-from rest_test import Pages
 
 ROLLOUTS = "/api/rollouts"
 QUICK = {"min_healthy_s": 0.1, "probation_s": 0.3, "healthy_deadline_s": 10, "progress_deadline_s": 60, "max_parallel": "100%"}
@@ -124,6 +123,11 @@ class Orders(RolloutTest):
     def walk_orders(self):
         """Each order where it is allowed and where it is not."""
         self.wait_state("r-1", "await_promote")
+        waiting = self.grid.api("GET", ROLLOUTS + "/r-1/agents?state=waiting")
+        self.assertEqual([m["phase"] for m in waiting], ["staged", "staged"])
+        holds = self.grid.api("GET", "/api/agents/%s/why" % waiting[0]["agent_id"])["holds"]
+        self.assertIn("gridctl rollout promote r-1", holds[0])
+        self.assertIn("its turn in rollout r-1 has not come", holds[1])
         self.problem(self.order("r-1", "resume"), 409, "conflict")
         paused = self.order("r-1", "pause")
         self.assertEqual((paused.status, paused.json()["state"], paused.json()["resume_state"], paused.json()["cause"]),
@@ -147,7 +151,7 @@ class Orders(RolloutTest):
                           ("a-3", "committed", "b", "1.0.0", "1.1.0")])
         self.assertEqual([m["canary"] for m in members].count(True), 1)
         self.assertEqual(sorted(m["turn"] for m in members), [1, 2, 3])
-        found, pages = Pages.walk(self, ROLLOUTS + "/r-1/agents?limit=1&domain=b&sort=-agent_id", lambda m: m["agent_id"])
+        found, pages = self.walk(ROLLOUTS + "/r-1/agents?limit=1&domain=b&sort=-agent_id", lambda m: m["agent_id"])
         self.assertEqual((found, pages, self.total), (["a-3", "a-2"], 2, 2))
         self.assertEqual(self.grid.api("GET", ROLLOUTS + "/r-1/agents?state=failed"), [])
         self.assertIn("return_failed", self.problem(self.get(ROLLOUTS + "/r-1/agents?state=happy", token=viewer), 400, "invalid")["detail"])
@@ -167,7 +171,7 @@ class Orders(RolloutTest):
         for query, ids in (("", ["r-3", "r-2", "r-1"]), ("?sort=created_at", ["r-1", "r-2", "r-3"]), ("?active=true", []),
                            ("?active=false&state=superseded", ["r-2"]), ("?name=nothing", []), ("?version=1.1.0&limit=9", ["r-3", "r-2", "r-1"])):
             self.assertEqual([r["id"] for r in self.grid.api("GET", ROLLOUTS + query)], ids, query)
-        self.assertEqual(Pages.walk(self, ROLLOUTS + "?limit=1&active=false", lambda r: r["id"]), (["r-3", "r-2", "r-1"], 3))
+        self.assertEqual(self.walk(ROLLOUTS + "?limit=1&active=false", lambda r: r["id"]), (["r-3", "r-2", "r-1"], 3))
 
     def walk_audit(self):
         """Who did what, in their order, each row hashed with the one before."""
@@ -177,7 +181,7 @@ class Orders(RolloutTest):
         self.assertEqual(orders, ["rollout.start", "rollout.pause", "rollout.resume", "rollout.promote", "rollout.rollback"])
         self.assertTrue(all(r["principal"].startswith("token:") for r in rows), rows)
         self.assertEqual(len({r["hash"] for r in rows}), len(rows))
-        found, pages = Pages.walk(self, "/api/audit?limit=2&subject=r-1", lambda r: r["action"])
+        found, pages = self.walk("/api/audit?limit=2&subject=r-1", lambda r: r["action"])
         self.assertEqual((found[::-1], pages, self.total), (orders, 3, 5))
         self.assertEqual([r["subject"] for r in self.grid.api("GET", "/api/audit?action=rollout.stop")], ["r-3"])
 
