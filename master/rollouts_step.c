@@ -134,11 +134,17 @@ static const struct {
     {MEMBER_RETURNED,      "rollout.agent.returned",  "runs what it did before"},
 };
 
+static bool is_granted(enum rollout_member_state state) {
+    return state == MEMBER_GRANTED || state == MEMBER_RETURNING;
+}
+
 static bool tell_member_as(struct db_connection *c, const struct live_rollout *l, size_t index,
                            enum rollout_member_state state, struct err *e) {
     const struct rollout_agent_view *a = &l->agents[index];
+    bool broken = is_granted(state) && l->row.state.members[index].was_broken;
     char data[64];
-    snprintf(data, sizeof data, "{\"rollout\":\"" ROLLOUT_ID_FORMAT "\"}", l->row.number);
+    snprintf(data, sizeof data, "{\"rollout\":\"" ROLLOUT_ID_FORMAT "\"%s}", l->row.number,
+             broken ? ",\"broken\":true" : "");
     for (size_t i = 0; i < sizeof member_events / sizeof member_events[0]; i++)
         if (member_events[i].state == state)
             return events_add(c, e, member_events[i].kind, a->id, "", data,
@@ -177,8 +183,18 @@ static bool write_members(struct db_connection *c, const struct step *s, struct 
     for (size_t i = 0; i < s->after->row.state.member_count; i++) {
         if (s->before != NULL && must_write(s, i) && !live_rollout_write_member(c, s->after, i, e))
             return false;
-        if (changed_state(s, i) && !tell_member(c, s, i, e)) return false;
     }
+    return true;
+}
+
+/* What ended comes before what begins, so that the events never show more under way than is. */
+static bool tell_members(struct db_connection *c, const struct step *s, struct err *e) {
+    const struct rollout *r = &s->after->row.state;
+    for (int begins = 0; begins <= 1; begins++)
+        for (size_t i = 0; i < r->member_count; i++)
+            if (changed_state(s, i) && is_granted(r->members[i].state) == (begins == 1) &&
+                !tell_member(c, s, i, e))
+                return false;
     return true;
 }
 
@@ -286,8 +302,9 @@ static bool write_step(struct db_connection *c, const struct steps *steps, const
                        ? live_rollout_insert(c, s->after, steps->idempotency_key, e)
                        : live_rollout_write(c, s->after, s->before->row.state.revision, e);
     if (written && s->before == NULL) *steps->number = s->after->row.number;
-    return written && write_members(c, s, e) && tell_rollout(c, steps, s, e) &&
-           quarantine_failed(c, s, e) && write_audit(c, steps, s, e);
+    return written && write_members(c, s, e) && tell_members(c, s, e) &&
+           tell_rollout(c, steps, s, e) && quarantine_failed(c, s, e) &&
+           write_audit(c, steps, s, e);
 }
 
 static bool write_all(struct db_connection *c, void *argument, struct err *e) {

@@ -14,7 +14,7 @@ from grid import Grid, ApiError, processes_of, wait_for
 
 OLD, NEW, NEWER = "1.2.0", "1.3.0", "1.4.0"
 # Silence is noticed within seconds, for tests in which machines or the master go away.
-SOON = ("--heartbeat", "1s", "--suspect-after", "2s", "--lost-after", "4s")
+SOON = ("--heartbeat", "1s", "--suspect-after", "2s", "--lost-after", "4s", "--rollout-quiet", "1s")
 QUICK = {"canary": 1, "max_parallel": 1, "min_healthy_s": 0.1, "probation_s": 0.3, "auto_promote_s": 0,
          "healthy_deadline_s": 4, "progress_deadline_s": 60}
 ENDS = ("completed", "reverted", "revert_stuck", "stopped", "superseded")
@@ -74,9 +74,9 @@ class Rollout:
 
 
 class Fleet(Grid):
-    def __init__(self, test, labels, version=OLD, nodes=1, master_arguments=(), **options):
+    def __init__(self, test, labels, version=OLD, nodes=1, master_arguments=(), agent_arguments=(), **options):
         super().__init__(test, master_arguments, **options)
-        self.node_count, self.labels = nodes, labels
+        self.node_count, self.labels, self.agent_arguments = nodes, labels, agent_arguments
         first = random.randrange(20000, 32000 - PORTS_EACH * len(labels))
         self.first_port = {agent: first + n * PORTS_EACH for n, agent in enumerate(labels)}
         if self.master:
@@ -94,7 +94,7 @@ class Fleet(Grid):
         if self.labels[agent]:
             arguments += ("--label", self.labels[agent])
         return self.agent(agent, "--nodes", str(self.node_count), "--node-ports",
-                          "%d-%d" % (first, first + PORTS_EACH - 1), *arguments, **options)
+                          "%d-%d" % (first, first + PORTS_EACH - 1), *self.agent_arguments, *arguments, **options)
 
     def wait_all(self, version, agents=None):
         for agent in agents or self.labels:

@@ -35,7 +35,7 @@ class RolloutHerd(Test):
             rollout, most = self.roll_out(canary=5, max_parallel="10%"), 0
             while (shown := rollout.show())["state"] != "completed":
                 most = max(most, shown["progress"]["in_flight"])
-                self.assertIn(shown["state"], ("prefetch", "canary", "await_promote", "rolling"), shown)
+                self.assertIn(shown["state"], ("draft", "prefetch", "canary", "await_promote", "rolling"), shown)
             self.assertLessEqual(most, COUNT // 10)
             self.assertGreater(most, 5)
             self.assertEqual(herd.status()["switched"], COUNT)

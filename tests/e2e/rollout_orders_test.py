@@ -129,7 +129,7 @@ class Several(unittest.TestCase):
         for agent in self.fleet.labels:
             self.fleet.tell(agent, NEW + " * exit 3")
         self.fleet.roll_out(NEW, selector="rack=a").wait("reverted")
-        digest = self.fleet.api("GET", "/api/quarantine")[0]["sha256"]
+        digest = self.fleet.api("GET", "/api/quarantine")[0]["digest"]
         problem = self.fleet.refused(NEW, selector="rack=b")
         self.assertEqual(problem["status"], 409)
         self.assertIn("override_quarantine", problem["hint"])

@@ -46,12 +46,12 @@ class GoodVersion(unittest.TestCase):
 
 
 class BadVersion(unittest.TestCase):
-    def goes_back_alone(self, version, words, **fleet_options):
+    def goes_back_alone(self, version, words, probation_s=0.3, **fleet_options):
         """What its canary suffers is the only harm."""
         fleet = Fleet(self, machines(4), **fleet_options)
         fleet.publish(version)
         before = fleet.pids()
-        rollout = fleet.roll_out(version, healthy_deadline_s=2)
+        rollout = fleet.roll_out(version, healthy_deadline_s=2, probation_s=probation_s)
         shown = rollout.wait("reverted")
         self.assertEqual(shown["cause"], "version")
         harmed = set(fleet.told("rollout.agent.granted"))
@@ -73,7 +73,7 @@ class BadVersion(unittest.TestCase):
         self.goes_back_alone("1.5.1", "told_to_be_unhealthy")
 
     def test_version_that_hangs_hurts_its_canary_only(self):
-        self.goes_back_alone("1.5.3", "")
+        self.goes_back_alone("1.5.3", "", probation_s=20, agent_arguments=("--restart-hung-after", "2s"))
 
     def test_second_node_that_fails_takes_the_first_back(self):
         fleet, rollout = self.goes_back_alone("1.5.2", "told to exit with 3", nodes=2)

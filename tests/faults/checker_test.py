@@ -1,7 +1,7 @@
 """The checker itself: it is content with a grid that is well, and finds what is not."""
 import contextlib, hashlib, http.client, os, signal, sqlite3, subprocess, unittest
 
-import checker
+import checker, rollout_checker
 from grid import Grid, program, wait_for
 from ledger import Ledger
 
@@ -130,6 +130,26 @@ class LedgerTest(unittest.TestCase):
             with ledger.counting("restart", NODE) as op:
                 op.answered(status)
         self.assertEqual(ledger.counters["restart"][NODE], [2, 3])
+
+
+class RolloutBudget(unittest.TestCase):
+    def found(self, most, *steps):
+        events = [{"seq": n, "kind": "rollout.agent." + step, "subject": agent,
+                   "data": {"rollout": rollout, "broken": agent == "a-3"}}
+                  for n, (rollout, agent, step) in enumerate(steps)]
+        members = {"a-1": "a", "a-2": "a", "a-3": "a", "b-1": "b"}
+        return rollout_checker.over_budget("r-1", members, most, events)
+
+    def test_more_than_allowed_and_two_domains_at_once_are_found(self):
+        grant, over = [("r-1", agent, "granted") for agent in ("a-1", "a-2", "b-1", "a-3")], ("r-1", "a-1", "committed")
+        self.assertEqual(self.found(1, grant[0], over, grant[1]), [])
+        self.assertEqual(self.found(1, grant[0], grant[3]), [], "one that was broken before takes no slot")
+        self.assertEqual(self.found(1, grant[0], ("r-2", "a-2", "granted")), [])
+        self.assertIn("['a-1', 'a-2'] under way at event 1, 1 allowed", self.found(1, grant[0], grant[1])[0])
+        self.assertIn("domains ['a', 'b'] at once", self.found(2, grant[0], grant[2])[0])
+
+    def test_percent_is_of_the_selected_and_at_least_one(self):
+        self.assertEqual([rollout_checker.amount(w, 30) for w in (3, "3", "10%", "1%")], [3, 3, 3, 1])
 
 
 if __name__ == "__main__":

@@ -50,27 +50,28 @@ def budgets(grid):
     """By the order of events: never more under way than max_parallel, never two domains at once."""
     found = []
     for number, request in rows(grid, "SELECT number, request FROM rollout"):
-        of_it = {agent: (domain, broken) for agent, domain, broken in rows(
-            grid, "SELECT agent_id, domain, was_broken FROM rollout_agent WHERE rollout = %d" % number)}
+        of_it = dict(rows(grid, "SELECT agent_id, domain FROM rollout_agent WHERE rollout = %d" % number))
         most = amount(json.loads(request)["max_parallel"], len(of_it))
         found += over_budget("r-%d" % number, of_it, most, grid.events())
     return found
 
 
 def over_budget(rollout, of_it, most, events):
-    found, under_way = [], set()
+    found, under_way, history = [], {}, []
     for event in events:
         step = event["kind"].removeprefix("rollout.agent.")
         if event["data"].get("rollout") != rollout or event["subject"] not in of_it:
             continue
+        history.append("%s %s" % (event["subject"], step))
         if step == "granted":
-            under_way.add(event["subject"])
+            under_way[event["subject"]] = event["data"].get("broken", False)
         elif step in OVER:
-            under_way.discard(event["subject"])
-        counted = {agent for agent in under_way if not of_it[agent][1]}
+            under_way.pop(event["subject"], None)
+        counted = {agent for agent, broken in under_way.items() if not broken}
         if len(counted) > most:
-            found.append("%s: %s under way at event %d, %d allowed" % (rollout, sorted(counted), event["seq"], most))
-        domains = {of_it[agent][0] for agent in counted}
+            found.append("%s: %s under way at event %d, %d allowed: %s" % (
+                rollout, sorted(counted), event["seq"], most, history))
+        domains = {of_it[agent] for agent in under_way}
         if len(domains) > 1:
-            found.append("%s: domains %s at once at event %d" % (rollout, sorted(domains), event["seq"]))
+            found.append("%s: domains %s at once at event %d: %s" % (rollout, sorted(domains), event["seq"], history))
     return found

@@ -11,7 +11,7 @@ setUpModule = machine.private_mounts
 class FullDisk(unittest.TestCase):
     def setUp(self):
         self.directory = machine.directory(self)
-        size = int(os.path.getsize(storage_server(OLD)) * 3.5)
+        size = int(os.path.getsize(storage_server(OLD)) * 8)
         self.disk = machine.Tmpfs(self, os.path.join(self.directory, "a-2"), str(size))
         self.fleet = Fleet(self, machines(4), directory=self.directory)
         self.fleet.publish(NEW)
@@ -23,7 +23,7 @@ class FullDisk(unittest.TestCase):
         self.fleet.wait_all(NEW, ["a-1", "a-3", "a-4"])
         member = rollout.members()["a-2"]
         self.assertEqual((member["state"], member["cause"]), ("deferred", "machine"))
-        self.assertIn("space", member["reason"])
+        self.assertIn("0 are free", member["reason"])
         self.assertEqual(self.fleet.pids()["a-2"], before)
         self.assertEqual(self.fleet.api("GET", "/api/quarantine"), [])
         os.unlink(filler)

@@ -7,7 +7,7 @@ from grid import processes_of
 from ledger import Ledger
 from scale import SEED, say, scale
 
-ROUNDS = scale(4, 40)
+ROUNDS, KILLS_EACH = scale(2, 40), scale(15, 60)
 OVER = ("completed", "reverted", "revert_stuck")
 
 
@@ -45,7 +45,7 @@ class RolloutKills(unittest.TestCase):
 
     def follow(self, rollout):
         """Until it is over; what stands still because of a killed machine is told to go on."""
-        for _ in range(60):
+        for _ in range(KILLS_EACH):
             state = rollout.show()["state"]
             if state in OVER:
                 return state

@@ -4,17 +4,16 @@ master learns it when they can speak again.
 import json, unittest, urllib.request
 
 import machine
-from fleet import NEW, OLD, Fleet, machines
+from fleet import NEW, OLD, SOON, Fleet, machines
 from grid import wait_for
 
-SILENCE = ("--heartbeat", "1s", "--suspect-after", "2s", "--lost-after", "4s", "--insecure")
 setUpModule = machine.private_network
 
 
 class FarFleet(Fleet):
     def __init__(self, test, far):
         super().__init__(test, machines(3), start=False)
-        self.master = machine.FarMaster(self, SILENCE, http="0.0.0.0:0", bus="0.0.0.0:0", wrapper=far.wrapper)
+        self.master = machine.FarMaster(self, (*SOON, "--insecure"), http="0.0.0.0:0", bus="0.0.0.0:0", wrapper=far.wrapper)
         self.begin()
         self.ports = {agent: self.nodes(agent)[0]["port"] for agent in self.labels}
 
