@@ -23,6 +23,7 @@ struct grid {
     struct machine machines[MACHINES_MAX];
     size_t machine_count;
     int64_t now_ms;
+    int64_t now_wall_ms;
     int64_t quiet_ms;
 };
 
@@ -103,7 +104,7 @@ static inline void grid_add_machine(struct grid *g, const char *id, const char *
 
 /* A tick of the master, then a heartbeat of every machine. */
 static inline void grid_round(struct grid *g) {
-    rollouts_tick(g->rollouts, g->now_ms, g->now_ms);
+    rollouts_tick(g->rollouts, g->now_ms, g->now_wall_ms);
     for (size_t i = 0; i < g->machine_count; i++) machine_lives(g, &g->machines[i]);
 }
 

@@ -162,12 +162,36 @@ static void pause_takes_back_the_leave_at_once_and_resume_gives_it_again(void **
     (void)grid_until(g, number, ROLLOUT_COMPLETED);
 }
 
+static void window_that_closes_takes_back_the_leave_whatever_else_changes(void **state) {
+    static const int64_t hour_ms = 3600000;
+    struct grid *g = *state;
+    struct err error;
+    g->machines[0].stays = true;
+    g->now_wall_ms = hour_ms;
+    int64_t number = grid_begin(
+        g, "1.1.0", "\"windows\":[{\"days\":\"daily\",\"from\":\"00:30\",\"to\":\"02:00\"}]");
+    (void)grid_until(g, number, ROLLOUT_CANARY);
+    for (int i = 0; i < 2; i++) grid_round(g);
+    assert_int_equal(grid_agent(g, "a-1").grant.lease_ms, ROLLOUT_LEASE_MS);
+    g->now_wall_ms = 3 * hour_ms;
+    grid_round(g);
+    assert_int_equal(grid_seen(g, number).hold, CAUSE_WINDOW);
+    assert_int_equal(grid_agent(g, "a-1").grant.lease_ms, 0);
+    assert_ok(agents_refresh(g->f->agents, &error));
+    assert_int_equal(grid_agent(g, "a-1").grant.lease_ms, 0);
+    g->machines[0].stays = false;
+    grid_round(g);
+    assert_string_equal(g->machines[0].version, "1.0.0");
+    g->now_wall_ms = 25 * hour_ms;
+    (void)grid_until(g, number, ROLLOUT_COMPLETED);
+}
+
 static void waiting_members_are_told_to_fetch_and_stay(void **state) {
     struct grid *g = *state;
     struct err error;
     struct wire_desired d;
     grid_begin(g, "1.1.0", "");
-    rollouts_tick(g->rollouts, g->now_ms, g->now_ms);
+    rollouts_tick(g->rollouts, g->now_ms, g->now_wall_ms);
     assert_ok(agents_desired(g->f->agents, "b-1", &d, &error));
     assert_string_equal(d.version, "1.0.0");
     assert_string_equal(d.prefetch.version, "1.1.0");
@@ -391,7 +415,7 @@ static void beginning_alone_disturbs_nobody(void **state) {
     assert_string_equal(g->f->told, "");
     assert_int_equal(grid_agent(g, "b-1").generation, generation);
     assert_int_equal(grid_agent(g, "b-1").desired_rule, DESIRED_ROLLOUT);
-    rollouts_tick(g->rollouts, g->now_ms, g->now_ms);
+    rollouts_tick(g->rollouts, g->now_ms, g->now_wall_ms);
     assert_string_equal(g->f->told, "a-1 a-2 b-1 ");
 }
 
@@ -553,6 +577,7 @@ int main(void) {
         T(overlap_is_refused_and_disjoint_rollouts_run_beside_each_other),
         T(superseding_ends_the_old_one_and_keeps_where_its_moves_began),
         T(pause_takes_back_the_leave_at_once_and_resume_gives_it_again),
+        T(window_that_closes_takes_back_the_leave_whatever_else_changes),
         T(waiting_members_are_told_to_fetch_and_stay),
         T(order_that_the_state_does_not_allow_names_those_it_does),
         T(nobody_selected_and_unknown_versions_are_refused),
