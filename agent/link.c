@@ -137,7 +137,9 @@ static enum link_event take_hello_answer(struct link *l, const struct bus_arriva
         !begin_session(l, &m, e))
         return LINK_LOST;
     bool port_valid = m.http_port > 0 && m.http_port <= 65535;
-    exchange_connected(l->options.exchange, true, port_valid ? (int)m.http_port : 0);
+    /* What is on disk may be an old order: only an answer to a heartbeat says that it still stands.
+     */
+    exchange_connected(l->options.exchange, false, port_valid ? (int)m.http_port : 0);
     log_info("link.up", "master=%s port=%d interval_ms=%" PRId64, l->options.identity->master_host,
              l->options.identity->master_port, l->interval_ms);
     return LINK_HELLO_ANSWERED;
