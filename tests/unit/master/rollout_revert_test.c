@@ -221,6 +221,23 @@ static void late_report_of_a_return_is_taken(void **state) {
     fleet_fini(&f);
 }
 
+static void late_report_of_a_return_is_taken_while_the_master_listens_first(void **state) {
+    (void)state;
+    struct fleet f;
+    fleet_init(&f, 2, 1, usual_policy());
+    fleet_run_until(&f, ROLLOUT_COMPLETED);
+    f.agents[1].nature = CANNOT_RETURN;
+    assert_true(fleet_event(&f, ROLLOUT_ROLLBACK));
+    fleet_run_until(&f, ROLLOUT_REVERT_STUCK);
+    rollout_recover(&f.rollout, f.now_ms, 20000);
+    fleet_member(&f, 1)->facts.on_target = false;
+    agent_end(&fleet_member(&f, 1)->facts, PROGRESS_COMMITTED, CAUSE_NONE);
+    fleet_run_for(&f, 5000);
+    assert_int_equal(f.rollout.state, ROLLOUT_REVERT_STUCK);
+    fleet_run_until(&f, ROLLOUT_REVERTED);
+    fleet_fini(&f);
+}
+
 static void return_goes_by_the_orders_of_the_table(void **state) {
     (void)state;
     struct fleet f;
@@ -361,6 +378,7 @@ int main(void) {
         cmocka_unit_test(dead_machines_do_not_keep_the_others_from_returning),
         cmocka_unit_test(return_that_fails_is_stuck_and_a_rollback_tries_again),
         cmocka_unit_test(late_report_of_a_return_is_taken),
+        cmocka_unit_test(late_report_of_a_return_is_taken_while_the_master_listens_first),
         cmocka_unit_test(return_goes_by_the_orders_of_the_table),
         cmocka_unit_test(return_needs_no_window_and_no_canary),
         cmocka_unit_test(rollback_in_the_middle_brings_back_who_is_on_the_way),
