@@ -210,8 +210,6 @@ const char *rollout_broken_invariant(const struct rollout *r) {
     bool goes_on = r->state == ROLLOUT_CANARY || r->state == ROLLOUT_AWAIT_PROMOTE ||
                    r->state == ROLLOUT_ROLLING;
     if (goes_on && rollout_failed(r, &s)) return "more failed than are borne, and it goes on";
-    /* What came while the master listened first is concluded from afterwards. */
-    bool listens = r->seen_ms < r->quiet_until_ms;
-    if (r->state == ROLLOUT_REVERT_STUCK && unfinished == 0 && !listens) return "nobody is stuck";
+    if (r->state == ROLLOUT_REVERT_STUCK && unfinished == 0) return "nobody is stuck";
     return NULL;
 }
