@@ -22,6 +22,8 @@ static const struct output_column columns[] = {
     {"NODES",    COLUMN_RIGHT},
     {"SEEN",     0           },
     {"CHANNEL",  COLUMN_WIDE },
+    {"PIN",      COLUMN_WIDE },
+    {"ROLLOUT",  COLUMN_WIDE },
     {"PLATFORM", COLUMN_WIDE },
     {"LABELS",   COLUMN_WIDE },
     {"ADDRESS",  COLUMN_WIDE },
@@ -55,6 +57,8 @@ static void agent_row(const void *item, int64_t now_ms, struct output_table *t) 
     output_cell_format(t, "%d/%zu", serving_nodes(a), a->nodes_count);
     output_cell(t, format_age(format_or(a->last_seen_at, ""), now_ms, age));
     output_cell(t, a->channel);
+    output_cell(t, a->pin);
+    output_cell(t, a->rollout);
     output_cell_format(t, "%s/%s", format_or(a->platform, "-"), format_or(a->arch, "-"));
     output_cell(t, a->labels);
     output_cell(t, a->address);
@@ -132,6 +136,8 @@ static void describe(const struct answer_agent *a, const struct output_style *st
     output_field(&t, "Because", a->desired_reason);
     output_field(&t, "Update", text_value(&update));
     output_field(&t, "Channel", a->channel);
+    output_field(&t, "Pin", a->pin);
+    output_field(&t, "Rollout", a->rollout);
     output_field_format(&t, "Machine", "%s/%s", format_or(a->platform, "-"),
                         format_or(a->arch, "-"));
     output_field(&t, "Labels", a->labels);
@@ -168,16 +174,22 @@ bool agent_show(struct invocation *call, struct err *e) {
 
 static void explain(const struct answer_why *w, const struct output_style *style,
                     struct text *out) {
+    OWN_TEXT struct text update = TEXT_EMPTY;
     OWN_TABLE struct output_table t = OUTPUT_FIELDS;
-    output_field(&t, "Agent", w->agent);
-    output_field(&t, "Runs", format_or(w->running_version, "-"));
-    output_field(&t, "Should run", format_or(w->desired_version, "-"));
-    output_field(&t, "Decided by", w->rule);
-    output_field(&t, "Because", w->text);
-    OWN_MEMORY char *lost = text_duplicate(format_or(w->lost, ""));
-    char *position = lost;
-    for (char *line; (line = strsep(&position, "\n")) != NULL;) output_field(&t, "Not by", line);
-    output_field(&t, "Blocked by", w->blocked_by);
+    describe_update(&w->update, &update);
+    output_field(&t, "Agent", w->agent_id);
+    output_field(&t, "Runs", format_or(w->running.version, "-"));
+    output_field(&t, "Should run", format_or(w->desired.version, "-"));
+    output_field(&t, "Decided by", w->desired.rule);
+    output_field(&t, "Because", w->desired.reason);
+    for (size_t i = 0; i < w->lost_count; i++)
+        output_field_format(&t, "Not by", "%s (%s): %s", format_or(w->lost[i].rule, "?"),
+                            format_or(w->lost[i].version, "nothing"),
+                            format_or(w->lost[i].reason, ""));
+    output_field(&t, "Update", text_value(&update));
+    OWN_MEMORY char *holds = text_duplicate(format_or(w->holds, ""));
+    char *position = holds;
+    for (char *line; (line = strsep(&position, "\n")) != NULL;) output_field(&t, "Held up", line);
     output_fields(&t, style, out);
 }
 

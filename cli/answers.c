@@ -128,6 +128,8 @@ static const struct json_field agent_fields[] = {
     J(JSON_LABELS, struct answer_agent, labels, 0),
     J(JSON_LABELS, struct answer_agent, assigned_labels, 0),
     J(JSON_TEXT, struct answer_agent, channel, 0),
+    J(JSON_TEXT, struct answer_agent, pin, 0),
+    J(JSON_TEXT, struct answer_agent, rollout, 0),
     J(JSON_TEXT, struct answer_agent, address, 0),
     J(JSON_TEXT, struct answer_agent, agent_version, 0),
     J(JSON_TEXT, struct answer_agent, last_seen_at, 0),
@@ -140,14 +142,27 @@ static const struct json_field agent_fields[] = {
 };
 const struct json_schema answer_agent_schema = JSON_SCHEMA(struct answer_agent, agent_fields);
 
+static const struct json_field decision_fields[] = {
+    J(JSON_TEXT, struct answer_decision, rule, 0),
+    J(JSON_TEXT, struct answer_decision, version, 0),
+    J(JSON_TEXT, struct answer_decision, reason, 0),
+};
+static const struct json_schema answer_decision_schema =
+    JSON_SCHEMA(struct answer_decision, decision_fields);
+
+static const struct json_field running_fields[] = {
+    J(JSON_TEXT, struct answer_running, version, 0),
+};
+static const struct json_schema answer_running_schema =
+    JSON_SCHEMA(struct answer_running, running_fields);
+
 static const struct json_field why_fields[] = {
-    J(JSON_TEXT, struct answer_why, agent, 0),
-    J(JSON_TEXT, struct answer_why, desired_version, 0),
-    J(JSON_TEXT, struct answer_why, running_version, 0),
-    J(JSON_TEXT, struct answer_why, rule, 0),
-    J(JSON_TEXT, struct answer_why, text, 0),
-    J(JSON_STRINGS, struct answer_why, lost, 0),
-    J(JSON_TEXT, struct answer_why, blocked_by, 0),
+    J(JSON_TEXT, struct answer_why, agent_id, JSON_REQUIRED),
+    J_SUB(struct answer_why, desired, &answer_decision_schema, 0),
+    J_SUB(struct answer_why, running, &answer_running_schema, 0),
+    J_SUB(struct answer_why, update, &answer_update_schema, 0),
+    J_LIST(struct answer_why, lost, &answer_decision_schema, 0),
+    J(JSON_STRINGS, struct answer_why, holds, 0),
 };
 const struct json_schema answer_why_schema = JSON_SCHEMA(struct answer_why, why_fields);
 

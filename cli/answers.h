@@ -113,6 +113,8 @@ struct answer_agent {
     char *labels;
     char *assigned_labels;
     char *channel;
+    char *pin;
+    char *rollout;
     char *address;
     char *agent_version;
     char *last_seen_at;
@@ -126,14 +128,25 @@ struct answer_agent {
 };
 extern const struct json_schema answer_agent_schema;
 
-struct answer_why {
-    char *agent;
-    char *desired_version;
-    char *running_version;
+/* What a rule says about the version of an agent. */
+struct answer_decision {
     char *rule;
-    char *text;
-    char *lost; /* lines */
-    char *blocked_by;
+    char *version;
+    char *reason;
+};
+
+struct answer_running {
+    char *version;
+};
+
+struct answer_why {
+    char *agent_id;
+    struct answer_decision desired;
+    struct answer_running running;
+    struct answer_update update;
+    struct answer_decision *lost;
+    size_t lost_count;
+    char *holds; /* lines */
 };
 extern const struct json_schema answer_why_schema;
 

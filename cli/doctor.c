@@ -131,6 +131,38 @@ static bool ask(struct invocation *call, struct doctor *d, const char *path, con
     return false;
 }
 
+/* What is asked about rollouts; empty where it could not be read, with the reason among the
+ * findings. */
+struct moves {
+    void *active, *stuck, *quarantined;
+    size_t active_count, stuck_count, quarantined_count;
+};
+
+static void ask_list(struct invocation *call, struct doctor *d, const char *path, const char *check,
+                     const struct json_schema *schema, void **items, size_t *count) {
+    OWN_HTTP_ANSWER struct http_answer answer = {0};
+    struct err e = {0};
+    if (!ask(call, d, path, check, &answer)) return;
+    if (!answer_decode_list(schema, &answer, items, count, &e))
+        doctor_add(d, "fail", check, "use the same version of gridctl and master", "%s", e.text);
+}
+
+static void check_moves(struct invocation *call, struct doctor *d) {
+    struct moves m = {0};
+    ask_list(call, d, "/api/rollouts?active=true", "rollout", &answer_rollout_schema, &m.active,
+             &m.active_count);
+    ask_list(call, d, "/api/rollouts?state=revert_stuck", "rollout", &answer_rollout_schema,
+             &m.stuck, &m.stuck_count);
+    ask_list(call, d, "/api/quarantine", "quarantine", &answer_quarantined_schema, &m.quarantined,
+             &m.quarantined_count);
+    doctor_examine_rollouts(d, m.active, m.active_count);
+    doctor_examine_rollouts(d, m.stuck, m.stuck_count);
+    doctor_examine_quarantine(d, m.quarantined, m.quarantined_count);
+    json_clear_list(&answer_rollout_schema, m.active, m.active_count);
+    json_clear_list(&answer_rollout_schema, m.stuck, m.stuck_count);
+    json_clear_list(&answer_quarantined_schema, m.quarantined, m.quarantined_count);
+}
+
 static void check_grid(struct invocation *call, struct doctor *d) {
     OWN_HTTP_ANSWER struct http_answer summary_answer = {0}, facts_answer = {0},
                                        agents_answer = {0};
@@ -195,7 +227,10 @@ bool doctor_run(struct invocation *call, struct err *e) {
     OWN_MEMORY struct doctor *d = memory_zeroed(1, sizeof *d);
     if (!api_connect(call->api, e)) return false;
     check_address(d, &call->api->at);
-    if (check_ready(call, d)) check_grid(call, d);
+    if (check_ready(call, d)) {
+        check_grid(call, d);
+        check_moves(call, d);
+    }
     if (!tell(call, d, e)) return false;
     if (doctor_failed(d) && call->exit_code == 0) call->exit_code = 1;
     return true;

@@ -3,6 +3,7 @@
 
 #include "cli/answers.h"
 #include "cli/output.h"
+#include "cli/rollout_answers.h"
 
 struct finding {
     char state[8]; /* ok, warn, fail */
@@ -32,5 +33,10 @@ struct doctor_view {
 
 /* Findings about the grid, in the order in which they should be mended. */
 void doctor_examine(struct doctor *d, const struct doctor_view *v);
+
+/* Findings about rollouts that are active or stuck, and about builds that are chosen no more. */
+void doctor_examine_rollouts(struct doctor *d, const struct answer_rollout *rollouts, size_t count);
+void doctor_examine_quarantine(struct doctor *d, const struct answer_quarantined *quarantined,
+                               size_t count);
 
 bool doctor_failed(const struct doctor *d);

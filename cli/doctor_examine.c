@@ -184,7 +184,7 @@ static void examine_running(struct doctor *d, const struct answer_summary *s) {
         text_add_format(&list, "%s%s (%lld)", i > 0 ? ", " : "",
                         format_or(s->versions[i].version, "none"),
                         (long long)s->versions[i].agents);
-    doctor_add(d, "warn", "running", "gridctl agent list; several channels, or an update under way",
+    doctor_add(d, "warn", "running", "gridctl agent list; several channels, or a rollout under way",
                "storage-server %.200s", list.data);
 }
 

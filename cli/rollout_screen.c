@@ -145,13 +145,8 @@ static void add_some(const struct rollout_scene *s,
 static void add_standing(const struct answer_rollout *r, const struct output_style *style,
                          struct text *out) {
     OWN_TEXT struct text why = TEXT_EMPTY, next = TEXT_EMPTY;
-    if (format_or(r->reason, "")[0] != '\0') {
-        text_add_format(&why, "because %s", r->reason);
-        add_line(&why, style, out);
-    } else if (format_or(r->hold, "")[0] != '\0') {
-        text_add_format(&why, "waits for %s", r->hold);
-        add_line(&why, style, out);
-    }
+    rollout_words_why(r, &why);
+    if (why.length > 0) add_line(&why, style, out);
     if (!rollout_words_stands(r)) return;
     text_add(&next, "Next: ");
     rollout_words_next(r, &next);

@@ -15,6 +15,24 @@
 
 #define KEY_BYTES 16
 
+/* The master names keys of the request; here they are options. */
+static void speak_of_options(struct err *e) {
+    static const struct {
+        const char *key, *option;
+    } words[] = {
+        {"supersede: true",           "--supersede"          },
+        {"override_quarantine: true", "--override-quarantine"},
+    };
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        const char *at = strstr(e->hint, words[i].key);
+        if (at == NULL) continue;
+        char hint[sizeof e->hint];
+        snprintf(hint, sizeof hint, "%.*s%s%s", (int)(at - e->hint), e->hint, words[i].option,
+                 at + strlen(words[i].key));
+        text_cut(e->hint, sizeof e->hint, hint);
+    }
+}
+
 static bool ask_plan(struct invocation *call, const char *body, struct http_answer *answer,
                      struct answer_plan *plan, struct err *e) {
     return api_send(call->api, "POST", "/api/rollouts/plan", body, answer, e) &&
@@ -26,7 +44,9 @@ static bool check_conflict(const struct answer_plan *plan, struct err *e) {
     const struct answer_refusal *c = &plan->conflict;
     if (format_or(c->text, "")[0] == '\0') return true;
     err_set(e, err_code_by_name(format_or(c->code, "conflict")), "%s", c->text);
-    return err_hint(e, "%s", format_or(c->hint, "gridctl rollout list --active"));
+    err_hint(e, "%s", format_or(c->hint, "gridctl rollout list --active"));
+    speak_of_options(e);
+    return false;
 }
 
 static bool emit_plan(struct invocation *call, const struct answer_plan *plan,
@@ -87,7 +107,10 @@ static bool start(struct invocation *call, const char *body, struct http_answer 
         int64_t ms = retry_worthwhile(e->code, answer->status)
                          ? retry_next(&retry, answer->retry_after_s)
                          : -1;
-        if (ms < 0) return false;
+        if (ms < 0) {
+            speak_of_options(e);
+            return false;
+        }
         invocation_note(call, "%s; asking again", e->text);
         retry_wait(ms);
     }

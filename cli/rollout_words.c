@@ -47,8 +47,7 @@ static const struct {
     {"paused",        NULL,        "mend that, then gridctl rollout resume %s; or gridctl rollout rollback %s"},
     {"completed",     NULL,        "gridctl agent list"                                                       },
     {"reverted",      "operator",  "gridctl agent list"                                                       },
-    {"reverted",      NULL,
-     "gridctl rollout status %s -o wide; the failed build is in gridctl quarantine list"                      },
+    {"reverted",      NULL,        "publish a mended build; gridctl quarantine list shows this one"           },
     {"revert_stuck",  NULL,        "mend those machines, then gridctl rollout rollback %s"                    },
     {"stopped",       NULL,        "gridctl rollout rollback %s takes back what has moved"                    },
     {"superseded",    NULL,        "gridctl rollout status"                                                   },
@@ -75,6 +74,27 @@ void rollout_words_next(const struct answer_rollout *r, struct text *out) {
         text_add(out, at);
         return;
     }
+}
+
+/* What a hold waits for; those that are not named here speak for themselves. */
+static const char *hold_words(const char *hold) {
+    static const struct {
+        const char *hold, *words;
+    } known[] = {
+        {"window",     "the next of its maintenance windows"                      },
+        {"recovering", "agents to report to the master, which has just started"   },
+        {"budget",     "machines that are down for other reasons (--max-parallel)"},
+    };
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+        if (is(hold, known[i].hold)) return known[i].words;
+    return format_or(hold, "");
+}
+
+void rollout_words_why(const struct answer_rollout *r, struct text *out) {
+    if (format_or(r->reason, "")[0] != '\0')
+        text_add_format(out, "because %s", r->reason);
+    else if (format_or(r->hold, "")[0] != '\0')
+        text_add_format(out, "waits for %s", hold_words(r->hold));
 }
 
 /* The JSON text of a number or a string, without its quotes. */
@@ -106,7 +126,7 @@ void rollout_words_show(const struct answer_rollout *r, int64_t now_ms,
                         format_or(r->version, "?"));
     output_field(&t, "State", text_value(&state));
     output_field(&t, "Because", r->reason);
-    output_field(&t, "Waits for", r->hold);
+    output_field(&t, "Waits for", hold_words(r->hold));
     output_field(&t, "Progress", text_value(&progress));
     output_field(&t, "Domain", r->current_domain);
     output_field(&t, "Selector", format_or(r->selector, "every agent"));
@@ -193,8 +213,9 @@ void rollout_words_end(const struct answer_rollout *r, const struct output_style
         text_add_format(out, " by %s", r->superseded_by);
     text_add_format(out, ": %s %s, %s\n", format_or(r->name, "?"), format_or(r->version, "?"),
                     text_value(&progress));
-    if (is(r->state, "completed") || format_or(r->reason, "")[0] == '\0') return;
-    text_add(out, "because ");
-    output_clean(r->reason, false, style, out);
+    OWN_TEXT struct text why = TEXT_EMPTY;
+    if (!is(r->state, "completed")) rollout_words_why(r, &why);
+    if (why.length == 0) return;
+    output_clean(why.data, false, style, out);
     text_add(out, "\n");
 }

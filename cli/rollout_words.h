@@ -11,6 +11,9 @@ void rollout_words_progress(const struct answer_rollout *r, struct text *out);
 /* "paused in rolling (machine)". */
 void rollout_words_state(const struct answer_rollout *r, struct text *out);
 
+/* "because ..." or "waits for ..."; nothing when there is nothing to say. */
+void rollout_words_why(const struct answer_rollout *r, struct text *out);
+
 /* What a person has to type for it to go on, or would type next; "" when it goes on by itself. */
 void rollout_words_next(const struct answer_rollout *r, struct text *out);
 

@@ -4,6 +4,7 @@
 #include "cli/format.h"
 #include "cli/handlers.h"
 #include "cli/listing.h"
+#include "cli/rollout_words.h"
 #include "lib/artifact.h"
 
 #include <stdio.h>
@@ -117,6 +118,19 @@ void status_text(const struct answer_summary *s, const char *url, const struct o
                         format_count(s->rejected, "file", words));
 }
 
+void status_rollouts(const struct answer_rollout *rollouts, size_t count,
+                     const struct output_style *style, struct text *out) {
+    for (size_t i = 0; i < count; i++) {
+        OWN_TEXT struct text progress = TEXT_EMPTY;
+        rollout_words_progress(&rollouts[i], &progress);
+        text_add_format(out, "Rollout %s  ", rollouts[i].id);
+        output_clean(format_or(rollouts[i].version, "?"), false, style, out);
+        text_add(out, "  ");
+        output_state(format_or(rollouts[i].state, "?"), style, out);
+        text_add_format(out, "  %s\n", text_value(&progress));
+    }
+}
+
 const char *status_next(const struct answer_summary *s) {
     if (s->binaries == 0 && s->rejected == 0) return "gridctl binary push FILE";
     if (s->rejected > 0 && s->binaries == 0) return "gridctl binary list --rejected";
@@ -133,6 +147,30 @@ const char *status_next(const struct answer_summary *s) {
     return "gridctl agent list";
 }
 
+void status_add_next(const struct answer_summary *s, const struct answer_rollout *rollouts,
+                     size_t count, struct text *out) {
+    OWN_TEXT struct text next = TEXT_EMPTY;
+    for (size_t i = 0; i < count && next.length == 0; i++)
+        if (rollout_words_stands(&rollouts[i]))
+            text_add_format(&next, "gridctl rollout status %s", rollouts[i].id);
+    if (next.length == 0) text_add(&next, status_next(s));
+    if (count > 0 && strcmp(next.data, "gridctl agent list") == 0) {
+        text_clear(&next);
+        text_add_format(&next, "gridctl rollout status %s --wait", rollouts[0].id);
+    }
+    text_add_format(out, "Next: %s\n", next.data);
+}
+
+/* Those that may still move agents; a token that may not see them sees none. */
+static bool fetch_rollouts(struct invocation *call, void **items, size_t *count, struct err *e) {
+    OWN_HTTP_ANSWER struct http_answer answer = {0};
+    *items = NULL;
+    *count = 0;
+    if (!api_get(call->api, "/api/rollouts?active=true", &answer, e))
+        return e->code == ERR_DENIED || e->code == ERR_UNAUTHENTICATED;
+    return answer_decode_list(&answer_rollout_schema, &answer, items, count, e);
+}
+
 bool status_show(struct invocation *call, struct err *e) {
     OWN_HTTP_ANSWER struct http_answer answer = {0};
     OWN_TEXT struct text out = TEXT_EMPTY;
@@ -140,8 +178,15 @@ bool status_show(struct invocation *call, struct err *e) {
     if (!api_get(call->api, "/api/summary", &answer, e)) return false;
     if (call->format == OUTPUT_JSON) return listing_json(&answer, e);
     if (!answer_decode(&answer_summary_schema, &answer, &summary, e)) return false;
-    status_text(&summary, call->api->at.url, &call->style, &out);
-    text_add_format(&out, "Next: %s\n", status_next(&summary));
+    void *rollouts;
+    size_t count;
+    bool done = fetch_rollouts(call, &rollouts, &count, e);
+    if (done) {
+        status_text(&summary, call->api->at.url, &call->style, &out);
+        status_rollouts(rollouts, count, &call->style, &out);
+        status_add_next(&summary, rollouts, count, &out);
+    }
+    json_clear_list(&answer_rollout_schema, rollouts, count);
     json_clear(&answer_summary_schema, &summary);
-    return output_emit(&out, e);
+    return done && output_emit(&out, e);
 }

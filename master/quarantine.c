@@ -75,7 +75,7 @@ static bool find(struct db_connection *c, void *argument, struct err *e) {
     if (db_one(c, Q_QUARANTINE_FIND, take, f->out, e, "s", f->sha256)) return true;
     if (e->code != ERR_NOT_FOUND) return false;
     err_set(e, ERR_NOT_FOUND, "digest %.64s is not quarantined", f->sha256);
-    return err_hint(e, "GET /api/quarantine lists what is");
+    return err_hint(e, "gridctl quarantine list shows what is");
 }
 
 bool quarantine_find(struct db *db, const char *sha256, struct quarantined *out, struct err *e) {
@@ -107,7 +107,7 @@ bool quarantine_check(struct db_connection *c, const char *artifact, const char 
         return false;
     }
     err_set(e, ERR_CONFLICT, "%s %s is quarantined: %.160s", artifact, version, q.reason);
-    return err_hint(e, "lift it with DELETE /api/quarantine/%s", q.sha256);
+    return err_hint(e, "choose another version, or lift it: gridctl quarantine lift %s", q.sha256);
 }
 
 const struct quarantined *quarantine_find_in(const struct quarantined *list, size_t count,

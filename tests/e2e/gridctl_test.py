@@ -1,10 +1,11 @@
 #!/usr/bin/python3
 """gridctl against a real master: what it prints where, how it exits, and that an upload survives a cut."""
-import fcntl, json, os, pty, re, select, shutil, signal, socket, struct, subprocess, sys, termios, threading, time
+import fcntl, json, os, pty, re, select, shutil, signal, socket, struct, subprocess, sys, termios, time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from grid import Grid, PATIENCE_S, program, sha256, storage_server, wait_for
+from relay import Relay
 
 ANY = "storage-server-%s-any-any"  # a build for every machine: any bytes will do
 
@@ -18,51 +19,22 @@ def said(result):
     return "exit %d\nstdout: %s\nstderr: %s" % (result.returncode, result.stdout, result.stderr)
 
 
-class Relay(threading.Thread):
-    """Passes connections on to the master, keeps what clients sent first, and cuts each of the first `cuts` uploads
-    after so many bytes. A cut upload's bytes up to the cut have reached the master."""
+class CutUploads(Relay):
+    """Cuts each of the first `cuts` uploads after so many bytes, which have reached the master then."""
 
     def __init__(self, target, cut_after, cuts):
-        super().__init__(daemon=True)
-        host, port = target.split("//")[1].rsplit(":", 1)
-        self.target, self.cut_after, self.cuts = (host, int(port)), cut_after, cuts
-        self.heads = []
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.url = "http://127.0.0.1:%d" % self.listener.getsockname()[1]
-        self.start()
+        self.limit, self.cuts = cut_after, cuts
+        super().__init__(target)
 
-    def run(self):
-        while True:
-            try:
-                client, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self.serve, args=(client,), daemon=True).start()
-
-    def serve(self, client):
-        with client, socket.create_connection(self.target) as master:
-            sent, put = 0, False
-            while True:
-                ready, _, _ = select.select([client, master], [], [], PATIENCE_S)
-                if not ready:
-                    return
-                for source, sink in ((client, master), (master, client)):
-                    if source not in ready:
-                        continue
-                    data = source.recv(16384)
-                    if not data:
-                        return
-                    if source is client and re.match(rb"(GET|HEAD|PUT|POST) ", data):
-                        self.heads.append(data.split(b"\r\n\r\n")[0].decode())
-                        put, sent = data.startswith(b"PUT"), 0
-                    sink.sendall(data)
-                    sent += len(data) if source is client else 0
-                    if put and self.cuts > 0 and sent > self.cut_after:
-                        self.cuts -= 1
-                        return
-
-    def close(self):
-        self.listener.close()
+    def cut_after(self, connection, from_client, data):
+        if from_client and data.startswith(connection["head"].encode()):
+            connection["sent"] = 0
+        if from_client:
+            connection["sent"] += len(data)
+        if self.cuts == 0 or not connection["head"].startswith("PUT") or connection["sent"] <= self.limit:
+            return False
+        self.cuts -= 1
+        return True
 
 
 class GridctlTest(unittest.TestCase):
@@ -231,7 +203,7 @@ class GridctlTest(unittest.TestCase):
         name = ANY % "0.2.0"
         content = os.urandom(3_000_000)
         path = self.write(name, content)
-        relay = Relay(self.grid.master.url, cut_after=1_000_000, cuts=2)
+        relay = CutUploads(self.grid.master.url, cut_after=1_000_000, cuts=2)
         self.addCleanup(relay.close)
         result = self.grid.gridctl("binary", "push", path, "--url", relay.url)
         self.assertEqual(result.returncode, 0, said(result))
@@ -252,7 +224,7 @@ class GridctlTest(unittest.TestCase):
     def test_an_interrupted_upload_says_how_to_go_on(self):
         name = ANY % "0.2.1"
         path = self.write(name, os.urandom(2_000_000))
-        relay = Relay(self.grid.master.url, cut_after=500_000, cuts=1000)
+        relay = CutUploads(self.grid.master.url, cut_after=500_000, cuts=1000)
         self.addCleanup(relay.close)
         env = dict(os.environ, GRID_URL=relay.url, GRID_TOKEN=self.grid.token, HOME=self.grid.directory)
         push = subprocess.Popen([program("gridctl"), "binary", "push", path], env=env, stdout=subprocess.PIPE,

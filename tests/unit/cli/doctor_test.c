@@ -241,6 +241,46 @@ static void looks_on_without_the_facts(void **state) {
     assert_found(&d, "nodes", "ok", "8 of 8 healthy", "");
 }
 
+static void names_rollouts_that_stand_or_are_stuck(void **state) {
+    (void)state;
+    struct doctor d = {0};
+    const struct answer_rollout rollouts[] = {
+        {.id = "r-4",        .version = "1.2.0", .state = "rolling"     },
+        { .id = "r-3",
+         .version = "1.1.0",
+         .state = "paused",
+         .cause = "machine",
+         .reason = "a-1: disk full"},
+        {                                        .id = "r-2",        .version = "1.1.0", .state = "revert_stuck", .reason = "a-2 does not start"},
+    };
+    doctor_examine_rollouts(&d, rollouts, 1);
+    assert_found(&d, "rollout", "ok", "r-4 to 1.2.0 is rolling", "");
+    doctor_examine_rollouts(&d, rollouts, COUNT(rollouts));
+    assert_found(&d, "rollout", "warn", "r-3 to 1.1.0 is paused (machine), because a-1: disk full",
+                 "gridctl rollout resume r-3");
+    assert_found(&d, "rollout", "fail", "r-2 to 1.1.0 is revert_stuck, because a-2",
+                 "gridctl rollout rollback r-2");
+    assert_true(doctor_failed(&d));
+}
+
+static void names_quarantined_builds_and_counts_the_rest(void **state) {
+    (void)state;
+    struct doctor d = {0};
+    struct answer_quarantined all[8];
+    for (size_t i = 0; i < COUNT(all); i++)
+        all[i] = (struct answer_quarantined){.digest = "0123456789abcdef",
+                                             .name = "storage-server",
+                                             .version = "1.1.0",
+                                             .reason = "it exits"};
+    doctor_examine_quarantine(&d, all, COUNT(all));
+    assert_int_equal(d.count, 6);
+    assert_found(&d, "quarantine", "warn",
+                 "storage-server 1.1.0 (0123456789ab...) is chosen no more: it exits",
+                 "gridctl quarantine list");
+    assert_found(&d, "quarantine", "warn", "3 more builds", "gridctl quarantine list");
+    assert_false(doctor_failed(&d));
+}
+
 int main(void) {
 #define TEST(function) cmocka_unit_test_setup(function, make_healthy)
     const struct CMUnitTest tests[] = {
@@ -257,6 +297,8 @@ int main(void) {
         TEST(judges_database_and_backup),
         TEST(names_a_database_that_was_behind_its_agents_for_a_week),
         TEST(looks_on_without_the_facts),
+        cmocka_unit_test(names_rollouts_that_stand_or_are_stuck),
+        cmocka_unit_test(names_quarantined_builds_and_counts_the_rest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -191,7 +191,7 @@ static void a_hold_is_told(void **state) {
     (void)state;
     now.rollout.hold = "window";
     OWN_MEMORY char *out = changes(&before);
-    assert_string_equal(out, "waits for window\n");
+    assert_string_equal(out, "waits for the next of its maintenance windows\n");
 }
 
 int main(void) {

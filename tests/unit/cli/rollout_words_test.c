@@ -43,7 +43,7 @@ static void every_standstill_has_a_next_step(void **state) {
     assert_next("paused", "untrusted", "gridctl rollout rollback r-3");
     assert_next("paused", "machine", "mend that, then gridctl rollout resume r-3");
     assert_next("reverted", "operator", "gridctl agent list");
-    assert_next("reverted", "version", "gridctl rollout status r-3 -o wide");
+    assert_next("reverted", "version", "gridctl quarantine list");
     assert_next("revert_stuck", "machine", "gridctl rollout rollback r-3");
     assert_next("stopped", "operator", "gridctl rollout rollback r-3");
     assert_next("rolling", "", "");

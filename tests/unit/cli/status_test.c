@@ -89,12 +89,38 @@ static void the_next_step_fits_the_grid(void **state) {
     assert_string_equal(status_next(&s), "gridctl agent list --filter status=pending");
 }
 
+static void rollouts_have_a_line_each_and_a_say_in_what_is_next(void **state) {
+    (void)state;
+    OWN_TEXT struct text lines = TEXT_EMPTY, calm = TEXT_EMPTY, still = TEXT_EMPTY,
+                         bad = TEXT_EMPTY;
+    struct answer_summary s = {.binaries = 1, .agents = {.up = 3}};
+    struct answer_rollout rollouts[] = {
+        {.id = "r-4",
+         .version = "1.2.0",
+         .state = "rolling",
+         .progress = {.selected = 3, .committed = 1}                                      },
+        {.id = "r-3", .version = "1.1.0", .state = "prefetch", .progress = {.selected = 2}},
+    };
+    status_rollouts(rollouts, 2, &utf8, &lines);
+    assert_string_equal(lines.data, "Rollout r-4  1.2.0  rolling  1 of 3 committed\n"
+                                    "Rollout r-3  1.1.0  prefetch  0 of 2 committed\n");
+    status_add_next(&s, rollouts, 2, &calm);
+    assert_string_equal(calm.data, "Next: gridctl rollout status r-4 --wait\n");
+    s.agents.lost = 1;
+    status_add_next(&s, rollouts, 2, &bad);
+    assert_string_equal(bad.data, "Next: gridctl agent list --filter status=lost\n");
+    rollouts[1].state = "paused";
+    status_add_next(&s, rollouts, 2, &still);
+    assert_string_equal(still.data, "Next: gridctl rollout status r-3\n");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_healthy_grid_fits_in_a_few_lines),
         cmocka_unit_test(a_grid_in_change_shows_its_parts),
         cmocka_unit_test(an_empty_grid_says_zero),
         cmocka_unit_test(the_next_step_fits_the_grid),
+        cmocka_unit_test(rollouts_have_a_line_each_and_a_say_in_what_is_next),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
