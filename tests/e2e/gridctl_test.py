@@ -1,11 +1,12 @@
 #!/usr/bin/python3
 """gridctl against a real master: what it prints where, how it exits, and that an upload survives a cut."""
-import fcntl, json, os, pty, re, select, shutil, signal, socket, struct, subprocess, sys, termios, time
+import json, os, re, shutil, signal, socket, subprocess, sys
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from grid import Grid, PATIENCE_S, program, sha256, storage_server, wait_for
 from relay import Relay
+from terminal import on_terminal
 
 ANY = "storage-server-%s-any-any"  # a build for every machine: any bytes will do
 
@@ -67,35 +68,11 @@ class GridctlTest(unittest.TestCase):
             f.write(content if isinstance(content, bytes) else content.encode())
         return path
 
-    def on_terminal(self, *arguments, answer=None, env=None, columns=100):
-        """Runs gridctl on a terminal of its own: exit code and everything it showed."""
-        pid, fd = pty.fork()
-        if pid == 0:
-            full = dict(os.environ, GRID_URL=self.grid.master.url, GRID_TOKEN=self.grid.token, TERM="xterm",
-                        LC_ALL="C.UTF-8", HOME=self.grid.directory, **(env or {}))
-            if "NO_COLOR" not in (env or {}):
-                full.pop("NO_COLOR", None)
-            os.chdir(self.grid.directory)
-            os.execve(program("gridctl"), ["gridctl", *arguments], full)
-        fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-        shown = b""
-        deadline = time.monotonic() + PATIENCE_S
-        while time.monotonic() < deadline:
-            if not select.select([fd], [], [], 1)[0]:
-                continue
-            try:
-                data = os.read(fd, 65536)
-            except OSError:
-                break
-            if not data:
-                break
-            shown += data
-            if answer is not None and b"[y/N]" in shown:
-                os.write(fd, answer.encode())
-                answer = None
-        _, status = os.waitpid(pid, 0)
-        os.close(fd)
-        return os.waitstatus_to_exitcode(status), shown.decode(errors="replace")
+    def on_terminal(self, *arguments, env=None, columns=100, **options):
+        full = dict(os.environ, GRID_URL=self.grid.master.url, GRID_TOKEN=self.grid.token, HOME=self.grid.directory, **(env or {}))
+        if "NO_COLOR" not in (env or {}):
+            full.pop("NO_COLOR", None)
+        return on_terminal(arguments, full, self.grid.directory, columns=columns, **options)
 
     def test_help_and_version_need_no_master(self):
         nowhere = ("--url", "http://127.0.0.1:1")

@@ -1,12 +1,13 @@
 #!/usr/bin/python3
 """Rollouts by gridctl, against a real grid: what is shown, asked, waited for, and how it exits."""
-import fcntl, json, os, pty, re, select, signal, struct, subprocess, sys, termios, time
+import json, os, re, signal, subprocess, sys
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from fleet import Fleet, NEW, NEWER, OLD, SOON, machines
 from grid import PATIENCE_S, program, sha256, storage_server, wait_for
 from relay import Relay
+from terminal import on_terminal
 
 BAD = "1.5.0"  # ends with 3 wherever it starts
 QUICK = ("--canary", "1", "--max-parallel", "1", "--min-healthy", "100ms", "--probation", "300ms", "--healthy-deadline", "4s",
@@ -71,27 +72,8 @@ class RolloutCliTest(unittest.TestCase):
         env = {k: v for k, v in os.environ.items() if not k.startswith("GRID_")}
         return dict(env, GRID_URL=self.grid.master.url, GRID_TOKEN=self.grid.token, LC_ALL="C.UTF-8", HOME=self.grid.directory)
 
-    def on_terminal(self, *arguments, answer=None, columns=80):
-        """Runs gridctl on a terminal of its own: exit code and everything it showed."""
-        pid, fd = pty.fork()
-        if pid == 0:
-            os.execve(program("gridctl"), ["gridctl", *arguments], dict(self.env(), TERM="xterm"))
-        fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-        shown, deadline = b"", time.monotonic() + PATIENCE_S
-        while time.monotonic() < deadline:
-            if not select.select([fd], [], [], 1)[0]:
-                continue
-            try:
-                data = os.read(fd, 65536)
-            except OSError:
-                break
-            shown += data
-            if answer is not None and b"[y/N]" in shown:
-                os.write(fd, answer.encode())
-                answer = None
-        _, status = os.waitpid(pid, 0)
-        os.close(fd)
-        return os.waitstatus_to_exitcode(status), shown.decode(errors="replace")
+    def on_terminal(self, *arguments, **options):
+        return on_terminal(arguments, self.env(), self.grid.directory, **options)
 
     def test_a_plan_starts_nothing(self):
         before = self.run_json("rollout", "list")
