@@ -19,6 +19,7 @@ static void canary_that_exits_turns_the_rollout_back(void **state) {
     assert_int_equal(f.rollout.cause, CAUSE_VERSION);
     assert_int_equal(fleet_state(&f, 0), MEMBER_RETURNED);
     assert_int_equal(fleet_member(&f, 0)->cause, CAUSE_VERSION);
+    assert_int_equal(fleet_member(&f, 0)->attempt, 1); /* it went back by itself */
     assert_int_equal(fleet_count(&f, MEMBER_WAITING), 7);
     assert_int_equal(f.rollout.turns, 1);
     fleet_fini(&f);

@@ -190,22 +190,99 @@ static void canary_is_a_machine_that_works(void **state) {
 static void nobody_joins_agents_that_move_in_two_domains(void **state) {
     (void)state;
     struct fleet f;
-    fleet_init(&f, 8, 2, usual_policy());
+    fleet_init(&f, 12, 2, usual_policy());
     f.rollout.policy.max_parallel.value = 4;
     f.agents[1].nature = VETOES;
+    f.agents[9].nature = HANGS;
     fleet_run_until(&f, ROLLOUT_ROLLING);
-    while (fleet_state(&f, 4) != MEMBER_GRANTED) fleet_tick(&f);
+    while (fleet_state(&f, 6) != MEMBER_GRANTED) fleet_tick(&f);
     assert_int_equal(fleet_state(&f, 1), MEMBER_DEFERRED);
     f.agents[1].nature = GOOD; /* its answer crossed ours: it begins after all */
-    agent_begin(&f.agents[1], &fleet_member(&f, 1)->facts, fleet_member(&f, 1)->attempt, f.now_ms);
-    fleet_tick(&f);
+    agent_begin(&f.agents[1], &fleet_member(&f, 1)->facts, fleet_member(&f, 1)->attempt,
+                f.now_ms + 3000);
+    fleet_run_for(&f, 4000); /* the others are done, and there are slots again */
     assert_int_equal(fleet_state(&f, 1), MEMBER_GRANTED);
-    int32_t turns = f.rollout.turns;
-    while (fleet_state(&f, 4) == MEMBER_GRANTED) fleet_tick(&f);
-    assert_int_equal(f.rollout.turns, turns);
-    fleet_run_until(&f, ROLLOUT_COMPLETED);
-    assert_int_equal(fleet_count(&f, MEMBER_COMMITTED), 8);
+    assert_int_equal(fleet_state(&f, 9), MEMBER_GRANTED);
+    assert_int_equal(fleet_count(&f, MEMBER_GRANTED), 2);
+    fleet_run_for(&f, 1500);
+    assert_int_equal(fleet_state(&f, 1), MEMBER_COMMITTED);
+    assert_int_equal(fleet_count(&f, MEMBER_GRANTED), 3); /* 10 and 11 join 9 */
     fleet_fini(&f);
+}
+
+static void grant_in_the_last_moment_is_progress(void **state) {
+    (void)state;
+    struct fleet f;
+    fleet_init(&f, 4, 1, usual_policy());
+    fleet_run_until(&f, ROLLOUT_ROLLING);
+    fleet_member(&f, 0)->facts.works = false;
+    while (f.now_ms + TICK_MS - f.rollout.progress_ms < f.rollout.policy.progress_deadline_ms)
+        fleet_tick(&f);
+    assert_int_equal(f.rollout.hold, CAUSE_BUDGET);
+    fleet_member(&f, 0)->facts.works = true;
+    fleet_tick(&f);
+    assert_int_equal(fleet_count(&f, MEMBER_GRANTED), 1);
+    assert_int_equal(f.rollout.state, ROLLOUT_ROLLING);
+    fleet_fini(&f);
+}
+
+/* Each by its own hand: the rest of the state is sound. */
+static void broken_states_are_named(void **state) {
+    (void)state;
+    struct rollout_member granted = {
+        .state = MEMBER_GRANTED, .attempt = 1, .turn = 1, .deadline_ms = 1, .canary = true};
+    struct rollout_member m[2] = {granted, {.state = MEMBER_WAITING}};
+    struct rollout sound = {.policy = usual_policy(),
+                            .state = ROLLOUT_CANARY,
+                            .turns = 1,
+                            .domain = 0,
+                            .members = m,
+                            .member_count = 2};
+    assert_null(rollout_broken_invariant(&sound));
+    struct {
+        struct rollout rollout;
+        struct rollout_member first;
+        const char *says;
+    } cases[] = {
+        {sound, granted, "no state"                 },
+        {sound, granted, "where it goes on"         },
+        {sound, granted, "without a cause"          },
+        {sound, granted, "before the bytes"         },
+        {sound, granted, "domain is none"           },
+        {sound, granted, "does not have"            },
+        {sound, granted, "put aside without a cause"},
+        {sound, granted, "no attempt or turn"       },
+        {sound, granted, "no deadline"              },
+        {sound, granted, "never given"              },
+        {sound, granted, "no canary"                },
+        {sound, granted, "more failed"              },
+        {sound, granted, "nobody is stuck"          },
+        {sound, granted, "stuck without a cause"    },
+    };
+    cases[0].first.state = MEMBER_STATE_COUNT;
+    cases[1].rollout.state = ROLLOUT_PAUSED;
+    cases[1].rollout.resume = ROLLOUT_REVERTING;
+    cases[2].rollout.state = ROLLOUT_REVERTING;
+    cases[3].rollout.state = ROLLOUT_PREFETCH;
+    cases[4].rollout.domain = -2;
+    cases[5].first.state = MEMBER_RETURNING;
+    cases[6].first.state = MEMBER_FAILED;
+    cases[7].first.attempt = 0;
+    cases[8].first.deadline_ms = 0;
+    cases[9].first.turn = 2;
+    cases[10].first.canary = false;
+    cases[11].first.state = MEMBER_FAILED;
+    cases[11].first.cause = CAUSE_VERSION;
+    cases[12].rollout.state = ROLLOUT_REVERT_STUCK;
+    cases[12].rollout.cause = CAUSE_VERSION;
+    cases[12].first.state = MEMBER_RETURNED;
+    cases[13].rollout.state = ROLLOUT_REVERT_STUCK;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        m[0] = cases[i].first;
+        const char *broken = rollout_broken_invariant(&cases[i].rollout);
+        if (broken == NULL || strstr(broken, cases[i].says) == NULL)
+            fail_msg("not \"%s\" but \"%s\"", cases[i].says, broken != NULL ? broken : "sound");
+    }
 }
 
 static void exhausted_budget_is_a_hold_and_then_a_pause(void **state) {
@@ -565,6 +642,8 @@ int main(void) {
         cmocka_unit_test(canary_is_a_machine_that_works),
         cmocka_unit_test(nobody_joins_agents_that_move_in_two_domains),
         cmocka_unit_test(machine_that_joins_and_cannot_fetch_pauses_nothing),
+        cmocka_unit_test(grant_in_the_last_moment_is_progress),
+        cmocka_unit_test(broken_states_are_named),
         cmocka_unit_test(names_read_back),
         cmocka_unit_test(percentages_are_rounded_up_to_at_least_one),
     };
