@@ -20,8 +20,8 @@ class Server(http.server.ThreadingHTTPServer):
 class Scripted:
     """s = Scripted(self, "1.0.0", "1.2.0"); s.agent(); s.want("1.0.0"); s.wait("idle", version="1.0.0")"""
 
-    def __init__(self, test, *versions, nodes=1, agents=()):
-        self.directory, self.nodes, self.generation = tempfile.mkdtemp(prefix="grid-e2e-"), nodes, 0
+    def __init__(self, test, *versions, nodes=1, agents=(), directory=None):
+        self.directory, self.nodes, self.generation = tempfile.mkdtemp(prefix="grid-e2e-", dir=directory), nodes, 0
         self.process, self.files, self.last, self.ports = None, None, {}, own_ports()
         test.addCleanup(self.close)
         paths = [storage_server(v) for v in versions] + [grid_agent(v) for v in agents]

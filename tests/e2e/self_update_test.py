@@ -1,6 +1,6 @@
 """The agent exchanges its own program under leave of a rollout, and comes back from every build that is no good, while its
 nodes run on."""
-import concurrent.futures, os, sys, unittest
+import concurrent.futures, os, subprocess, sys, tempfile, unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from grid import processes_of, wait_for
@@ -80,6 +80,36 @@ class SelfUpdate(unittest.TestCase):
         s.want_build("1.1.0", prefetch="1.1.0", attempt=1, **QUICK)
         self.assertIn("not a build of grid-agent", s.wait_build("failed", "1.0.0", cause="untrusted")["reason"])
         self.assertEqual(s.kept(), ["1.0.0"])
+        self.assert_nodes_untouched(s)
+
+    def mount(self, *arguments):
+        done = subprocess.run(["mount", *arguments], capture_output=True, text=True)
+        if done.returncode != 0:
+            self.skipTest("nothing can be mounted here: " + done.stderr.strip())
+        self.addCleanup(subprocess.run, ["umount", "-l", arguments[-1]], capture_output=True)
+
+    def test_a_full_and_a_read_only_disk_leave_the_agent_as_it_is(self):
+        disk = tempfile.mkdtemp(prefix="grid-disk-")
+        self.addCleanup(os.rmdir, disk)
+        self.mount("-t", "tmpfs", "-o", "size=256m", "none", disk)
+        s = self.begin("1.1.0", directory=disk)
+        size = os.statvfs(disk).f_bavail * os.statvfs(disk).f_frsize - (4 << 20)
+        with open(os.path.join(disk, "filler"), "wb") as f:
+            os.posix_fallocate(f.fileno(), 0, size)
+        s.want_build("1.1.0", attempt=1, **QUICK)
+        update = s.wait_build("failed", "1.0.0", cause="machine", rollout_attempt=1)
+        self.assertEqual(update["code"], "no_space")
+        os.remove(os.path.join(disk, "filler"))
+        s.want_build("1.0.0", prefetch="1.1.0", attempt=1, **QUICK)
+        s.staged("1.1.0")
+        builds = os.path.join(s.state, "agent")
+        self.mount("--bind", builds, builds)
+        self.mount("-o", "remount,ro,bind", builds)
+        s.want_build("1.1.0", attempt=2, **QUICK)
+        update = s.wait_build("failed", "1.0.0", cause="machine", rollout_attempt=2)
+        self.assertIn("Read-only file system", update["reason"])
+        subprocess.run(["umount", builds], check=True)
+        s.wait_build("idle", "1.1.0", rollout_attempt=2)
         self.assert_nodes_untouched(s)
 
     def test_without_a_launcher_it_says_so(self):
