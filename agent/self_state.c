@@ -96,6 +96,15 @@ static void resume_return(const struct self_facts *f, int64_t now_ms, struct sel
     wake_by(out, now_ms, deadline_ms);
 }
 
+/* A build may fail after it was proven; what is still desired of it must not bring it back. */
+static void resume_rest(const struct self_facts *f, int64_t now_ms, struct self_decision *out) {
+    const struct self_journal *j = f->journal;
+    if (j->stage == SELF_COMMITTED && f->given_up && !same(f->running, j->to))
+        conclude(out, SELF_FAIL, SELF_GIVEN_UP);
+    else
+        consider_target(f, now_ms, out);
+}
+
 void self_decide(const struct self_facts *f, int64_t now_ms, struct self_decision *out) {
     *out = (struct self_decision){.wake_ms = INT64_MAX};
     if (f->running[0] == '\0') {
@@ -116,7 +125,7 @@ void self_decide(const struct self_facts *f, int64_t now_ms, struct self_decisio
     case SELF_COMMITTED:
     case SELF_FAILED:
     default:
-        consider_target(f, now_ms, out);
+        resume_rest(f, now_ms, out);
         break;
     }
 }

@@ -12,6 +12,8 @@
  *        +--------------------------+------------------ RETURNING <-----------+
  *              (NONE, when it does not reach the master either: then it was the master)
  *
+ * A build that the launcher gives up after it was COMMITTED is FAILED, too.
+ *
  * A build is never kept that has not reached the master: nobody could update it again. */
 #pragma once
 

@@ -134,6 +134,19 @@ static void the_build_before_learns_that_the_launcher_gave_up(void **unused) {
     assert_int_equal(decision.verdict, SELF_GIVEN_UP);
 }
 
+static void a_proven_build_that_the_launcher_gives_up_later_is_not_tried_again(void **unused) {
+    (void)unused;
+    write_journal(SELF_COMMITTED);
+    facts.given_up = true;
+    assert_int_equal(decide_at(2000), SELF_FAIL);
+    assert_int_equal(decision.verdict, SELF_GIVEN_UP);
+    facts.given_up = false; /* ordered back */
+    assert_int_equal(decide_at(2000), SELF_BEGIN);
+    facts.given_up = true;
+    facts.running = B;
+    assert_int_equal(decide_at(2000), SELF_STAY);
+}
+
 static void a_build_put_there_by_hand_ends_the_update(void **unused) {
     (void)unused;
     facts.running = C;
@@ -221,6 +234,8 @@ int main(void) {
         cmocka_unit_test_setup(a_switch_that_a_crash_cut_short_is_finished_whatever_the_master_says,
                                setup),
         cmocka_unit_test_setup(the_build_before_learns_that_the_launcher_gave_up, setup),
+        cmocka_unit_test_setup(a_proven_build_that_the_launcher_gives_up_later_is_not_tried_again,
+                               setup),
         cmocka_unit_test_setup(a_build_put_there_by_hand_ends_the_update, setup),
         cmocka_unit_test_setup(a_new_build_is_proven_by_the_master_the_nodes_and_time, setup),
         cmocka_unit_test_setup(it_goes_back_when_the_master_or_the_nodes_do_not_know_it, setup),
