@@ -24,7 +24,7 @@ class Launched(Scripted):
         self.url = "http://127.0.0.1:%d" % self.files.server_port
         self.process = Process("grid-launcher", [
             "--state", self.state, "--restart-pause", "20ms", *arguments, "--", "--id", "a-1",
-            "--master-binary-url", self.url, "--nodes", str(self.nodes), *agent],
+            "--master-binary-url", self.url, "--nodes", str(self.nodes), *self.ports, *agent],
             os.path.join(self.directory, "a-1-run"), {"GRID_TOKEN": self.join}, wrapper=wrapper)
         return self.process
 
