@@ -159,7 +159,7 @@ static const char *const statements[Q_COUNT] = {
         "SELECT n.rollout FROM rollout_agent m JOIN rollout_agent n ON n.agent_id=m.agent_id"
         " AND n.rollout > m.rollout JOIN rollout r ON r.number=n.rollout"
         " WHERE m.rollout=?1 AND r.artifact=?2 AND n.state<>'excluded'"
-        " AND (n.attempt > 0 OR r.finished_at=0) LIMIT 1",
+        " AND (n.attempt > 0 AND n.state<>'returned' OR r.finished_at=0) LIMIT 1",
     /* Whose members may still be sent to, or back to, these bytes. */
     [Q_MEMBER_NEEDS] =
         "SELECT m.rollout, m.agent_id FROM rollout_agent m JOIN rollout r ON r.number=m.rollout"

@@ -81,7 +81,7 @@ static void operator_who_goes_back_quarantines_nothing(void **state) {
     assert_int_equal(grid_agent(g, "a-1").desired_rule, DESIRED_CHANNEL);
 }
 
-static void rollout_is_not_rolled_back_over_a_newer_one(void **state) {
+static void rollout_is_rolled_back_over_a_newer_one_only_once_that_went_back(void **state) {
     struct grid *g = *state;
     struct err error;
     int64_t first = grid_begin(g, "1.1.0", "");
@@ -94,6 +94,9 @@ static void rollout_is_not_rolled_back_over_a_newer_one(void **state) {
     assert_ok(rollouts_order(g->rollouts, second, ROLLOUT_ROLLBACK, "token:op", &error));
     (void)grid_until(g, second, ROLLOUT_REVERTED);
     assert_string_equal(g->machines[2].version, "1.1.0");
+    assert_ok(rollouts_order(g->rollouts, first, ROLLOUT_ROLLBACK, "token:op", &error));
+    (void)grid_until(g, first, ROLLOUT_REVERTED);
+    for (size_t i = 0; i < 3; i++) assert_string_equal(g->machines[i].version, "1.0.0");
 }
 
 static void overlap_is_refused_and_disjoint_rollouts_run_beside_each_other(void **state) {
@@ -573,7 +576,7 @@ int main(void) {
         T(good_rollout_moves_everybody_and_stays_decided),
         T(bad_canary_goes_back_alone_and_its_digest_is_quarantined),
         T(operator_who_goes_back_quarantines_nothing),
-        T(rollout_is_not_rolled_back_over_a_newer_one),
+        T(rollout_is_rolled_back_over_a_newer_one_only_once_that_went_back),
         T(overlap_is_refused_and_disjoint_rollouts_run_beside_each_other),
         T(superseding_ends_the_old_one_and_keeps_where_its_moves_began),
         T(pause_takes_back_the_leave_at_once_and_resume_gives_it_again),
