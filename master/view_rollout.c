@@ -221,14 +221,21 @@ static bool is_on_its_way(const struct rollout_member *m) {
     return m->state == MEMBER_GRANTED || m->state == MEMBER_RETURNING;
 }
 
-const char *view_rollout_phase(const struct rollout_member *m) {
+/* Of those whose turn has not come: whether it may still come. Who is not waited for is not watched
+ * either. */
+static bool may_come(const struct rollout *r, const struct rollout_member *m) {
+    return rollout_is_active(r->state) ||
+           (r->state == ROLLOUT_COMPLETED && m->state == MEMBER_DEFERRED);
+}
+
+const char *view_rollout_phase(const struct rollout *r, const struct rollout_member *m) {
     static const char *const names[] = {
         [PROGRESS_NONE] = "told",           [PROGRESS_HELD] = "held",
         [PROGRESS_SWITCHING] = "switching", [PROGRESS_PROBATION] = "probation",
         [PROGRESS_COMMITTED] = "committed", [PROGRESS_WENT_BACK] = "went_back",
         [PROGRESS_STUCK] = "stuck"};
     if (is_on_its_way(m)) return m->facts.online ? names[m->facts.progress] : "away";
-    if (m->state != MEMBER_WAITING && m->state != MEMBER_DEFERRED)
+    if ((m->state != MEMBER_WAITING && m->state != MEMBER_DEFERRED) || !may_come(r, m))
         return rollout_member_state_name((enum rollout_member_state)m->state);
     if (!m->facts.online) return "away";
     return m->facts.staged ? "staged" : "fetching";
@@ -266,7 +273,7 @@ void view_rollout_agent(const struct rollout_view *v, size_t index, struct text 
                             .turn = m->turn};
     COPY(j.agent_id, a->id);
     COPY(j.state, rollout_member_state_name((enum rollout_member_state)m->state));
-    COPY(j.phase, view_rollout_phase(m));
+    COPY(j.phase, view_rollout_phase(v->rollout, m));
     COPY(j.from, a->from_version);
     COPY(j.to, v->request->version);
     COPY(j.cause, cause_name((enum rollout_cause)m->cause));

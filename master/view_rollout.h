@@ -22,4 +22,4 @@ void view_rollout_domains(const struct rollout_view *v, struct text *out);
 size_t view_rollout_find(const struct rollout_view *v, const char *agent_id);
 
 /* What the agent does about it at the moment, in one word. */
-const char *view_rollout_phase(const struct rollout_member *m);
+const char *view_rollout_phase(const struct rollout *r, const struct rollout_member *m);

@@ -135,6 +135,19 @@ static void one_that_ended_says_when_and_by_which(void **state) {
     has(encode_whole, "\"superseded_by\":\"r-13\"");
 }
 
+static void who_was_never_reached_just_waits_once_it_is_over(void **state) {
+    (void)state;
+    members[1].state = MEMBER_WAITING;
+    members[1].facts.online = false;
+    has(encode_second, "\"phase\":\"away\"");
+    rollout.state = ROLLOUT_REVERTED;
+    has(encode_second, "\"phase\":\"waiting\"");
+    members[1].state = MEMBER_DEFERRED;
+    has(encode_second, "\"phase\":\"deferred\"");
+    rollout.state = ROLLOUT_COMPLETED; /* it follows later */
+    has(encode_second, "\"phase\":\"away\"");
+}
+
 static void failures_that_are_borne_are_a_twentieth_unless_given(void **state) {
     (void)state;
     view.tally.selected = 59;
@@ -200,6 +213,7 @@ int main(void) {
         TEST(rollout_is_shown_whole),
         TEST(one_that_is_paused_says_why_and_where_it_goes_on),
         TEST(one_that_ended_says_when_and_by_which),
+        TEST(who_was_never_reached_just_waits_once_it_is_over),
         TEST(failures_that_are_borne_are_a_twentieth_unless_given),
         TEST(agent_is_shown_whole),
         TEST(phase_says_what_the_machine_does_now),
