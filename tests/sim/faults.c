@@ -147,7 +147,10 @@ static void strike(struct world *w, enum fault f) {
 static void mend(struct world *w, enum fault f, uint32_t agent) {
     struct machine *m = &w->machines[agent];
     if (f == FAULT_CUT) m->cut_in = m->cut_out = false;
-    if (f == FAULT_DATABASE) w->master.can_write = true;
+    if (f == FAULT_DATABASE) {
+        w->master.can_write = true;
+        w->master.wrote_ms = w->now_ms;
+    }
     if (f == FAULT_VETO) m->vetoes = false;
     if (f != FAULT_DISK) return;
     m->disk_state = DISK_GOOD;
@@ -179,6 +182,7 @@ void faults_event(struct world *w, const struct planned *e) {
 void faults_stop(struct world *w) {
     w->calm = true;
     w->master.can_write = true;
+    w->master.wrote_ms = w->now_ms;
     for (uint32_t i = 0; i < w->count; i++) {
         struct machine *m = &w->machines[i];
         m->cut_in = m->cut_out = m->vetoes = false;

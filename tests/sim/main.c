@@ -27,14 +27,13 @@ int main(int argc, char **argv) {
         return 0;
     }
     int64_t last = s.seed + s.seeds;
-    for (int64_t seeds = s.seeds; s.seed < last; s.seed++) {
+    for (; s.seed < last && failures < s.failures; s.seed++) {
         struct world w;
         world_init(&w, &s);
         failures += !world_run(&w);
         if (!s.quiet) tell(&w);
         world_fini(&w);
         fflush(stdout);
-        if (failures >= 5 && seeds > 5) break;
     }
     printf("%" PRId64 " of %" PRId64 " seeds broke a rule\n", failures, s.seeds);
     return failures > 0 ? 1 : 0;

@@ -55,8 +55,13 @@ void rules_moving(struct world *w, uint32_t agent, int version) {
     int64_t bound_ms = lease_ms + w->scenario.delay_ms + MOST_ON_THE_WAY_MS;
     bool now = row->leave && row->desired.version == version;
     int64_t ended_ms = row->leave_ended_ms[version];
+    const struct sim_rollout *r = rollout_find(w, m->wanted.rollout);
     m->moving_rollout = m->wanted.rollout;
     m->moving = machine_works(w, agent);
+    m->moving_ms = w->now_ms;
+    if (r != NULL && r->live.state == ROLLOUT_PAUSED && w->now_ms > r->entered_ms + bound_ms)
+        rules_break(w, agent, "agent %u begins for rollout %d, which is paused for long", agent,
+                    r->number);
     if (now || (ended_ms > 0 && w->now_ms <= ended_ms + bound_ms)) return;
     rules_break(w, agent, "agent %u moves to %s without leave: it ended %" PRId64 " ms ago (I6)",
                 agent, version_name(version), ended_ms > 0 ? w->now_ms - ended_ms : -1);
@@ -66,6 +71,10 @@ void rules_moving(struct world *w, uint32_t agent, int version) {
  * broken before. */
 void rules_committed(struct world *w, uint32_t agent, int version) {
     const struct machine *m = &w->machines[agent];
+    int64_t watched_ms = m->journal.transition.policy.probation_ms;
+    if (w->now_ms < m->moving_ms + watched_ms)
+        rules_break(w, agent, "agent %u calls %s proven before its probation is over", agent,
+                    version_name(version));
     for (int i = 0; i < m->node_count; i++) {
         const struct sim_node *n = machine_node(w, m, i);
         bool well = n->process == PROCESS_GOOD || n->good_ms >= w->now_ms - MOST_UNASKED_MS;
@@ -176,6 +185,7 @@ static void check_invariant(struct world *w, const struct sim_rollout *r) {
 void rules_stepped(struct world *w, struct sim_rollout *r, enum rollout_state before) {
     if (before != r->live.state) trace_rollout(w, r, "is");
     check_invariant(w, r);
+    rules_judge_step(w, r, before);
 }
 
 /* An order that was acknowledged is what the rows say (I1). */
@@ -215,5 +225,8 @@ void rules_look(struct world *w) {
         rules_break(w, RULES_NOBODY, "%zu events wait, of %zu agents (I4)", w->queue.length,
                     w->count);
     for (int i = 0; i < SIM_ROLLOUTS_MAX; i++)
-        if (w->master.rollouts[i].number != 0) check_invariant(w, &w->master.rollouts[i]);
+        if (w->master.rollouts[i].number != 0) {
+            check_invariant(w, &w->master.rollouts[i]);
+            rules_judge_deadlines(w, &w->master.rollouts[i]);
+        }
 }

@@ -23,6 +23,10 @@ void rules_reload(struct world *w, const struct sim_rollout *r);
 
 void rules_look(struct world *w);
 
+/* In rules_rollout.c, for rules.c. */
+void rules_judge_step(struct world *w, struct sim_rollout *r, enum rollout_state before);
+void rules_judge_deadlines(struct world *w, const struct sim_rollout *r);
+
 /* Whether everything has come to rest where it should. False: *why names what has not. */
 bool rules_at_rest(struct world *w, char *why, size_t size);
 

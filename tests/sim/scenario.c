@@ -29,6 +29,7 @@ static const struct option_entry entries[] = {
     NUMBER("agents", agents, "200", "machines, up to 100000"),
     DURATION("duration", duration_ms, "10m", "virtual time with faults"),
     DURATION("settle", settle_ms, "60m", "virtual time, at most, to come to rest afterwards"),
+    NUMBER("failures", failures, "5", "end when so many seeds broke a rule"),
     NUMBER("max-events", max_events, "0", "end after so many events without judging the rest"),
     NUMBER("trace", trace, "-1", "print what happens to this agent"),
     SWITCH("quiet", quiet, "off", "print failures only"),

@@ -9,6 +9,7 @@
 struct scenario {
     /* from the line */
     int64_t seed, seeds, agents;
+    int64_t failures;    /* that end the run */
     int64_t duration_ms; /* of trouble; then the world has to come to rest */
     int64_t settle_ms;
     int64_t max_events; /* 0: no limit */

@@ -216,7 +216,8 @@ struct machine {
     /* for the rules */
     bool moving; /* it worked, and goes to another version because the grid said so */
     uint8_t moving_rollout;
-    uint8_t down_for; /* rollout that it is counted for: it does not work because it moves; 0 */
+    int64_t moving_ms; /* since when it goes to the latest one */
+    uint8_t down_for;  /* rollout that it is counted for: it does not work because it moves; 0 */
     uint32_t down_index;
 };
 
@@ -256,6 +257,8 @@ struct sim_rollout {
     uint8_t target;
     bool override;
     int64_t began_ms;
+    int64_t entered_ms; /* its state, by the world's clock */
+    int32_t turns_seen;
     uint64_t domains;          /* selector: a bit per domain */
     int32_t modulo, remainder; /* ... and of these agents each so manieth */
     int64_t window_ms;         /* open so long, closed so long; 0: always open */
@@ -276,6 +279,7 @@ struct sim_rollout {
 
 struct master {
     bool up, can_write;
+    int64_t wrote_ms; /* since when it can write again */
     struct row *rows;
     struct sim_rollout rollouts[SIM_ROLLOUTS_MAX];
     uint8_t channel;
