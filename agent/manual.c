@@ -7,6 +7,7 @@
 static const struct manual_row files[] = {
     {"STATE/identity", "the key this machine joined with and the keys it believes; without it the machine has to join anew"},
     {"STATE/store", "versions of programs, named by their SHA-256"},
+    {"STATE/agent", "builds of the agent itself, where grid-launcher(8) started it; it updates itself there"},
     {"STATE/nodes", "one directory a node, with its data and its log"},
 };
 static const struct manual_row examples[] = {
@@ -16,7 +17,7 @@ static const struct manual_row examples[] = {
     {"grid-agent --state ./trial --stop-nodes", "takes its nodes along when it ends"},
 };
 /* clang-format on */
-static const char *const see_also[] = {"gridctl(1)", "grid-master(8)", "storage-server(8)"};
+static const char *const see_also[] = {"gridctl(1)", "grid-launcher(8)", "grid-master(8)", "storage-server(8)"};
 
 const struct manual agent_manual = {
     .program = "grid-agent",

@@ -6,6 +6,7 @@
  * they are current, previous        links into store/ tmp/SHA256.part          downloads under way
  *   desired.json             the last desired state that was taken
  *   journal                  where an update stands, and which versions failed (agent/journal.h)
+ *   agent/                   builds of the agent (agent/builds.h), where a launcher started it
  *   nodes/INDEX/             data/ log log.1 record.json
  *
  * Any thread after state_open. */
