@@ -120,10 +120,23 @@ static void inherit_origins(const struct live_rollout *old, struct live_rollout 
     }
 }
 
+/* Of a version for other machines alone nothing would come but a rollout that is completed at once.
+ */
+static bool check_builds(const struct live_rollout *l, struct err *e) {
+    const struct rollout_request *q = &l->row.request;
+    for (size_t i = 0; i < l->row.state.member_count; i++)
+        if (l->agents[i].to_sha256[0] != '\0') return true;
+    err_set(e, ERR_CONFLICT, "%s %s has no build for any of the %zu selected agents", q->name,
+            q->version, l->row.state.member_count);
+    return err_hint(e, "gridctl binary list shows for which machines it is published");
+}
+
 /* The new rollout is the first of the steps; its number is needed by those that it supersedes. */
 static bool complete(struct db_connection *c, struct steps *s, struct err *e) {
     struct live_rollout *l = s->list[0].after;
-    if (!check_version(c, &l->row.request, e) || !live_rollout_equip(c, l, e)) return false;
+    if (!check_version(c, &l->row.request, e) || !live_rollout_equip(c, l, e) ||
+        !check_builds(l, e))
+        return false;
     for (size_t i = 1; i < s->count; i++) inherit_origins(s->list[i].before, l);
     return true;
 }
@@ -201,7 +214,9 @@ static bool read_plan(struct db_connection *c, void *argument, struct err *e) {
     const struct planning *p = argument;
     struct err why;
     bool fine = check_version(c, &p->l->row.request, &why);
-    return note_conflict(fine, &why, p->conflict, e) && live_rollout_equip(c, p->l, e);
+    if (!note_conflict(fine, &why, p->conflict, e) || !live_rollout_equip(c, p->l, e)) return false;
+    fine = check_builds(p->l, &why);
+    return note_conflict(fine, &why, p->conflict, e);
 }
 
 static bool plan(struct rollouts *r, struct live_rollout *l, struct err *conflict, struct err *e) {

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define CAUSE_SIZE 24
 #define COPY(target, source) text_cut((target), sizeof(target), (source))
 
 /* Numbers and texts as JSON, owned; the windows are the request's. */
@@ -75,7 +76,7 @@ struct rollout_json {
     char name[ARTIFACT_NAME_SIZE];
     char version[SEMVER_SIZE];
     char state[16], resume_state[16];
-    char cause[16], hold[16];
+    char cause[CAUSE_SIZE], hold[CAUSE_SIZE];
     char *reason;
     char selector[ROLLOUT_SELECTOR_SIZE];
     char *policy; /* raw JSON */
@@ -118,10 +119,6 @@ char *view_rollout_id(int64_t number, char out[WIRE_ROLLOUT_ID_SIZE]) {
     out[0] = '\0';
     if (number != 0) snprintf(out, WIRE_ROLLOUT_ID_SIZE, "r-%" PRId64, number);
     return out;
-}
-
-static const char *cause_name(enum rollout_cause cause) {
-    return cause == CAUSE_NONE ? "" : rollout_cause_name(cause);
 }
 
 static void encode_policy(const struct rollout_view *v, struct text *out) {
@@ -199,8 +196,8 @@ void view_rollout(const struct rollout_view *v, struct text *out) {
     COPY(j.selector, v->request->selector);
     COPY(j.state, rollout_state_name(r->state));
     COPY(j.resume_state, r->state == ROLLOUT_PAUSED ? rollout_state_name(r->resume) : "");
-    COPY(j.cause, cause_name(r->cause));
-    COPY(j.hold, cause_name(r->hold));
+    COPY(j.cause, rollout_cause_name(r->cause));
+    COPY(j.hold, rollout_cause_name(r->hold));
     clock_rfc3339(v->created_at_ms, j.created_at);
     if (v->finished_at_ms != 0) clock_rfc3339(v->finished_at_ms, j.finished_at);
     view_rollout_id(v->superseded_by, j.superseded_by);
@@ -248,7 +245,7 @@ struct member_json {
     bool canary;
     int64_t attempt;
     char from[SEMVER_SIZE], to[SEMVER_SIZE];
-    char cause[16];
+    char cause[CAUSE_SIZE];
     char *reason, *diagnosis;
     int64_t turn;
 };
@@ -276,6 +273,6 @@ void view_rollout_agent(const struct rollout_view *v, size_t index, struct text 
     COPY(j.phase, view_rollout_phase(v->rollout, m));
     COPY(j.from, a->from_version);
     COPY(j.to, v->request->version);
-    COPY(j.cause, cause_name((enum rollout_cause)m->cause));
+    COPY(j.cause, rollout_cause_name((enum rollout_cause)m->cause));
     json_encode(&member_schema, &j, out);
 }

@@ -94,9 +94,11 @@ static void hold_by_rollout(const struct why_rollout *r, struct text *holds) {
                  "rollout r-%" PRId64
                  " waits after its canaries: gridctl rollout promote r-%" PRId64,
                  r->number, r->number);
+    else if (hold_words[r->hold] != NULL)
+        snprintf(words, sizeof words, "rollout r-%" PRId64 " %s", r->number, hold_words[r->hold]);
     else if (r->hold != CAUSE_NONE)
-        snprintf(words, sizeof words, "rollout r-%" PRId64 " %s", r->number,
-                 hold_words[r->hold] != NULL ? hold_words[r->hold] : rollout_cause_name(r->hold));
+        snprintf(words, sizeof words, "rollout r-%" PRId64 " moves nobody now (%s)", r->number,
+                 rollout_cause_name(r->hold));
     else
         words[0] = '\0';
     add_line(holds, words);

@@ -207,6 +207,10 @@ class Rules(RolloutTest):
                 said = self.problem(self.grid.request("POST", ROLLOUTS + path, bad), 404, "not_found")
                 self.assertIn(words, said["detail"])
                 self.assertIn("gridctl", said["hint"])
+        self.assertEqual(self.grid.request("PUT", "/api/binaries/3.0.0/darwin/any", b"#!/bin/sh\n").status, 201)
+        said = self.problem(self.start("3.0.0"), 409, "conflict")
+        self.assertIn("no build for any of the 2 selected agents", said["detail"])
+        self.assertEqual(self.grid.api("POST", ROLLOUTS + "/plan", {"version": "3.0.0"})["conflict"]["text"], said["detail"])
         newest = self.grid.events()[-1]["seq"]
         plan = self.grid.api("POST", ROLLOUTS + "/plan", dict(QUICK, version="1.1.0", canary=1))
         self.assertEqual((plan["selected"], plan["canary"], plan["name"]), (2, 1, "storage-server"))

@@ -117,11 +117,12 @@ static void one_that_is_paused_says_why_and_where_it_goes_on(void **state) {
     rollout.resume = ROLLOUT_CANARY; /* of the pause before */
     has(encode_whole, "\"resume_state\":\"\"");
     rollout.state = ROLLOUT_PAUSED;
-    rollout.cause = CAUSE_MACHINE;
+    rollout.cause = CAUSE_PROGRESS;
     rollout.hold = CAUSE_WINDOW;
     view.reason = "a-2: \"disk\" full";
-    has(encode_whole, "\"state\":\"paused\",\"resume_state\":\"canary\",\"cause\":\"machine\","
-                      "\"reason\":\"a-2: \\\"disk\\\" full\",\"hold\":\"window\"");
+    has(encode_whole,
+        "\"state\":\"paused\",\"resume_state\":\"canary\",\"cause\":\"progress_deadline\","
+        "\"reason\":\"a-2: \\\"disk\\\" full\",\"hold\":\"window\"");
 }
 
 static void one_that_ended_says_when_and_by_which(void **state) {

@@ -98,7 +98,7 @@ static void the_rollout_and_its_turn_are_named(void **state) {
         {{.number = 3, .state = ROLLOUT_ROLLING, .hold = CAUSE_WINDOW, .member = MEMBER_WAITING},
          "rollout r-3 waits for its next maintenance window"                                                    },
         {{.number = 3, .state = ROLLOUT_ROLLING, .hold = CAUSE_VETO, .member = MEMBER_WAITING},
-         "rollout r-3 veto"                                                                                     },
+         "rollout r-3 moves nobody now (veto)"                                                                  },
         {{.number = 3,
           .state = ROLLOUT_ROLLING,
           .member = MEMBER_DEFERRED,
