@@ -17,7 +17,8 @@ static const struct manual_row examples[] = {
     {"grid-agent --state ./trial --stop-nodes", "takes its nodes along when it ends"},
 };
 /* clang-format on */
-static const char *const see_also[] = {"gridctl(1)", "grid-launcher(8)", "grid-master(8)", "storage-server(8)"};
+static const char *const see_also[] = {"gridctl(1)", "grid-launcher(8)", "grid-master(8)",
+                                       "storage-server(8)"};
 
 const struct manual agent_manual = {
     .program = "grid-agent",

@@ -15,11 +15,11 @@
 static bool launched(const struct state *state) {
     char path[STATE_PATH_SIZE];
     OWN_TEXT struct text note = TEXT_EMPTY;
-    int pid = 0;
     OWN_FD int fd = open(state_path(state, path, "agent/lock"), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0 || flock(fd, LOCK_SH | LOCK_NB) == 0 || errno != EWOULDBLOCK) return false;
     if (!file_read(path, 4096, &note, NULL)) return false;
-    return sscanf(text_value(&note), "pid %d", &pid) == 1 && pid == getppid();
+    const char *words = text_value(&note);
+    return strncmp(words, "pid ", 4) == 0 && strtol(words + 4, NULL, 10) == getppid();
 }
 
 void self_find_running(const struct state *state, char out[BUILDS_NAME_SIZE]) {
