@@ -78,8 +78,7 @@ static void add_line(struct text *lines, const char *words) {
 /* What a person can do about a rollout that does not move anybody. */
 static const char *const hold_words[CAUSE_COUNT] = {
     [CAUSE_WINDOW] = "waits for its next maintenance window",
-    [CAUSE_RECOVERING] = "waits until the agents have reported to the master, which has just"
-                         " started",
+    [CAUSE_RECOVERING] = "waits until agents have reported to the restarted master",
     [CAUSE_BUDGET] = "waits: too many of its machines are unavailable",
 };
 
