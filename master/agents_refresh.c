@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* All that the choice depends on but for the world; compared as bytes. */
+/* All that the choice depends on but for the world. */
 struct choice_key {
     char artifact[ARTIFACT_NAME_SIZE];
     char channel[CHANNEL_NAME_SIZE];
@@ -124,11 +124,25 @@ static void fill_group(struct agents_refresh *r, struct choice_group *g) {
         offer_build(r, &g->key, g->key.rollout.version, g->key.rollout.to_sha256);
 }
 
+static bool same_rollout(const struct desired_rollout *a, const struct desired_rollout *b) {
+    return a->number == b->number && a->told == b->told && a->late == b->late &&
+           a->finished_at_ms == b->finished_at_ms && strcmp(a->version, b->version) == 0 &&
+           strcmp(a->to_sha256, b->to_sha256) == 0 &&
+           strcmp(a->from_version, b->from_version) == 0 &&
+           strcmp(a->from_sha256, b->from_sha256) == 0;
+}
+
+static bool same_key(const struct choice_key *a, const struct choice_key *b) {
+    return same_rollout(&a->rollout, &b->rollout) && strcmp(a->channel, b->channel) == 0 &&
+           strcmp(a->pin, b->pin) == 0 && strcmp(a->artifact, b->artifact) == 0 &&
+           strcmp(a->platform, b->platform) == 0 && strcmp(a->arch, b->arch) == 0;
+}
+
 static const struct choice_group *group_of(struct agents_refresh *r, const struct choice_key *key) {
     for (const struct choice_group *g = r->groups; g != NULL; g = g->next)
-        if (memcmp(&g->key, key, sizeof *key) == 0) return g;
+        if (same_key(&g->key, key)) return g;
     struct choice_group *g = memory_zeroed(1, sizeof *g);
-    memcpy(&g->key, key, sizeof *key);
+    g->key = *key;
     fill_group(r, g);
     g->next = r->groups;
     return r->groups = g;
@@ -146,13 +160,12 @@ static bool make_key(struct db_connection *c, const struct desired_world *w, str
     bool placed =
         desired_world_place(c, w, artifact, db_column_text(row, 0), labels.labels, place, e);
     free(labels.labels);
-    memset(key, 0, sizeof *key);
+    *key = (struct choice_key){.rollout = place->rollout};
     text_cut(key->artifact, sizeof key->artifact, artifact);
     text_cut(key->platform, sizeof key->platform, db_column_text(row, 2));
     text_cut(key->arch, sizeof key->arch, db_column_text(row, 3));
     text_cut(key->channel, sizeof key->channel, self ? "" : db_column_text(row, 1));
     text_cut(key->pin, sizeof key->pin, self ? "" : db_column_text(row, 7));
-    memcpy(&key->rollout, &place->rollout, sizeof key->rollout);
     return placed;
 }
 

@@ -144,10 +144,8 @@ static bool find_late(struct db_connection *c, const struct desired_world *w, co
             continue;
         if (!is_member(c, d->number, agent_id, &member, e)) return false;
         if (member) continue;
-        memset(out, 0, sizeof *out); /* compared as bytes */
-        out->number = d->number;
-        out->finished_at_ms = d->finished_at_ms;
-        out->late = true;
+        *out = (struct desired_rollout){
+            .number = d->number, .finished_at_ms = d->finished_at_ms, .late = true};
         memcpy(out->version, d->request.version, sizeof out->version);
         return true;
     }
@@ -159,7 +157,7 @@ static bool find_member(struct db_connection *c, const struct desired_world *w,
                         const char *artifact, const char *agent_id, struct desired_place *out,
                         struct err *e) {
     for (int64_t below = INT64_MAX;;) {
-        memset(out, 0, sizeof *out);
+        *out = (struct desired_place){.prefetch = false};
         struct taking t = {.out = &out->rollout};
         if (!db_query(c, Q_MEMBER_PLACE, take_place, &t, e, "ssi", agent_id, artifact, below))
             return false;

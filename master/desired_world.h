@@ -29,8 +29,7 @@ MUST_CHECK bool desired_world_read(struct db_connection *c, struct desired_world
                                    struct err *e);
 void desired_world_clear(struct desired_world *w);
 
-/* Where one agent stands with one artifact. Its bytes are zero where nothing was written, so that
- * rollout can be compared as a whole. */
+/* Where one agent stands with one artifact. */
 struct desired_place {
     struct desired_rollout rollout;
     struct wire_grant grant; /* its rollout is "" when there is none */

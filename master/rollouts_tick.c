@@ -143,10 +143,11 @@ static bool is_due(const struct live_rollout *l, int64_t now_ms) {
 
 static void look_after(struct rollouts *r, int64_t number, int64_t now_ms, int64_t now_wall_ms) {
     struct live_rollout *l = rollouts_find(r, number);
-    if (!is_due(l, now_ms)) return;
+    if (l == NULL || !is_due(l, now_ms)) return;
     l->looked_ms = now_ms;
     add_late_joiners(r, l, now_ms);
-    tick_one(r, rollouts_find(r, number), now_ms, now_wall_ms);
+    l = rollouts_find(r, number);
+    if (l != NULL) tick_one(r, l, now_ms, now_wall_ms);
     l = rollouts_find(r, number);
     if (l != NULL) keep_clock(r, l, now_ms);
 }
