@@ -267,7 +267,8 @@ bool rollouts_order(struct rollouts *r, int64_t number, enum rollout_event order
     struct reading over = {.number = number};
     bool found = l != NULL || db_read(r->options.db, read_one, &over, e);
     if (over.out != NULL) over.out->clock_at_ms = clock_monotonic_ms();
-    bool done = found && carry_out(r, l != NULL ? l : over.out, order, principal, e);
+    if (l == NULL) l = over.out;
+    bool done = found && l != NULL && carry_out(r, l, order, principal, e);
     if (over.out != NULL) live_rollout_free(over.out);
     rollouts_end_turn(r);
     return done;
