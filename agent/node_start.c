@@ -135,6 +135,7 @@ bool node_start(struct node *n, const struct node_launch *l, int64_t now_ms, str
         n->facts->machine_failed = !prepared || is_machines(e->code);
         return false;
     }
+    if (n->facts->machine_failed) n->facts->failures = 0; /* the row was the machine's */
     n->facts->machine_failed = false;
     node_become_running(n, child.pid, child.pidfd, 0, now_ms);
     n->facts->restart_ordered = false;

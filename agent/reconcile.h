@@ -148,6 +148,10 @@ struct reconcile_decision {
     int64_t wake_ms;    /* decide again by then, even if nothing happens; INT64_MAX: no need */
 };
 
+/* Whether the time of a probation passes: every node was examined, and none is kept down by the
+ * machine. */
+bool reconcile_watches(const struct reconcile_node *nodes, size_t count);
+
 /* Decides for all nodes at once: nodes[i].assigned and excused are set, steps[i] is what to do with
  * it. What nodes are assigned while a transition is under way, excused and tries are durable before
  * the steps are taken. */

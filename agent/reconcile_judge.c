@@ -51,6 +51,15 @@ static bool take(struct view *v, enum turn turn, size_t failed_node) {
     return true;
 }
 
+bool reconcile_watches(const struct reconcile_node *nodes, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        const struct reconcile_node *n = &nodes[i];
+        bool prevented = n->phase == NODE_DOWN && n->machine_failed;
+        if (n->wanted && (n->phase == NODE_UNKNOWN || prevented)) return false;
+    }
+    return true;
+}
+
 /* Every node works now and did for long enough, or the time for that is over. A node whose silence
  * was broken again and again does not get more of it than one that never worked. */
 static bool judge_probation(struct view *v, const struct tally *t) {
@@ -61,7 +70,7 @@ static bool judge_probation(struct view *v, const struct tally *t) {
     int64_t over_ms = p->probation_ms + deadline_ms;
     bool working = t->ailing == 0 && all_there(t);
     int64_t healthy_ms = working ? v->now_ms - t->good_since_ms : 0;
-    if (t->unknown > 0) return false;
+    if (!reconcile_watches(v->nodes, v->count)) return false;
     wake_by(v, v->now_ms + p->probation_ms - now->watched_ms);
     wake_by(v, v->now_ms + over_ms - now->watched_ms);
     wake_by(v, v->now_ms + over_ms + p->min_healthy_ms - now->watched_ms);

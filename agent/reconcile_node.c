@@ -36,11 +36,12 @@ enum condition reconcile_condition(const struct view *v, const struct reconcile_
     }
 }
 
-/* Ends of its processes that nobody ordered: as they were seen in a row, or as the starts tell. */
+/* Ends of its processes that nobody ordered: on trial as the starts tell, else as they were seen in
+ * a row. */
 static unsigned exits(const struct view *v, const struct reconcile_node *n) {
     unsigned lives = n->phase == NODE_DOWN ? 0 : 1;
-    unsigned ended = v->begun && n->tries > lives ? n->tries - lives : 0;
-    return ended > n->failures ? ended : n->failures;
+    if (!v->begun || n->tries == 0) return n->failures;
+    return n->tries > lives ? n->tries - lives : 0;
 }
 
 /* One that worked on the new version may recover where there is a probation to do so in. */

@@ -168,9 +168,7 @@ void supervise_watch(struct supervise *s, int64_t now_ms, int64_t *due_ms) {
     struct journal *j = &s->journal;
     struct transition *t = &j->transition;
     int64_t since_ms = now_ms - s->watched_at_ms;
-    bool watching = t->state == TRANSITION_PROBATION;
-    for (size_t i = 0; i < s->count; i++)
-        watching = watching && (s->facts[i].phase != NODE_UNKNOWN || !s->facts[i].wanted);
+    bool watching = t->state == TRANSITION_PROBATION && reconcile_watches(s->facts, s->count);
     s->watched_at_ms = now_ms;
     if (watching) t->watched_ms += since_ms < GAP_MAX_MS ? since_ms : GAP_MAX_MS;
     int64_t note_ms =

@@ -1,5 +1,5 @@
 """What one agent does with a rollout's orders: fetch ahead, begin on leave only, prove the version, or go back by itself."""
-import os, signal, socket, unittest
+import os, signal, unittest
 
 from concurrently import concurrently
 from grid import processes_of, wait_for
@@ -105,20 +105,18 @@ class OneAgent(unittest.TestCase):
         wait_for("the end of the nodes", lambda: not processes_of(s.directory))
         s.agent()
 
-    def test_a_port_that_is_taken_is_the_machines_fault_and_fails_no_version(self):
-        s = Scripted(self, "1.0.0", "1.2.0")
-        port = int(s.ports[1].split("-")[0])
-        s.ports = ("--node-ports", "%d-%d" % (port, port))
-        s.agent()
-        s.want("1.0.0")
-        s.wait("idle", version="1.0.0")
+    def test_what_the_machine_prevents_is_told_as_its_fault_and_fails_no_version(self):
+        s = self.begin("1.2.0")
         s.want("1.2.0", rollout="r-1", attempt=1, **dict(QUICK, probation_ms=3000))
         s.wait("probation")
+        record = os.path.join(s.process.state, "nodes", "0", "record.json")
+        os.remove(record)
+        os.mkdir(record)  # no start can be written down
         s.tell("1.2.0 * exit 9")
-        wait_for("the end of the node", lambda: not processes_of(s.directory))
-        with socket.create_server(("127.0.0.1", port)):
-            s.tell()
-            self.assertIn("no port", s.wait("probation", cause="machine")["reason"])
+        self.assertIn("record.json", s.wait("probation", cause="machine")["reason"])
+        s.tell()
+        wait_for("more starts than a version may end", lambda: s.process.err().count("node.start_failed") > 1)
+        os.rmdir(record)
         self.assertNotIn("cause", s.wait("idle", version="1.2.0"))
 
     def test_a_damaged_journal_is_made_anew_from_what_else_is_known(self):

@@ -22,7 +22,8 @@ class Scripted:
 
     def __init__(self, test, *versions, nodes=1, agents=(), directory=None):
         self.directory, self.nodes, self.generation = tempfile.mkdtemp(prefix="grid-e2e-", dir=directory), nodes, 0
-        self.process, self.files, self.last, self.ports = None, None, {}, own_ports()
+        self.process, self.files, self.ports = None, None, own_ports()
+        self.last, self.reports = {}, []  # reports: since the last order or start of the agent
         test.addCleanup(self.close)
         paths = [storage_server(v) for v in versions] + [grid_agent(v) for v in agents]
         files = [(path, "%s-%s" % (os.path.basename(path), here())) for path in paths]
@@ -43,6 +44,7 @@ class Scripted:
     def listen(self):
         for line in self.master.stdout:
             self.last = json.loads(line.split(" ", 1)[1])
+            self.reports.append(self.last)
 
     def serve(self):
         handler = functools.partial(Files, directory=self.directory)
@@ -62,6 +64,7 @@ class Scripted:
 
     def agent(self, *arguments, **options):
         """Starts the agent, with the same state as before."""
+        self.reports.clear()
         if self.files:
             self.url = "http://127.0.0.1:%d" % self.files.server_port
         self.process = Agent(self, "a-1", ["--nodes", str(self.nodes), "--master-binary-url", self.url, *self.ports,
@@ -72,6 +75,7 @@ class Scripted:
     def want(self, version, prefetch=None, mode="active", own=None, **grant):
         """The desired state from now on; grant: rollout, attempt, lease_ms, ...; own: of the agent's own program."""
         self.generation += 1
+        self.reports.clear()
         desired = dict(self.artifacts[version], type="desired", generation=self.generation, mode=mode,
                        name="storage-server", reason="the test says so", grant=grant)
         if own:
@@ -82,14 +86,15 @@ class Scripted:
         self.master.stdin.flush()
 
     def wait(self, state, **fields):
-        """The first report about the latest desired state with this state and these fields of its update, or of it."""
-        def reached():
-            update = self.last.get("update", {})
-            seen = dict({"rollout": "", "cause": ""}, **update, version=self.last.get("version"))
-            right = update.get("state") == state and self.last["generation"] == self.generation
-            return update if right and all(seen.get(k) == v for k, v in fields.items()) else None
+        """The update of the first report about the latest order, since that or the agent's start, with this state
+        and these fields of its update or of itself. A state that has passed by meanwhile counts."""
+        def right(report):
+            seen = dict({"rollout": "", "cause": ""}, **report["update"], version=report["version"])
+            return seen["state"] == state and report["generation"] == self.generation and \
+                all(seen.get(k) == v for k, v in fields.items())
         try:
-            return wait_for("update state %s with %s" % (state, fields), reached)
+            return wait_for("update state %s with %s" % (state, fields),
+                            lambda: next((r["update"] for r in list(self.reports) if right(r)), None))
         except AssertionError as error:
             raise AssertionError("%s\nlast report: %s\nagent said:\n%s" % (
                 error, json.dumps(self.last, indent=1), self.process.err()[-4000:]))

@@ -164,10 +164,8 @@ static void restart_agent(struct machine *m, bool reboot) {
 }
 
 static void pass_time(struct machine *m, int64_t until_ms) {
-    bool watching = m->in.transition.state == TRANSITION_PROBATION;
-    for (size_t i = 0; i < m->count; i++)
-        watching = watching && (m->nodes[i].phase != NODE_UNKNOWN || !m->nodes[i].wanted);
-    if (watching) m->in.transition.watched_ms += until_ms - m->now_ms;
+    if (m->in.transition.state == TRANSITION_PROBATION && reconcile_watches(m->nodes, m->count))
+        m->in.transition.watched_ms += until_ms - m->now_ms;
     m->now_ms = until_ms;
     for (size_t i = 0; i < m->count; i++) {
         struct reconcile_node *n = &m->nodes[i];

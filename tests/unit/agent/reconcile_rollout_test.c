@@ -15,7 +15,8 @@ static struct scene granted(size_t count, int64_t lease_ms) {
 
 static void pass(struct scene *s, int64_t ms) {
     s->now_ms += ms;
-    if (s->in.transition.state == TRANSITION_PROBATION) s->in.transition.watched_ms += ms;
+    if (s->in.transition.state == TRANSITION_PROBATION && reconcile_watches(s->nodes, s->count))
+        s->in.transition.watched_ms += ms;
     decide(s);
 }
 
@@ -199,11 +200,15 @@ static void a_full_disk_fails_no_version(void **state) {
     struct scene s = on_probation();
     set_down(&s, 0, 5, s.now_ms + 100000);
     s.nodes[0].machine_failed = true;
-    pass(&s, 14999);
+    pass(&s, 600000);
+    assert_int_equal(s.out.turn, TURN_NONE);
+    s.nodes[0].tries = 2;
+    set_running(&s, 0, B, false); /* failures in a row are still those of the machine */
+    decide(&s);
     assert_int_equal(s.out.turn, TURN_NONE);
     bring_up(&s, 0, B);
     s.nodes[0].health = HEALTH_MACHINE;
-    pass(&s, 2000);
+    pass(&s, 10000);
     assert_int_equal(s.out.turn, TURN_COMMIT);
 }
 
