@@ -167,7 +167,7 @@ class Watch:
 
     def look(self, targets):
         spans = {}
-        while not self.over.wait(0.01):
+        while not self.over.wait(0.02):
             for target in targets:
                 now = time.monotonic()
                 if self.works(target[1]):
