@@ -202,8 +202,8 @@ class Watch:
         spans = [(first, last, agent) for agent, all_of in self.down.items() for first, last in all_of]
         return [{agent for first, last, agent in spans if first <= moment <= last} for moment, _, _ in spans]
 
-    def most_down(self):
-        return max((len(agents) for agents in self.at_once()), default=0)
+    def most_down(self, besides=()):
+        return max((len(agents - set(besides)) for agents in self.at_once()), default=0)
 
     def racks_at_once(self):
         return max((len({agent.split("-")[0] for agent in agents}) for agents in self.at_once()), default=0)
