@@ -2,8 +2,6 @@
 
 #include "tests/sim/network.h"
 
-#include <string.h>
-
 static void wake_at(struct world *w, uint32_t agent, int64_t at_ms) {
     struct machine *m = &w->machines[agent];
     if (at_ms == INT64_MAX || (m->link_wake_ms > w->now_ms && m->link_wake_ms <= at_ms)) return;
@@ -57,7 +55,7 @@ static bool take_desired(struct world *w, uint32_t agent, const struct sim_desir
     struct machine *m = &w->machines[agent];
     if (d->generation < m->wanted.generation) return false;
     m->lease_until_ms = d->rollout != 0 ? w->now_ms + d->lease_ms : INT64_MAX;
-    if (memcmp(d, &m->wanted, sizeof *d) == 0) return false;
+    if (desired_equal(d, &m->wanted)) return false;
     for (int i = 0; i < SIM_TRIES && d->generation != m->wanted.generation; i++)
         m->tries[i].version = 0;
     m->wanted = *d;

@@ -52,7 +52,7 @@ static void show(const struct row *row, struct wire_node nodes[SIM_NODES_MAX],
 
 static void look(struct world *w, const struct sim_rollout *r, const char *id, uint32_t index) {
     static struct agent_view agent;
-    struct wire_node nodes[SIM_NODES_MAX];
+    static struct wire_node nodes[SIM_NODES_MAX];
     struct rollout_member *m = &r->live.members[index];
     const struct row *row = &w->master.rows[r->agents[index]];
     const char *from = version_name(r->from[index]);

@@ -5,8 +5,6 @@
 #include "tests/sim/rollouts.h"
 #include "tests/sim/rules.h"
 
-#include <string.h>
-
 enum { UP, SUSPECT, LOST };
 enum { LOST_INTERVALS = 12, SUSPECT_INTERVALS = 3, QUIET_INTERVALS = 6 };
 
@@ -132,10 +130,7 @@ static void note_leave(struct world *w, struct row *row, const struct sim_desire
 
 void master_choose(struct world *w, uint32_t agent) {
     struct row *row = &w->master.rows[agent];
-    struct sim_desired d;
-    memset(&d, 0, sizeof d); /* it is compared as a whole */
-    d.generation = row->desired.generation;
-    d.draining = row->draining;
+    struct sim_desired d = {.generation = row->desired.generation, .draining = row->draining};
     const struct sim_rollout *r = rollout_find(w, row->active);
     struct rollout_orders orders = {.told = TOLD_OTHERS};
     if (r != NULL) orders = rollout_orders(&r->live, &r->live.members[row->member_index]);
@@ -145,7 +140,7 @@ void master_choose(struct world *w, uint32_t agent) {
         choose_by_rollout(r, row, orders, &d);
     else
         choose_by_decisions(w, row, &d);
-    if (memcmp(&d, &row->desired, sizeof d) == 0) return;
+    if (desired_equal(&d, &row->desired)) return;
     note_leave(w, row, &d);
     d.generation++;
     row->desired = d;

@@ -96,13 +96,17 @@ static bool reverted(struct world *w, char *why, size_t size) {
     return true;
 }
 
-bool rules_at_rest(struct world *w, char *why, size_t size) {
+bool rules_at_rest(struct world *w, uint32_t *agent, char *why, size_t size) {
+    *agent = RULES_NOBODY;
     if (!w->master.up) {
         snprintf(why, size, "the master is away");
         return false;
     }
     if (!rollouts_rest(w, why, size)) return false;
-    for (uint32_t i = 0; i < w->count; i++)
-        if (!agent_rests(w, i, why, size)) return false;
+    for (uint32_t i = 0; i < w->count; i++) {
+        if (agent_rests(w, i, why, size)) continue;
+        *agent = i;
+        return false;
+    }
     return reverted(w, why, size);
 }

@@ -4,6 +4,8 @@
 
 #include "tests/sim/world.h"
 
+#define RULES_NOBODY UINT32_MAX
+
 /* The machine is about to start a process with this version. */
 void rules_started(struct world *w, uint32_t agent, int version);
 /* The agent begins to move nodes to this version. */
@@ -27,10 +29,9 @@ void rules_look(struct world *w);
 void rules_judge_step(struct world *w, struct sim_rollout *r, enum rollout_state before);
 void rules_judge_deadlines(struct world *w, const struct sim_rollout *r);
 
-/* Whether everything has come to rest where it should. False: *why names what has not. */
-bool rules_at_rest(struct world *w, char *why, size_t size);
+/* Whether everything has come to rest where it should. False: why names what has not, *agent whom
+ * it concerns (or RULES_NOBODY). */
+bool rules_at_rest(struct world *w, uint32_t *agent, char *why, size_t size);
 
 void rules_break(struct world *w, uint32_t agent, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-
-#define RULES_NOBODY UINT32_MAX

@@ -11,8 +11,6 @@
 #include "tests/sim/trace.h"
 
 #include <inttypes.h>
-#include <stdio.h>
-#include <string.h>
 
 enum { SECOND = 1000, LOOK_AFTER_MS = 120 * SECOND, REST_LOOK_MS = 10 * SECOND };
 
@@ -174,10 +172,9 @@ static bool over(struct world *w, int64_t *look_ms) {
     if (w->broken || (s->max_events > 0 && w->events >= s->max_events)) return true;
     if (!w->calm || w->now_ms < *look_ms) return false;
     *look_ms = w->now_ms + REST_LOOK_MS;
-    if (rules_at_rest(w, why, sizeof why)) return true;
+    uint32_t agent;
+    if (rules_at_rest(w, &agent, why, sizeof why)) return true;
     if (w->now_ms < w->faults_end_ms + s->settle_ms) return false;
-    unsigned agent = RULES_NOBODY;
-    (void)sscanf(why, "agent %u", &agent);
     rules_break(w, agent, "it does not come to rest: %s (I5)", why);
     return true;
 }

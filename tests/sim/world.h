@@ -106,6 +106,8 @@ struct sim_desired {
     int32_t attempt;
     int64_t lease_ms, min_healthy_ms, probation_ms, healthy_deadline_ms;
 };
+bool desired_equal(const struct sim_desired *a, const struct sim_desired *b);
+
 struct message {
     uint32_t next_free;
     uint32_t session;
