@@ -2,7 +2,7 @@
 
     found = members(grid) + budgets(grid) + audit(grid)      # violations, as of checker.py
 """
-import json
+import hashlib, json
 
 import checker
 
@@ -74,4 +74,16 @@ def over_budget(rollout, of_it, most, events):
         domains = {of_it[agent] for agent in under_way}
         if len(domains) > 1:
             found.append("%s: domains %s at once at event %d: %s" % (rollout, sorted(domains), event["seq"], history))
+    return found
+
+
+def audit(grid):
+    """The chain, computed anew: each part with its length before it, beginning with the hash before."""
+    found, before = [], ""
+    for seq, *parts, said in rows(grid, "SELECT seq, at, principal, action, subject, data, hash FROM audit ORDER BY seq"):
+        encoded = [str(part).encode() for part in (before, *parts)]
+        before = hashlib.sha256(b"".join(b"%d:%s" % (len(part), part) for part in encoded)).hexdigest()
+        if before != said:
+            found.append("row %d of the audit trail has the hash %s, %s would be right" % (seq, said, before))
+            before = said
     return found

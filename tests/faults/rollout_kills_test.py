@@ -43,6 +43,9 @@ class RolloutKills(unittest.TestCase):
             with self.ledger.doing("chunk", (agent + "/0", name), hashlib.sha256(content).hexdigest()) as op:
                 op.answered(self.fleet.put_chunk(agent, name, content))
 
+    def audited(self):
+        return rollout_checker.rows(self.fleet, "SELECT count(*) FROM audit WHERE action = 'rollout.start'")[0][0]
+
     def follow(self, rollout):
         """Until it is over; what stands still because of a killed machine is told to go on."""
         for _ in range(KILLS_EACH):
@@ -71,10 +74,12 @@ class RolloutKills(unittest.TestCase):
             self.write(number)
             ends.append(self.run_round(number))
             label = "seed %d round %d: %s" % (SEED, number, ends)
-            found = checker.settled(rollout_checker.members, self.fleet) + rollout_checker.budgets(self.fleet)
+            found = checker.settled(rollout_checker.members, self.fleet)
+            found += rollout_checker.budgets(self.fleet) + rollout_checker.audit(self.fleet)
             self.assertEqual(found, [], label)
             self.ledger.violations += checker.settled(checker.chunks, self.fleet, self.ledger)
             self.assertEqual(self.ledger.violations, [], label)
+        self.assertGreaterEqual(self.audited(), ROUNDS)
         self.assertIn("completed", ends, "no rollout ever arrived, so nothing was shown")
         say("rollout kills: seed %d, %s in %.0f s, killed %s" % (SEED, ends, time.monotonic() - begun, self.killed))
 
