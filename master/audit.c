@@ -50,6 +50,15 @@ bool audit_add(struct db_connection *c, const char *principal, const char *actio
     return db_exec(c, Q_AUDIT_INSERT, e, "isssss", now_ms, principal, action, subject, data, hash);
 }
 
+bool audit_add_version(struct db_connection *c, const char *principal, const char *action,
+                       const char *subject, const char *version, struct err *e) {
+    OWN_TEXT struct text data = TEXT_EMPTY;
+    text_add(&data, "{\"version\":");
+    json_quote(version, &data);
+    text_add(&data, "}");
+    return audit_add(c, principal, action, subject, data.data, e);
+}
+
 struct listing {
     int64_t before, limit;
     struct audit_entry *entries;

@@ -22,6 +22,11 @@ extern const struct json_schema audit_entry_schema;
 MUST_CHECK bool audit_add(struct db_connection *c, const char *principal, const char *action,
                           const char *subject, const char *data_json, struct err *e);
 
+/* The same for what is about a version: data is {"version":...}. */
+MUST_CHECK bool audit_add_version(struct db_connection *c, const char *principal,
+                                  const char *action, const char *subject, const char *version,
+                                  struct err *e);
+
 /* Newest first, only those with seq below `before` (INT64_MAX: from the newest on), at most
  * `limit`. The caller frees with json_clear_list(&audit_entry_schema, ...). */
 MUST_CHECK bool audit_list(struct db *db, int64_t before, int64_t limit, struct audit_entry **out,

@@ -84,7 +84,7 @@ static bool set_floor(struct db_connection *c, void *argument, struct err *e) {
            db_exec(c, Q_FLOOR_SET, e, "ssi", f->artifact, f->version, clock_wall_ms()) &&
            events_add(c, e, "floor.set", f->artifact, f->principal, NULL,
                       "nothing below %s %s is chosen any more", f->artifact, f->version) &&
-           audit_add(c, f->principal, "floor.set", f->artifact, NULL, e) &&
+           audit_add_version(c, f->principal, "floor.set", f->artifact, f->version, e) &&
            db_one(c, Q_FLOOR_FIND, take, f->out, e, "s", f->artifact);
 }
 
@@ -98,11 +98,15 @@ bool floors_set(struct db *db, const char *artifact, const char *version, const 
 
 static bool remove_floor(struct db_connection *c, void *argument, struct err *e) {
     const struct change *f = argument;
-    if (!db_exec(c, Q_FLOOR_DELETE, e, "s", f->artifact)) return false;
-    if (db_changed_rows(c) == 0) return err_set(e, ERR_NOT_FOUND, "%s has no floor", f->artifact);
-    return events_add(c, e, "floor.removed", f->artifact, f->principal, NULL,
+    struct floor was;
+    if (!db_one(c, Q_FLOOR_FIND, take, &was, e, "s", f->artifact)) {
+        if (e->code != ERR_NOT_FOUND) return false;
+        return err_set(e, ERR_NOT_FOUND, "%s has no floor", f->artifact);
+    }
+    return db_exec(c, Q_FLOOR_DELETE, e, "s", f->artifact) &&
+           events_add(c, e, "floor.removed", f->artifact, f->principal, NULL,
                       "%s has no floor any more", f->artifact) &&
-           audit_add(c, f->principal, "floor.remove", f->artifact, NULL, e);
+           audit_add_version(c, f->principal, "floor.remove", f->artifact, was.version, e);
 }
 
 bool floors_remove(struct db *db, const char *artifact, const char *principal, struct err *e) {

@@ -88,7 +88,7 @@ static bool lift(struct db_connection *c, void *argument, struct err *e) {
     return find(c, argument, e) && db_exec(c, Q_QUARANTINE_DELETE, e, "s", f->sha256) &&
            events_add(c, e, "quarantine.lifted", f->sha256, f->principal, NULL,
                       "%s %s is not quarantined any more", f->out->artifact, f->out->version) &&
-           audit_add(c, f->principal, "quarantine.lift", f->sha256, NULL, e);
+           audit_add_version(c, f->principal, "quarantine.lift", f->sha256, f->out->version, e);
 }
 
 bool quarantine_lift(struct db *db, const char *sha256, const char *principal, struct err *e) {

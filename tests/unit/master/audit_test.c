@@ -1,6 +1,8 @@
 /* The audit trail: an altered row is found. */
 #include "master/audit.h"
 
+#include "master/floors.h"
+#include "master/quarantine.h"
 #include "tests/unit/master/master_fixture.h"
 
 EMBED_DECLARE(master_schema)
@@ -96,6 +98,44 @@ static void altered_and_missing_rows_are_found(void **state) {
     (void)state;
 }
 
+static void assert_newest(struct fixture *f, const char *action, const char *data) {
+    struct err error;
+    struct audit_entry *list = NULL;
+    size_t count = 0;
+    assert_ok(audit_list(f->db, INT64_MAX, 1, &list, &count, &error));
+    assert_int_equal(count, 1);
+    assert_string_equal(list[0].action, action);
+    assert_string_equal(list[0].data, data);
+    json_clear_list(&audit_entry_schema, list, count);
+}
+
+static bool put_into_quarantine(struct db_connection *c, void *argument, struct err *e) {
+    return quarantine_add(c, argument, e);
+}
+
+static void rows_about_a_version_name_it(void **state) {
+    static const char data[] = "{\"version\":\"1.0.0\"}";
+    struct fixture *f = *state;
+    struct err error;
+    struct binary binary;
+    struct floor floor;
+    fixture_publish(f, "1.0.0", &binary);
+    fixture_agent(f, "a-1");
+    assert_ok(agents_change(f->agents, "a-1", &(struct agent_change){.pin = "1.0.0"}, "t", &error));
+    assert_newest(f, "agent.pinned", data);
+    assert_ok(agents_change(f->agents, "a-1", &(struct agent_change){.pin = ""}, "t", &error));
+    assert_newest(f, "agent.unpinned", data);
+    assert_ok(floors_set(f->db, "storage-server", "1.0.0", "t", &floor, &error));
+    assert_newest(f, "floor.set", data);
+    assert_ok(floors_remove(f->db, "storage-server", "t", &error));
+    assert_newest(f, "floor.remove", data);
+    struct quarantined q = {.artifact = "storage-server", .version = "1.0.0"};
+    memcpy(q.sha256, binary.sha256, sizeof q.sha256);
+    assert_ok(db_write(f->db, put_into_quarantine, &q, &error));
+    assert_ok(quarantine_lift(f->db, q.sha256, "t", &error));
+    assert_newest(f, "quarantine.lift", data);
+}
+
 static void undone_operation_leaves_no_row(void **state) {
     struct fixture *f = *state;
     struct err error;
@@ -113,6 +153,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(rows_are_listed_newest_first_and_page_by_page,
                                         fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(rows_about_a_version_name_it, fixture_setup,
+                                        fixture_teardown),
         cmocka_unit_test(altered_and_missing_rows_are_found),
         cmocka_unit_test_setup_teardown(undone_operation_leaves_no_row, fixture_setup,
                                         fixture_teardown),
