@@ -13,8 +13,10 @@ static bool take_rollout(struct db_row *row, void *argument, struct err *e) {
     struct rollout_row read;
     if (!rollout_row_take(row, &read, e)) return false;
     struct deciding_rollout *d = &w->rollouts[w->rollout_count++];
-    *d = (struct deciding_rollout){
-        .number = read.number, .finished_at_ms = read.finished_at_ms, .request = read.request};
+    *d = (struct deciding_rollout){.number = read.number,
+                                   .finished_at_ms = read.finished_at_ms,
+                                   .completed = read.state.state == ROLLOUT_COMPLETED,
+                                   .request = read.request};
     memcpy(d->artifact, read.request.name, sizeof d->artifact);
     return true;
 }
@@ -138,7 +140,7 @@ static bool find_late(struct db_connection *c, const struct desired_world *w, co
         const struct deciding_rollout *d = &w->rollouts[i];
         bool member = false;
         if (d->number <= out->number) return true;
-        if (d->finished_at_ms == 0 || strcmp(d->artifact, artifact) != 0 ||
+        if (!d->completed || strcmp(d->artifact, artifact) != 0 ||
             !labels_match(labels, d->request.selector) ||
             leads_to_quarantine(w, artifact, d->request.version))
             continue;

@@ -11,7 +11,8 @@
 struct deciding_rollout {
     int64_t number;
     char artifact[ARTIFACT_NAME_SIZE];
-    int64_t finished_at_ms;
+    int64_t finished_at_ms; /* 0: active */
+    bool completed;         /* and so decides for machines that came after it */
     struct rollout_request request;
 };
 

@@ -338,6 +338,21 @@ static void machine_that_joins_after_it_goes_where_its_likes_went(void **state) 
     assert_non_null(strstr(v.desired_reason, "machines like this one"));
 }
 
+/* It is over and yet live: what was granted may still go on. */
+static void machine_that_joins_after_it_was_stopped_follows_its_channel(void **state) {
+    struct grid *g = *state;
+    struct err error;
+    g->machines[0].stays = true;
+    int64_t number = grid_begin(g, "1.1.0", "");
+    (void)grid_until(g, number, ROLLOUT_CANARY);
+    for (int i = 0; i < 2; i++) grid_round(g);
+    assert_ok(rollouts_order(g->rollouts, number, ROLLOUT_STOP, "token:op", &error));
+    assert_int_equal(grid_seen(g, number).members[0], MEMBER_GRANTED);
+    grid_add_machine(g, "c-1", "rack=c");
+    assert_string_equal(grid_agent(g, "c-1").desired_version, "1.0.0");
+    assert_int_equal(grid_agent(g, "c-1").desired_rule, DESIRED_CHANNEL);
+}
+
 static void machine_that_comes_to_match_a_rollout_that_is_over_goes_there(void **state) {
     struct grid *g = *state;
     struct err error;
@@ -589,6 +604,7 @@ int main(void) {
         T(step_that_cannot_be_written_changes_nothing_and_is_tried_again),
         T(machine_that_joins_meanwhile_gets_its_turn),
         T(machine_that_joins_after_it_goes_where_its_likes_went),
+        T(machine_that_joins_after_it_was_stopped_follows_its_channel),
         T(machine_that_comes_to_match_a_rollout_that_is_over_goes_there),
         T(machine_without_a_build_comes_along_once_one_is_published),
         T(machine_that_is_away_comes_later_and_blocks_nobody),
