@@ -90,10 +90,10 @@ static const struct option_entry entries[] = {
      .key = "master.rollout_quiet",
      .type = OPTION_DURATION,
      OPTION(struct settings,                                                                                 rollout_quiet_ms),
-     .initial = "2m",
+     .initial = "30s",
      .value_name = "TIME",
      .help = "for so long after a start no rollout admits or fails a machine; at least twice "
-             "--lost-after is wise"},
+             "--suspect-after is wise"},
     {.flag = "max-agents",
      .environment = {"GRID_MAX_AGENTS"},
      .key = "master.max_agents",
