@@ -81,9 +81,15 @@ static const char *hold_words(const char *hold) {
     static const struct {
         const char *hold, *words;
     } known[] = {
-        {"window",     "the next of its maintenance windows"                      },
-        {"recovering", "agents to report to the master, which has just started"   },
-        {"budget",     "machines that are down for other reasons (--max-parallel)"},
+        {"window",           "the next of its maintenance windows"                      },
+        {"recovering",       "agents to report to the master, which has just started"   },
+        {"budget_exhausted", "machines that are down for other reasons (--max-parallel)"},
+        {"away",             "machines that are away"                                   },
+        {"draining",         "machines that drain: gridctl agent resume ID"             },
+        {"veto",             "nodes that must not stop now"                             },
+        {"machine",          "machines that are to be mended"                           },
+        {"download",         "machines that could not fetch the bytes"                  },
+        {"version",          "machines that fell ill with the new version"              },
     };
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
         if (is(hold, known[i].hold)) return known[i].words;

@@ -192,6 +192,10 @@ static void a_hold_is_told(void **state) {
     now.rollout.hold = "window";
     OWN_MEMORY char *out = changes(&before);
     assert_string_equal(out, "waits for the next of its maintenance windows\n");
+    now.rollout.hold = "budget_exhausted";
+    OWN_MEMORY char *crowded = changes(&before);
+    assert_string_equal(crowded,
+                        "waits for machines that are down for other reasons (--max-parallel)\n");
 }
 
 int main(void) {
