@@ -123,6 +123,7 @@ static void say_where(const struct program *p) {
     fflush(stdout);
     log_info("node.listening", "id=%s port=%lld version=%s chunks=%lld", p->settings.id,
              (long long)p->note.port, GRID_VERSION, (long long)chunks_count(p->node.chunks));
+    faults_listening();
 }
 
 static bool signal_within(const sigset_t *set, int64_t ms) {

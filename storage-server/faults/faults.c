@@ -31,9 +31,9 @@ static struct {
     const char *version;
     const char *id;
     char path[4096];
-    int64_t begun_ms;
     long leaked_mib;
-    atomic_uint told; /* bits of enum fault: what others ask for */
+    atomic_int_fast64_t listening_ms; /* since when, monotonic; 0: it does not yet */
+    atomic_uint told;                 /* bits of enum fault: what others ask for */
     struct http_route routes[ROUTES_MAX];
     http_handler *healthz;
     http_handler *ok_to_stop;
@@ -76,6 +76,11 @@ static enum fault parse_fault(const char *word) {
     return fault;
 }
 
+static bool is_due(int64_t after_ms) {
+    int64_t since_ms = atomic_load(&faults.listening_ms);
+    return after_ms == 0 || (since_ms != 0 && clock_monotonic_ms() - since_ms >= after_ms);
+}
+
 /* True when the rule speaks of this process and its time has come. */
 static bool applies(char *rule, enum fault *fault, long *number) {
     char *rest = NULL;
@@ -93,7 +98,7 @@ static bool applies(char *rule, enum fault *fault, long *number) {
     *number = value != NULL ? strtol(value, NULL, 10) : 0;
     int64_t after_ms = after != NULL ? strtol(after, NULL, 10) : 0;
     return fnmatch(version, faults.version, 0) == 0 && fnmatch(id, faults.id, 0) == 0 &&
-           clock_monotonic_ms() - faults.begun_ms >= after_ms;
+           is_due(after_ms);
 }
 
 static unsigned play_rules(const char *rules, bool at_start) {
@@ -132,10 +137,13 @@ void faults_begin(const char *version, const char *id, const char *data) {
     pthread_t thread;
     faults.version = version;
     faults.id = id;
-    faults.begun_ms = clock_monotonic_ms();
     snprintf(faults.path, sizeof faults.path, "%s/test-faults", data);
     look(true);
     if (pthread_create(&thread, NULL, look_on, NULL) == 0) pthread_detach(thread);
+}
+
+void faults_listening(void) {
+    atomic_store(&faults.listening_ms, clock_monotonic_ms());
 }
 
 static bool is_told(enum fault fault) {

@@ -7,8 +7,9 @@
  *   hang        answers nothing any more     stubborn    ignores SIGTERM
  *   slow N      begins N ms late             leak N      N MiB more at each look, killed at 256
  *
- * AFTER_MS counts from the start of the process. Rules stand in GRID_TEST_FAULTS of the build and
- * in the file DATA/test-faults, which is read every 20 ms: both count. */
+ * A rule without AFTER_MS is due from the start of the process; AFTER_MS counts from when it
+ * listens, however long that takes. Rules stand in GRID_TEST_FAULTS of the build and in the file
+ * DATA/test-faults, which is read every 20 ms: both count. */
 #pragma once
 
 #include "lib/http_server.h"
@@ -20,6 +21,7 @@
 void faults_begin(const char *version, const char *id, const char *data);
 /* Health and leave to stop are answered by the faults, as long as they have something to say. */
 void faults_take_routes(struct http_server_options *options);
+void faults_listening(void);
 bool faults_stubborn(void);
 
 #else
@@ -32,6 +34,7 @@ static inline void faults_begin(const char *version, const char *id, const char 
 static inline void faults_take_routes(struct http_server_options *options) {
     (void)options;
 }
+static inline void faults_listening(void) {}
 static inline bool faults_stubborn(void) {
     return false;
 }
