@@ -170,6 +170,9 @@ struct rollout {
     int64_t entered_ms;      /* the state */
     int64_t progress_ms;     /* last time a member was granted, committed or returned, or the state
                                 changed; moves on while nothing is to be expected */
+    bool condemned;          /* another rollout goes back from the same version because it is bad,
+                                and this one was not told to try it all the same. Not durable: the
+                                shell fills it before each event */
     int64_t quiet_until_ms;  /* the master has just started: nobody is admitted or failed before */
     int64_t seen_ms;         /* of the event before. Not durable */
     int64_t staged;          /* most members seen with the bytes during PREFETCH. Not durable */

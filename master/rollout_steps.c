@@ -185,6 +185,8 @@ static bool guard(struct rollout *r, const struct rollout_survey *s, int64_t now
         rollout_pause(r, CAUSE_UNTRUSTED, now_ms);
     else if (failed)
         rollout_pause(r, s->failed, now_ms);
+    else if (r->condemned && r->state != ROLLOUT_PAUSED)
+        rollout_pause(r, CAUSE_VERSION, now_ms);
     else if (s->tally.states[MEMBER_HELD] > 0 && r->state != ROLLOUT_PAUSED)
         rollout_pause(r, s->held, now_ms);
     else

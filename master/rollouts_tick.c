@@ -26,10 +26,26 @@ struct rollout_time live_rollout_time(const struct live_rollout *l, int64_t now_
     return at;
 }
 
+/* What another rollout has just found out about the version holds for this one, too. */
+static bool is_condemned(const struct rollouts *r, const struct live_rollout *l) {
+    const struct rollout_request *its = &l->row.request;
+    for (const struct live_rollout *o = r->live; o != NULL && !its->override_quarantine;
+         o = o->next) {
+        const struct rollout *s = &o->row.state;
+        bool bad = s->state == ROLLOUT_REVERTING &&
+                   (s->cause == CAUSE_VERSION || s->cause == CAUSE_SILENT);
+        if (o != l && bad && strcmp(o->row.request.name, its->name) == 0 &&
+            strcmp(o->row.request.version, its->version) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* The event's outcome, to be looked at before anything is copied. Members are owned. */
 static struct rollout try_event(struct rollouts *r, const struct live_rollout *l,
                                 enum rollout_event event, struct rollout_time at, bool *taken) {
     struct rollout next = l->row.state;
+    next.condemned = event == ROLLOUT_TICK && is_condemned(r, l);
     next.members = memory_zeroed(next.member_count + 1, sizeof *next.members);
     memcpy(next.members, l->row.state.members, next.member_count * sizeof *next.members);
     live_rollout_look(l, r->options.agents, next.members);

@@ -131,11 +131,23 @@ static void tell_window(struct world *w, struct sim_rollout *r, enum rollout_cau
     for (size_t i = 0; i < r->live.member_count; i++) master_choose(w, r->agents[i]);
 }
 
+/* As the master's shell sees it: another one goes back from the same version. */
+static bool is_condemned(const struct world *w, const struct sim_rollout *r) {
+    for (int i = 0; i < SIM_ROLLOUTS_MAX && !r->override; i++) {
+        const struct sim_rollout *o = &w->master.rollouts[i];
+        bool bad = o->number != 0 && o->live.state == ROLLOUT_REVERTING &&
+                   (o->live.cause == CAUSE_VERSION || o->live.cause == CAUSE_SILENT);
+        if (o != r && bad && o->target == r->target) return true;
+    }
+    return false;
+}
+
 /* A step whose transaction fails has never happened. */
 static bool step(struct world *w, struct sim_rollout *r, enum rollout_event event) {
     struct rollout before = r->live;
     size_t size = r->live.member_count * sizeof *r->scratch;
     facts_fill(w, r);
+    r->live.condemned = event == ROLLOUT_TICK && is_condemned(w, r);
     if (!w->master.can_write) memcpy(r->scratch, r->live.members, size);
     bool taken = rollout_next(&r->live, event, time_of(w, r));
     if (!w->master.can_write) {

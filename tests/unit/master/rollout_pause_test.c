@@ -51,6 +51,21 @@ static void bad_signature_halts_everything_at_once(void **state) {
     fleet_fini(&f);
 }
 
+static void version_that_failed_elsewhere_pauses_until_somebody_says_go_on(void **state) {
+    (void)state;
+    struct fleet f;
+    fleet_init(&f, 4, 1, usual_policy());
+    fleet_run_until(&f, ROLLOUT_ROLLING);
+    f.rollout.condemned = true;
+    fleet_tick(&f);
+    assert_int_equal(f.rollout.state, ROLLOUT_PAUSED);
+    assert_int_equal(f.rollout.cause, CAUSE_VERSION);
+    f.rollout.condemned = false;
+    assert_true(fleet_event(&f, ROLLOUT_RESUME));
+    fleet_run_until(&f, ROLLOUT_COMPLETED);
+    fleet_fini(&f);
+}
+
 static void distrust_after_the_grant_halts_too(void **state) {
     (void)state;
     struct fleet f;
@@ -390,6 +405,7 @@ int main(void) {
         cmocka_unit_test(full_disk_pauses_and_never_reverts),
         cmocka_unit_test(bad_signature_halts_everything_at_once),
         cmocka_unit_test(distrust_after_the_grant_halts_too),
+        cmocka_unit_test(version_that_failed_elsewhere_pauses_until_somebody_says_go_on),
         cmocka_unit_test(fetches_that_fail_for_most_pause_and_for_few_do_not),
         cmocka_unit_test(fleet_that_is_away_waits_and_then_pauses),
         cmocka_unit_test(slow_fetches_are_waited_for_as_long_as_they_come_in),

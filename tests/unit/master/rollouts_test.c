@@ -116,6 +116,23 @@ static void overlap_is_refused_and_disjoint_rollouts_run_beside_each_other(void 
     assert_string_equal(g->machines[2].version, "1.2.0");
 }
 
+static void what_one_rollout_finds_bad_halts_the_others_that_lead_there(void **state) {
+    struct grid *g = *state;
+    struct err error;
+    g->machines[2].stays = true;
+    int64_t held = grid_begin(g, "1.1.0", "\"selector\":\"rack=b\"");
+    (void)grid_until(g, held, ROLLOUT_CANARY);
+    snprintf(g->machines[0].bad, SEMVER_SIZE, "1.1.0");
+    int64_t bad = grid_begin(g, "1.1.0", "\"selector\":\"rack=a\",\"canary\":1");
+    struct seen s = grid_until(g, held, ROLLOUT_PAUSED);
+    assert_int_equal(s.cause, CAUSE_VERSION);
+    (void)grid_until(g, bad, ROLLOUT_REVERTED);
+    g->machines[2].stays = false;
+    assert_int_equal(grid_seen(g, held).state, ROLLOUT_PAUSED);
+    assert_ok(rollouts_order(g->rollouts, held, ROLLOUT_RESUME, "token:op", &error));
+    (void)grid_until(g, held, ROLLOUT_COMPLETED);
+}
+
 static void superseding_ends_the_old_one_and_keeps_where_its_moves_began(void **state) {
     struct grid *g = *state;
     g->machines[0].stays = true;
@@ -593,6 +610,7 @@ int main(void) {
         T(operator_who_goes_back_quarantines_nothing),
         T(rollout_is_rolled_back_over_a_newer_one_only_once_that_went_back),
         T(overlap_is_refused_and_disjoint_rollouts_run_beside_each_other),
+        T(what_one_rollout_finds_bad_halts_the_others_that_lead_there),
         T(superseding_ends_the_old_one_and_keeps_where_its_moves_began),
         T(pause_takes_back_the_leave_at_once_and_resume_gives_it_again),
         T(window_that_closes_takes_back_the_leave_whatever_else_changes),
