@@ -3,6 +3,7 @@
 
 #include "lib/clock.h"
 #include "lib/log.h"
+#include "master/floors.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -66,6 +67,19 @@ static void take_sight(struct rollouts *r, struct live_rollout *l, struct rollou
     free(old);
 }
 
+/* A floor may have been set since it was over: until then it counted for nobody. */
+static bool check_origins(struct db_connection *c, struct steps *s, struct err *e) {
+    const struct live_rollout *l = s->list[0].after;
+    const char *checked = "";
+    for (size_t i = 0; i < l->row.state.member_count; i++) {
+        const char *from = l->agents[i].from_version;
+        if (l->row.state.members[i].state != MEMBER_LEAVING || strcmp(from, checked) == 0) continue;
+        if (!floors_check(c, l->row.request.name, from, e)) return false;
+        checked = from;
+    }
+    return true;
+}
+
 /* Takes next. */
 static bool write_step(struct rollouts *r, const struct live_rollout *l, struct rollout *next,
                        enum rollout_event event, const char *principal, int64_t now_ms,
@@ -74,8 +88,11 @@ static bool write_step(struct rollouts *r, const struct live_rollout *l, struct 
     free(after->row.state.members);
     after->row.state = *next;
     after->failing = false;
-    struct steps s = {
-        .rollouts = r, .principal = principal, .now_ms = now_ms, .idempotency_key = ""};
+    struct steps s = {.rollouts = r,
+                      .principal = principal,
+                      .now_ms = now_ms,
+                      .idempotency_key = "",
+                      .check = event == ROLLOUT_ROLLBACK ? check_origins : NULL};
     steps_add(&s, l, after, event);
     return rollouts_write(&s, e);
 }

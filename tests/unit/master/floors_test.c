@@ -53,11 +53,32 @@ static void floor_is_refused_while_somebody_is_or_may_come_below(void **state) {
     assert_ok(floors_set(g->f->db, "storage-server", "1.1.0", "t", &floor, &error));
 }
 
+static void rollout_that_is_over_is_not_rolled_back_below_it(void **state) {
+    struct grid *g = *state;
+    struct err error;
+    struct channel channel;
+    struct floor floor;
+    int64_t number = grid_begin(g, "1.1.0", "");
+    (void)grid_until(g, number, ROLLOUT_COMPLETED);
+    assert_ok(agents_flush(g->f->agents, &error));
+    assert_ok(channels_set(g->f->db, "stable", "storage-server", "1.1.0", "t", &channel, &error));
+    assert_ok(floors_set(g->f->db, "storage-server", "1.1.0", "t", &floor, &error));
+    assert_false(rollouts_order(g->rollouts, number, ROLLOUT_ROLLBACK, "t", &error));
+    assert_int_equal(error.code, ERR_CONFLICT);
+    assert_non_null(strstr(error.text, "1.0.0 is below the floor 1.1.0"));
+    assert_int_equal(grid_seen(g, number).state, ROLLOUT_COMPLETED);
+    assert_ok(floors_remove(g->f->db, "storage-server", "t", &error));
+    assert_ok(rollouts_order(g->rollouts, number, ROLLOUT_ROLLBACK, "t", &error));
+    (void)grid_until(g, number, ROLLOUT_REVERTED);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(nothing_below_is_chosen_any_more, grid_setup,
                                         grid_teardown),
         cmocka_unit_test_setup_teardown(floor_is_refused_while_somebody_is_or_may_come_below,
+                                        grid_setup, grid_teardown),
+        cmocka_unit_test_setup_teardown(rollout_that_is_over_is_not_rolled_back_below_it,
                                         grid_setup, grid_teardown),
     };
     return cmocka_run_group_tests_name("master/floors", tests, NULL, NULL);
