@@ -60,6 +60,7 @@ bool audit_add_version(struct db_connection *c, const char *principal, const cha
 }
 
 struct listing {
+    const struct audit_filter *filter;
     int64_t before, limit;
     struct audit_entry *entries;
     size_t count;
@@ -82,17 +83,39 @@ static bool take_entry(struct db_row *row, void *argument, struct err *e) {
 
 static bool read_entries(struct db_connection *c, void *argument, struct err *e) {
     struct listing *l = argument;
-    return db_query(c, Q_AUDIT_LIST, take_entry, l, e, "ii", l->before, l->limit);
+    const struct audit_filter *f = l->filter;
+    return db_query(c, Q_AUDIT_LIST, take_entry, l, e, "sssii", f->principal, f->action, f->subject,
+                    l->before, l->limit);
 }
 
-bool audit_list(struct db *db, int64_t before, int64_t limit, struct audit_entry **out,
-                size_t *count, struct err *e) {
-    struct listing l = {.before = before, .limit = limit};
+bool audit_list(struct db *db, const struct audit_filter *filter, int64_t before, int64_t limit,
+                struct audit_entry **out, size_t *count, struct err *e) {
+    struct listing l = {.filter = filter, .before = before, .limit = limit};
     if (!db_read(db, read_entries, &l, e)) {
         json_clear_list(&audit_entry_schema, l.entries, l.count);
         return false;
     }
     *out = l.entries;
+    *count = l.count;
+    return true;
+}
+
+static bool take_count(struct db_row *row, void *argument, struct err *e) {
+    struct listing *l = argument;
+    (void)e;
+    l->count = (size_t)db_column_int(row, 0);
+    return true;
+}
+
+static bool read_count(struct db_connection *c, void *argument, struct err *e) {
+    struct listing *l = argument;
+    const struct audit_filter *f = l->filter;
+    return db_query(c, Q_AUDIT_COUNT, take_count, l, e, "sss", f->principal, f->action, f->subject);
+}
+
+bool audit_count(struct db *db, const struct audit_filter *filter, size_t *count, struct err *e) {
+    struct listing l = {.filter = filter};
+    if (!db_read(db, read_count, &l, e)) return false;
     *count = l.count;
     return true;
 }

@@ -27,10 +27,15 @@ MUST_CHECK bool audit_add_version(struct db_connection *c, const char *principal
                                   const char *action, const char *subject, const char *version,
                                   struct err *e);
 
+struct audit_filter { /* NULL: any */
+    const char *principal, *action, *subject;
+};
 /* Newest first, only those with seq below `before` (INT64_MAX: from the newest on), at most
- * `limit`. The caller frees with json_clear_list(&audit_entry_schema, ...). */
-MUST_CHECK bool audit_list(struct db *db, int64_t before, int64_t limit, struct audit_entry **out,
-                           size_t *count, struct err *e);
+ * `limit` (-1: all). The caller frees with json_clear_list(&audit_entry_schema, ...). */
+MUST_CHECK bool audit_list(struct db *db, const struct audit_filter *filter, int64_t before,
+                           int64_t limit, struct audit_entry **out, size_t *count, struct err *e);
+MUST_CHECK bool audit_count(struct db *db, const struct audit_filter *filter, size_t *count,
+                            struct err *e);
 
 /* Whether every row's hash is what it should be; ERR_CORRUPT names the first that is not. */
 MUST_CHECK bool audit_check(struct db *db, struct err *e);

@@ -27,6 +27,8 @@ EMBED_DECLARE(master_schema)
     " deadline_ms, from_version, from_sha256, to_sha256"
 #define QUARANTINE_COLUMNS "sha256, artifact, version, rollout, reason, at"
 #define AUDIT_COLUMNS "seq, at, principal, action, subject, data, hash"
+#define AUDIT_FILTER                                                                               \
+    "(?1 IS NULL OR principal=?1) AND (?2 IS NULL OR action=?2) AND (?3 IS NULL OR subject=?3)"
 #define EVENT_COLUMNS "seq, at, kind, subject, text, principal, data"
 
 static const char *const statements[Q_COUNT] = {
@@ -202,8 +204,9 @@ static const char *const statements[Q_COUNT] = {
     [Q_AUDIT_INSERT] = "INSERT INTO audit (at, principal, action, subject, data, hash)"
                        " VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     [Q_AUDIT_LAST_HASH] = "SELECT hash FROM audit ORDER BY seq DESC LIMIT 1",
-    [Q_AUDIT_LIST] =
-        "SELECT " AUDIT_COLUMNS " FROM audit WHERE seq < ?1 ORDER BY seq DESC LIMIT ?2",
+    [Q_AUDIT_LIST] = "SELECT " AUDIT_COLUMNS " FROM audit WHERE " AUDIT_FILTER
+                     " AND seq < ?4 ORDER BY seq DESC LIMIT ?5",
+    [Q_AUDIT_COUNT] = "SELECT count(*) FROM audit WHERE " AUDIT_FILTER,
     [Q_AUDIT_ALL] = "SELECT " AUDIT_COLUMNS " FROM audit ORDER BY seq",
 };
 

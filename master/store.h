@@ -87,6 +87,7 @@ enum query {
     Q_AUDIT_INSERT,
     Q_AUDIT_LAST_HASH,
     Q_AUDIT_LIST,
+    Q_AUDIT_COUNT,
     Q_AUDIT_ALL,
 
     Q_COUNT

@@ -7,6 +7,8 @@
 
 EMBED_DECLARE(master_schema)
 
+static const struct audit_filter any = {.subject = NULL};
+
 struct row {
     const char *action, *data;
 };
@@ -59,17 +61,37 @@ static void rows_are_listed_newest_first_and_page_by_page(void **state) {
     write_row(f, "one", "{\"a\":1}");
     write_row(f, "two", NULL);
     write_row(f, "three", NULL);
-    assert_ok(audit_list(f->db, INT64_MAX, 2, &list, &count, &error));
+    assert_ok(audit_list(f->db, &any, INT64_MAX, 2, &list, &count, &error));
     assert_int_equal(count, 2);
     assert_string_equal(list[0].action, "three");
     assert_true(sha256_hex_valid(list[0].hash));
     int64_t before = list[1].seq;
     json_clear_list(&audit_entry_schema, list, count);
-    assert_ok(audit_list(f->db, before, 2, &list, &count, &error));
+    assert_ok(audit_list(f->db, &any, before, 2, &list, &count, &error));
     assert_int_equal(count, 1);
     assert_string_equal(list[0].action, "one");
     assert_string_equal(list[0].data, "{\"a\":1}");
     json_clear_list(&audit_entry_schema, list, count);
+}
+
+static void filter_cuts_list_and_count_alike(void **state) {
+    static const struct audit_filter filters[] = {
+        {.action = "one"}, {.principal = "token:op"}, {.subject = "r-2"}, {.principal = "nobody"}};
+    static const size_t matches[] = {2, 3, 0, 0};
+    struct fixture *f = *state;
+    struct err error;
+    write_row(f, "one", NULL);
+    write_row(f, "two", NULL);
+    write_row(f, "one", NULL);
+    for (size_t i = 0; i < sizeof filters / sizeof filters[0]; i++) {
+        struct audit_entry *list = NULL;
+        size_t count = 0, total = 0;
+        assert_ok(audit_list(f->db, &filters[i], INT64_MAX, -1, &list, &count, &error));
+        assert_ok(audit_count(f->db, &filters[i], &total, &error));
+        json_clear_list(&audit_entry_schema, list, count);
+        assert_int_equal(count, matches[i]);
+        assert_int_equal(total, matches[i]);
+    }
 }
 
 static void altered_and_missing_rows_are_found(void **state) {
@@ -102,7 +124,7 @@ static void assert_newest(struct fixture *f, const char *action, const char *dat
     struct err error;
     struct audit_entry *list = NULL;
     size_t count = 0;
-    assert_ok(audit_list(f->db, INT64_MAX, 1, &list, &count, &error));
+    assert_ok(audit_list(f->db, &any, INT64_MAX, 1, &list, &count, &error));
     assert_int_equal(count, 1);
     assert_string_equal(list[0].action, action);
     assert_string_equal(list[0].data, data);
@@ -143,7 +165,7 @@ static void undone_operation_leaves_no_row(void **state) {
     struct audit_entry *list = NULL;
     size_t count = 1;
     assert_false(db_write(f->db, add_and_fail, &r, &error));
-    assert_ok(audit_list(f->db, INT64_MAX, 10, &list, &count, &error));
+    assert_ok(audit_list(f->db, &any, INT64_MAX, 10, &list, &count, &error));
     assert_int_equal(count, 0);
     write_row(f, "two", NULL);
     assert_ok(audit_check(f->db, &error));
@@ -153,6 +175,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(rows_are_listed_newest_first_and_page_by_page,
                                         fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(filter_cuts_list_and_count_alike, fixture_setup,
+                                        fixture_teardown),
         cmocka_unit_test_setup_teardown(rows_about_a_version_name_it, fixture_setup,
                                         fixture_teardown),
         cmocka_unit_test(altered_and_missing_rows_are_found),
