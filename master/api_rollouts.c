@@ -28,7 +28,7 @@ static bool encode_one(const struct rollout_view *v, void *out) {
 }
 
 static bool show(struct master *m, int64_t number, struct text *out, struct err *e) {
-    return rollouts_visit_one(m->rollouts, number, encode_one, out, e);
+    return rollouts_visit_outline(m->rollouts, number, encode_one, out, e);
 }
 
 struct rollout_filter {
@@ -322,7 +322,6 @@ void api_rollouts_start(struct http_request *r) {
     }
     bool started = start(r, &request, &number, &existed, &e) && show(m, number, &json, &e);
     rollout_request_clear(&request);
-    events_announce(m->events);
     if (!started) {
         http_reply_err(r, &e);
         return;
@@ -340,7 +339,6 @@ static void order(struct http_request *r, enum rollout_event what) {
     bool done = body_no_query(r, &e) && read_id(http_param(r, "id"), &number, &e) &&
                 rollouts_order(m->rollouts, number, what, http_principal(r), &e) &&
                 show(m, number, &json, &e);
-    events_announce(m->events);
     if (done)
         http_reply_json(r, 200, json.data, json.length);
     else

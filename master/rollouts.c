@@ -79,20 +79,45 @@ static bool visit_live(struct rollouts *r, int64_t number, rollout_visitor *visi
 struct reading {
     int64_t number;
     struct live_rollout *out;
+    struct rollout_tally tally; /* of an outline */
 };
 
-static bool read_one(struct db_connection *c, void *argument, struct err *e) {
+static bool read_whole(struct db_connection *c, void *argument, struct err *e) {
     struct reading *q = argument;
     return live_rollout_read(c, q->number, &q->out, e);
 }
 
+static bool read_outline(struct db_connection *c, void *argument, struct err *e) {
+    struct reading *q = argument;
+    return live_rollout_read_outline(c, q->number, &q->out, &q->tally, e);
+}
+
+bool rollouts_read(struct rollouts *r, int64_t number, struct live_rollout **out, struct err *e) {
+    struct reading q = {.number = number};
+    if (!db_read(r->options.db, read_whole, &q, e)) return false;
+    *out = q.out;
+    return true;
+}
+
 bool rollouts_visit_one(struct rollouts *r, int64_t number, rollout_visitor *visitor,
                         void *argument, struct err *e) {
-    struct reading over = {.number = number};
-    if (visit_live(r, number, visitor, argument)) return true;
-    if (!db_read(r->options.db, read_one, &over, e)) return false;
+    OWN(live_rollout) struct live_rollout *over = NULL;
     struct rollout_view view;
+    if (visit_live(r, number, visitor, argument)) return true;
+    if (!rollouts_read(r, number, &over, e)) return false;
+    live_rollout_view(over, &view);
+    (void)visitor(&view, argument);
+    return true;
+}
+
+bool rollouts_visit_outline(struct rollouts *r, int64_t number, rollout_visitor *visitor,
+                            void *argument, struct err *e) {
+    struct reading over = {.number = number};
+    struct rollout_view view;
+    if (visit_live(r, number, visitor, argument)) return true;
+    if (!db_read(r->options.db, read_outline, &over, e)) return false;
     live_rollout_view(over.out, &view);
+    view.tally = over.tally;
     (void)visitor(&view, argument);
     live_rollout_free(over.out);
     return true;

@@ -71,6 +71,9 @@ struct rollout_agent_view {
 typedef bool rollout_visitor(const struct rollout_view *view, void *argument);
 MUST_CHECK bool rollouts_visit_one(struct rollouts *r, int64_t number, rollout_visitor *visitor,
                                    void *argument, struct err *e);
+/* For who needs no members: those of a rollout that is over are counted in its tally alone. */
+MUST_CHECK bool rollouts_visit_outline(struct rollouts *r, int64_t number, rollout_visitor *visitor,
+                                       void *argument, struct err *e);
 /* Those alone that may still move agents; reads nothing. */
 void rollouts_visit_live(struct rollouts *r, rollout_visitor *visitor, void *argument);
 

@@ -77,10 +77,17 @@ struct rollouts {
 void rollouts_take_turn(struct rollouts *r);
 void rollouts_end_turn(struct rollouts *r);
 struct live_rollout *rollouts_find(struct rollouts *r, int64_t number); /* live; in a turn */
+/* Any, from the database. ERR_NOT_FOUND. */
+MUST_CHECK bool rollouts_read(struct rollouts *r, int64_t number, struct live_rollout **out,
+                              struct err *e);
 
 /* Inside an operation. */
 MUST_CHECK bool live_rollout_read(struct db_connection *c, int64_t number,
                                   struct live_rollout **out, struct err *e);
+/* Its members are counted (selected, states), not read; it has its domains. */
+MUST_CHECK bool live_rollout_read_outline(struct db_connection *c, int64_t number,
+                                          struct live_rollout **out, struct rollout_tally *tally,
+                                          struct err *e);
 MUST_CHECK bool live_rollouts_read(struct db_connection *c, struct live_rollout **list,
                                    struct err *e);
 MUST_CHECK bool live_rollout_insert(struct db_connection *c, struct live_rollout *l,

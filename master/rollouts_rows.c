@@ -84,15 +84,56 @@ static bool take_row(struct db_row *row, void *argument, struct err *e) {
     return rollout_row_take(row, argument, e);
 }
 
+static bool read_row(struct db_connection *c, int64_t number, struct rollout_row *out,
+                     struct err *e) {
+    if (db_one(c, Q_ROLLOUT_FIND, take_row, out, e, "i", number)) return true;
+    if (e->code != ERR_NOT_FOUND) return false;
+    err_set(e, ERR_NOT_FOUND, "no rollout " ROLLOUT_ID_FORMAT, number);
+    return err_hint(e, "gridctl rollout list shows the rollouts");
+}
+
 bool live_rollout_read(struct db_connection *c, int64_t number, struct live_rollout **out,
                        struct err *e) {
     OWN(live_rollout) struct live_rollout *l = memory_zeroed(1, sizeof *l);
-    if (!db_one(c, Q_ROLLOUT_FIND, take_row, &l->row, e, "i", number)) {
-        if (e->code != ERR_NOT_FOUND) return false;
-        err_set(e, ERR_NOT_FOUND, "no rollout " ROLLOUT_ID_FORMAT, number);
-        return err_hint(e, "gridctl rollout list shows the rollouts");
-    }
-    if (!read_members(c, l, e)) return false;
+    if (!read_row(c, number, &l->row, e) || !read_members(c, l, e)) return false;
+    *out = TAKE(l);
+    return true;
+}
+
+struct counting {
+    struct live_rollout *l;
+    struct rollout_tally *tally;
+};
+
+static bool take_count(struct db_row *row, void *argument, struct err *e) {
+    const struct counting *q = argument;
+    struct live_rollout *l = q->l;
+    const char *domain = db_column_text(row, 0);
+    int64_t count = db_column_int(row, 2);
+    enum rollout_member_state state = MEMBER_WAITING;
+    if (!rollout_member_state_parse(db_column_text(row, 1), &state))
+        return err_set(e, ERR_CORRUPT, "a member has no state in rollout " ROLLOUT_ID_FORMAT,
+                       l->row.number);
+    q->tally->states[state] += count;
+    if (state != MEMBER_EXCLUDED) q->tally->selected += count;
+    if (l->domain_count > 0 && strcmp(l->domain_names[l->domain_count - 1], domain) == 0)
+        return true;
+    l->domain_names = memory_resize(l->domain_names, l->domain_count + 1, sizeof *l->domain_names);
+    text_cut(l->domain_names[l->domain_count++], sizeof *l->domain_names, domain);
+    return true;
+}
+
+bool live_rollout_read_outline(struct db_connection *c, int64_t number, struct live_rollout **out,
+                               struct rollout_tally *tally, struct err *e) {
+    OWN(live_rollout) struct live_rollout *l = memory_zeroed(1, sizeof *l);
+    struct counting q = {l, tally};
+    *tally = (struct rollout_tally){0};
+    if (!read_row(c, number, &l->row, e) ||
+        !db_query(c, Q_MEMBER_COUNT, take_count, &q, e, "i", number))
+        return false;
+    live_rollout_name(l);
+    l->domains = memory_zeroed(l->domain_count + 1, sizeof *l->domains);
+    for (size_t i = 0; i < l->domain_count; i++) l->domains[i] = l->domain_names[i];
     *out = TAKE(l);
     return true;
 }

@@ -283,26 +283,16 @@ static bool carry_out(struct rollouts *r, const struct live_rollout *l, enum rol
     return write_step(r, l, &next, order, principal, now_ms, e);
 }
 
-struct reading {
-    int64_t number;
-    struct live_rollout *out;
-};
-
-static bool read_one(struct db_connection *c, void *argument, struct err *e) {
-    struct reading *q = argument;
-    return live_rollout_read(c, q->number, &q->out, e);
-}
-
 bool rollouts_order(struct rollouts *r, int64_t number, enum rollout_event order,
                     const char *principal, struct err *e) {
+    OWN(live_rollout) struct live_rollout *over = NULL;
     rollouts_take_turn(r);
     const struct live_rollout *l = rollouts_find(r, number);
-    struct reading over = {.number = number};
-    bool found = l != NULL || db_read(r->options.db, read_one, &over, e);
-    if (over.out != NULL) over.out->clock_at_ms = clock_monotonic_ms();
-    if (l == NULL) l = over.out;
-    bool done = found && l != NULL && carry_out(r, l, order, principal, e);
-    if (over.out != NULL) live_rollout_free(over.out);
+    if (l == NULL && rollouts_read(r, number, &over, e)) {
+        over->clock_at_ms = clock_monotonic_ms();
+        l = over;
+    }
+    bool done = l != NULL && carry_out(r, l, order, principal, e);
     rollouts_end_turn(r);
     return done;
 }

@@ -147,6 +147,8 @@ static const char *const statements[Q_COUNT] = {
         " from_version=?13, from_sha256=?14, to_sha256=?15",
     [Q_MEMBER_LIST] =
         "SELECT " MEMBER_COLUMNS " FROM rollout_agent WHERE rollout=?1 ORDER BY agent_id",
+    [Q_MEMBER_COUNT] = "SELECT domain, state, count(*) FROM rollout_agent WHERE rollout=?1"
+                       " GROUP BY domain, state ORDER BY domain, state",
     /* The newest rollout of the artifact, below ?3, that may say something about the agent. */
     [Q_MEMBER_PLACE] =
         "SELECT m.rollout, m.state, m.attempt, m.from_version, m.from_sha256, m.to_sha256,"

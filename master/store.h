@@ -66,6 +66,7 @@ enum query {
 
     Q_MEMBER_PUT,
     Q_MEMBER_LIST,
+    Q_MEMBER_COUNT,
     Q_MEMBER_PLACE,
     Q_MEMBER_EXISTS,
     Q_MEMBER_NEWER,

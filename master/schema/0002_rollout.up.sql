@@ -49,6 +49,7 @@ CREATE TABLE rollout_agent (
     PRIMARY KEY (rollout, agent_id)
 ) WITHOUT ROWID;
 CREATE INDEX rollout_agent_by_agent ON rollout_agent (agent_id);
+CREATE INDEX rollout_agent_by_state ON rollout_agent (rollout, domain, state); -- to be counted
 
 -- Digests that failed: no rollout, channel or pin leads there until an operator lifts it.
 CREATE TABLE quarantine (

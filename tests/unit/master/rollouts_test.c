@@ -584,6 +584,43 @@ static void list_shows_the_newest_first_and_those_that_are_over(void **state) {
     assert_int_equal(list[1].state, ROLLOUT_COMPLETED);
 }
 
+struct outline {
+    struct rollout_tally tally;
+    size_t members, domain_count;
+    char last_domain[16];
+};
+
+static bool look_at_outline(const struct rollout_view *v, void *argument) {
+    struct outline *o = argument;
+    *o = (struct outline){v->tally, v->rollout->member_count, v->domain_count, ""};
+    snprintf(o->last_domain, sizeof o->last_domain, "%s", v->domains[v->domain_count - 1]);
+    return true;
+}
+
+static void outline_counts_the_members_of_one_that_is_over(void **state) {
+    struct grid *g = *state;
+    struct err error;
+    struct outline o;
+    g->machines[0].arch = "aarch64";
+    struct binary binary;
+    grid_publish_for(g, "1.3.0", "x86_64", &binary);
+    for (int i = 0; i < 2; i++) grid_round(g);
+    assert_ok(agents_flush(g->f->agents, &error));
+    int64_t number = grid_begin(g, "1.3.0", "");
+    assert_ok(rollouts_visit_outline(g->rollouts, number, look_at_outline, &o, &error));
+    assert_int_equal(o.members, 3);
+    (void)grid_until(g, number, ROLLOUT_COMPLETED);
+    assert_ok(rollouts_visit_outline(g->rollouts, number, look_at_outline, &o, &error));
+    assert_int_equal(o.members, 0);
+    assert_int_equal(o.tally.selected, 2);
+    assert_int_equal(o.tally.states[MEMBER_COMMITTED], 2);
+    assert_int_equal(o.tally.states[MEMBER_EXCLUDED], 1);
+    assert_int_equal(o.domain_count, 2);
+    assert_string_equal(o.last_domain, "b");
+    assert_false(rollouts_visit_outline(g->rollouts, 99, look_at_outline, &o, &error));
+    assert_int_equal(error.code, ERR_NOT_FOUND);
+}
+
 static void orders_leave_an_unbroken_audit_trail(void **state) {
     struct grid *g = *state;
     struct err error;
@@ -636,6 +673,7 @@ int main(void) {
         T(bytes_that_a_rollout_needs_stay),
         T(plan_writes_nothing_and_tells_what_would_refuse_it),
         T(list_shows_the_newest_first_and_those_that_are_over),
+        T(outline_counts_the_members_of_one_that_is_over),
         T(orders_leave_an_unbroken_audit_trail),
     };
     return cmocka_run_group_tests_name("master/rollouts", tests, NULL, NULL);
