@@ -184,7 +184,7 @@ static void settle_failed(struct rollout_member *m) {
 }
 
 static void settle_excluded(const struct rollout *r, struct rollout_member *m) {
-    bool free_again = (m->cause == CAUSE_PINNED && !m->facts.pinned) ||
+    bool free_again = m->cause == CAUSE_REMOVED || (m->cause == CAUSE_PINNED && !m->facts.pinned) ||
                       (m->cause == CAUSE_NO_BUILD && m->facts.has_build);
     if (free_again && !m->facts.removed && rollout_is_forward(r->state))
         rollout_move(m, MEMBER_WAITING, CAUSE_NONE);

@@ -11,7 +11,7 @@ ENDED = {
     "completed": {"committed", "deferred", "excluded", "failed", "granted"},  # deferred ones trickle in, granted again
     "reverted": {"returned", "waiting", "deferred", "excluded", "held"},
     "stopped": {"committed", "failed", "waiting", "deferred", "excluded", "held"},
-    "superseded": {"committed", "failed", "waiting", "deferred", "excluded", "held"},
+    "superseded": {"committed", "failed", "waiting", "deferred", "excluded", "returned", "return_failed"},
     "revert_stuck": {"returned", "waiting", "deferred", "excluded", "held", "return_failed"},
 }
 OVER = ("committed", "failed", "held", "deferred", "returned")

@@ -485,6 +485,19 @@ static void pinned_removed_and_unbuilt_machines_are_left_alone(void **state) {
     fleet_fini(&f);
 }
 
+static void machine_that_is_an_agent_again_gets_its_turn(void **state) {
+    (void)state;
+    struct fleet f;
+    fleet_init(&f, 4, 1, usual_policy());
+    fleet_member(&f, 3)->facts.removed = true;
+    fleet_run_until(&f, ROLLOUT_ROLLING);
+    assert_int_equal(fleet_member(&f, 3)->cause, CAUSE_REMOVED);
+    fleet_member(&f, 3)->facts.removed = false;
+    fleet_run_until(&f, ROLLOUT_COMPLETED);
+    assert_int_equal(fleet_count(&f, MEMBER_COMMITTED), 4);
+    fleet_fini(&f);
+}
+
 static void rollout_of_nobody_is_completed(void **state) {
     (void)state;
     struct fleet f;
@@ -630,6 +643,7 @@ int main(void) {
         cmocka_unit_test(agent_that_never_takes_notice_is_deferred_though_online),
         cmocka_unit_test(draining_machine_is_passed_over),
         cmocka_unit_test(pinned_removed_and_unbuilt_machines_are_left_alone),
+        cmocka_unit_test(machine_that_is_an_agent_again_gets_its_turn),
         cmocka_unit_test(rollout_of_nobody_is_completed),
         cmocka_unit_test(machine_that_joins_meanwhile_gets_its_turn),
         cmocka_unit_test(machine_that_cannot_fetch_blocks_nobody),

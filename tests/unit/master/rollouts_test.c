@@ -516,6 +516,20 @@ static void pinned_and_removed_machines_are_left_out(void **state) {
     assert_string_equal(grid_agent(g, "a-2").desired_version, "1.1.0");
 }
 
+static void machine_that_was_revoked_and_approved_is_moved_with_the_others(void **state) {
+    struct grid *g = *state;
+    struct err error;
+    int64_t number = grid_begin(g, "1.1.0", "\"auto_promote_s\":\"never\"");
+    (void)grid_until(g, number, ROLLOUT_AWAIT_PROMOTE);
+    assert_ok(agents_revoke(g->f->agents, "b-1", "token:op", &error));
+    rollouts_tick(g->rollouts, g->now_ms, g->now_wall_ms);
+    assert_int_equal(grid_seen(g, number).members[2], MEMBER_EXCLUDED);
+    assert_ok(agents_approve(g->f->agents, "b-1", "token:op", &error));
+    assert_ok(rollouts_order(g->rollouts, number, ROLLOUT_PROMOTE, "token:op", &error));
+    assert_int_equal(grid_until(g, number, ROLLOUT_COMPLETED).members[2], MEMBER_COMMITTED);
+    assert_string_equal(grid_agent(g, "b-1").desired_version, "1.1.0");
+}
+
 static void same_key_gives_the_same_rollout(void **state) {
     struct grid *g = *state;
     struct err error;
@@ -669,6 +683,7 @@ int main(void) {
         T(newer_channel_beats_a_rollout_that_is_over_and_frees_its_stragglers),
         T(channel_that_moves_meanwhile_leaves_members_alone),
         T(pinned_and_removed_machines_are_left_out),
+        T(machine_that_was_revoked_and_approved_is_moved_with_the_others),
         T(same_key_gives_the_same_rollout),
         T(bytes_that_a_rollout_needs_stay),
         T(plan_writes_nothing_and_tells_what_would_refuse_it),
