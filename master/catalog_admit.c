@@ -191,7 +191,7 @@ static bool commit(struct db_connection *c, void *argument, struct err *e) {
     return write_row(c, n, e) && add_event(c, n, e) &&
            (semver_is_prerelease(n->binary->id.version) ||
             channels_adopt(c, CATALOG_DEFAULT_CHANNEL, n->binary->id.name, n->binary->id.version,
-                           n->binary->uploaded_at_ms, &n->adopted, e));
+                           &n->adopted, e));
 }
 
 /* A commit that failed on the disk may turn out to be there after a restart: only its flush failed.

@@ -1,7 +1,7 @@
 #include "master/channels.h"
 
-#include "lib/clock.h"
 #include "master/catalog.h"
+#include "master/decided.h"
 #include "master/events.h"
 #include "master/floors.h"
 #include "master/quarantine.h"
@@ -71,12 +71,13 @@ static bool take_one(struct db_row *row, void *argument, struct err *e) {
 
 struct setting {
     const char *name, *artifact, *version, *principal;
-    int64_t now_ms;
     struct channel *out;
 };
 
 static bool write_channel(struct db_connection *c, const struct setting *s, struct err *e) {
-    return db_exec(c, Q_CHANNEL_SET, e, "sssi", s->name, s->artifact, s->version, s->now_ms) &&
+    int64_t now_ms = 0;
+    return decided_now(c, &now_ms, e) &&
+           db_exec(c, Q_CHANNEL_SET, e, "sssi", s->name, s->artifact, s->version, now_ms) &&
            events_add(c, e, "channel.set", s->name, s->principal, NULL,
                       "channel %s points to %s %s", s->name, s->artifact, s->version);
 }
@@ -123,12 +124,12 @@ static bool set_channel(struct db_connection *c, void *argument, struct err *e) 
 bool channels_set(struct db *db, const char *name, const char *artifact, const char *version,
                   const char *principal, struct channel *out, struct err *e) {
     if (!channel_name_check(name, e)) return false;
-    struct setting s = {name, artifact, version, principal, clock_wall_ms(), out};
+    struct setting s = {name, artifact, version, principal, out};
     return db_write(db, set_channel, &s, e);
 }
 
 bool channels_adopt(struct db_connection *c, const char *name, const char *artifact,
-                    const char *version, int64_t now_wall_ms, bool *adopted, struct err *e) {
+                    const char *version, bool *adopted, struct err *e) {
     struct channel there;
     struct err why;
     *adopted = false;
@@ -137,7 +138,7 @@ bool channels_adopt(struct db_connection *c, const char *name, const char *artif
         *e = why;
         return false;
     }
-    const struct setting s = {name, artifact, version, "grid", now_wall_ms, NULL};
+    const struct setting s = {name, artifact, version, "grid", NULL};
     *adopted = write_channel(c, &s, e);
     return *adopted;
 }

@@ -39,5 +39,4 @@ MUST_CHECK bool channels_set(struct db *db, const char *name, const char *artifa
 
 /* Inside a transaction: sets it only when the channel has no version yet. *adopted tells. */
 MUST_CHECK bool channels_adopt(struct db_connection *c, const char *name, const char *artifact,
-                               const char *version, int64_t now_wall_ms, bool *adopted,
-                               struct err *e);
+                               const char *version, bool *adopted, struct err *e);

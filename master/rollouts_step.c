@@ -5,6 +5,7 @@
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "master/audit.h"
+#include "master/decided.h"
 #include "master/quarantine.h"
 
 #include <assert.h>
@@ -105,16 +106,12 @@ static void learn_origin(const struct step *s, size_t index, struct agents *agen
 
 static void prepare(const struct steps *steps, const struct step *s) {
     struct live_rollout *l = s->after;
-    bool active = rollout_is_active(l->row.state.state);
     for (size_t i = 0; i < l->row.state.member_count; i++) {
         if (!changed_state(s, i)) continue;
         learn_origin(s, i, steps->rollouts->options.agents);
         give_reason(s, i, steps->rollouts->options.agents);
     }
-    if (active)
-        l->row.finished_at_ms = 0;
-    else if (l->row.finished_at_ms == 0)
-        l->row.finished_at_ms = clock_wall_ms();
+    if (rollout_is_active(l->row.state.state)) l->row.finished_at_ms = 0;
     l->row.clock_ms = live_rollout_clock(l, steps->now_ms);
     if (steps->now_ms > l->clock_at_ms) l->clock_at_ms = steps->now_ms;
     rollout_words(l, l->row.reason);
@@ -296,8 +293,14 @@ static bool write_audit(struct db_connection *c, const struct steps *steps, cons
                      s->after->id, s->before == NULL ? text_value(&data) : NULL, e);
 }
 
+static bool date_end(struct db_connection *c, struct live_rollout *l, struct err *e) {
+    bool over = !rollout_is_active(l->row.state.state);
+    return !over || l->row.finished_at_ms > 0 || decided_now(c, &l->row.finished_at_ms, e);
+}
+
 static bool write_step(struct db_connection *c, const struct steps *steps, const struct step *s,
                        struct err *e) {
+    if (!date_end(c, s->after, e)) return false;
     bool written = s->before == NULL
                        ? live_rollout_insert(c, s->after, steps->idempotency_key, e)
                        : live_rollout_write(c, s->after, s->before->row.state.revision, e);

@@ -63,6 +63,8 @@ static const char *const statements[Q_COUNT] = {
                        " WHERE name=?1 AND artifact=?2",
     [Q_CHANNEL_LIST] = "SELECT name, artifact, version, updated_at FROM channel"
                        " ORDER BY name, artifact",
+    [Q_DECIDED_NEWEST] = "SELECT max(coalesce((SELECT max(updated_at) FROM channel), 0),"
+                         " coalesce((SELECT max(finished_at) FROM rollout), 0))",
 
     [Q_AGENT_INSERT] =
         "INSERT INTO agent (id, public_key, admission, reported_labels, assigned_labels,"

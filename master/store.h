@@ -20,6 +20,7 @@ enum query {
     Q_CHANNEL_SET,
     Q_CHANNEL_FIND,
     Q_CHANNEL_LIST,
+    Q_DECIDED_NEWEST,
 
     Q_AGENT_INSERT,
     Q_AGENT_LIST,

@@ -464,7 +464,6 @@ static void newer_channel_beats_a_rollout_that_is_over_and_frees_its_stragglers(
     agents_tick(g->f->agents, g->now_ms);
     int64_t number = grid_begin(g, "1.1.0", "");
     (void)grid_until(g, number, ROLLOUT_COMPLETED);
-    while (clock_wall_ms() <= grid_seen(g, number).finished_at_ms) continue;
     assert_ok(channels_set(g->f->db, "stable", "storage-server", "1.2.0", "t", &channel, &error));
     assert_ok(agents_refresh(g->f->agents, &error));
     g->machines[2].silent = false;
@@ -475,6 +474,27 @@ static void newer_channel_beats_a_rollout_that_is_over_and_frees_its_stragglers(
     for (size_t i = 0; i < 3; i++) assert_string_equal(g->machines[i].version, "1.2.0");
     assert_int_equal(grid_seen(g, number).members[2], MEMBER_EXCLUDED);
     assert_int_equal(grid_agent(g, "a-1").desired_rule, DESIRED_CHANNEL);
+}
+
+static bool point_in_the_future(struct db_connection *c, void *argument, struct err *e) {
+    (void)argument;
+    return db_exec(c, Q_CHANNEL_SET, e, "sssi", "stable", "storage-server", "1.0.0",
+                   clock_wall_ms() + 3600000);
+}
+
+static void clock_that_was_put_back_undoes_nothing(void **state) {
+    struct grid *g = *state;
+    struct err error;
+    struct channel channel;
+    assert_ok(db_write(g->f->db, point_in_the_future, NULL, &error));
+    int64_t number = grid_begin(g, "1.1.0", "");
+    (void)grid_until(g, number, ROLLOUT_COMPLETED);
+    assert_ok(agents_refresh(g->f->agents, &error));
+    assert_string_equal(grid_agent(g, "a-1").desired_version, "1.1.0");
+    assert_ok(channels_set(g->f->db, "stable", "storage-server", "1.2.0", "t", &channel, &error));
+    assert_true(channel.updated_at_ms > grid_seen(g, number).finished_at_ms);
+    assert_ok(agents_refresh(g->f->agents, &error));
+    assert_string_equal(grid_agent(g, "a-1").desired_version, "1.2.0");
 }
 
 static void channel_that_moves_meanwhile_leaves_members_alone(void **state) {
@@ -681,6 +701,7 @@ int main(void) {
         T(newer_rollout_takes_the_stragglers_of_one_that_is_over),
         T(beginning_alone_disturbs_nobody),
         T(newer_channel_beats_a_rollout_that_is_over_and_frees_its_stragglers),
+        T(clock_that_was_put_back_undoes_nothing),
         T(channel_that_moves_meanwhile_leaves_members_alone),
         T(pinned_and_removed_machines_are_left_out),
         T(machine_that_was_revoked_and_approved_is_moved_with_the_others),
