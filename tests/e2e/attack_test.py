@@ -76,13 +76,18 @@ class FullDisk(unittest.TestCase):
         grid.publish("1.1.0")
         grid.set_channel("1.1.0")
         grid.wait_healthy("a-1", "1.1.0")
-        self.agent.fill()
+        filler = self.agent.fill()
         grid.set_channel("1.0.0")
-        node = grid.wait_healthy("a-1", "1.0.0")["nodes"][0]
+        wait_for("a move that waits for its journal",
+                 lambda: "until the journal can be written" in grid.show("a-1")["update"]["reason"])
+        self.assertEqual(grid.show("a-1")["update"]["cause"], "machine")
+        node = grid.wait_healthy("a-1", "1.1.0")["nodes"][0]
         os.kill(node["pid"], signal.SIGKILL)
         wait_for("the node to be back", lambda: replaced(grid, "a-1", node["pid"]))
         self.assertNotIn("version.failed", self.agent.err())
         self.assertEqual(len(processes_of(self.agent.state)), 1)
+        os.unlink(filler)
+        grid.wait_healthy("a-1", "1.0.0")
 
 
 class FullDiskOfTheMaster(unittest.TestCase):

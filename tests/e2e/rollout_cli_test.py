@@ -162,7 +162,7 @@ class RolloutCliTest(unittest.TestCase):
         self.assertEqual(set(self.run_ok("rollout", "list", "-o", "name").stdout.split()) - known, {rollout})
         self.wait_state(rollout, "await_promote")
         self.assertIn("Next: gridctl rollout promote " + rollout, self.run_ok("rollout", "status", rollout).stderr)
-        late = self.run_ok("rollout", "status", rollout, "--wait", "--timeout", "200ms", code=124).stderr
+        late = self.run_ok("rollout", "status", rollout, "--wait", "--timeout", "3s", code=124).stderr
         self.assertIn("has not ended within --timeout, and goes on\nNext: gridctl rollout status %s --wait" % rollout, late)
         self.assertIn("Next: gridctl rollout promote " + rollout, late)
         watching = subprocess.Popen([program("gridctl"), "rollout", "promote", rollout, "--wait"], env=self.env(),
