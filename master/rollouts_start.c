@@ -102,16 +102,19 @@ static void supersede(struct rollouts *r, struct steps *s, const struct live_rol
     }
 }
 
-/* Where a member is in the middle of a move, it goes back to where that began. */
-static bool is_between(enum rollout_member_state state) {
-    return state == MEMBER_GRANTED || state == MEMBER_FAILED || state == MEMBER_HELD ||
-           state == MEMBER_LEAVING || state == MEMBER_RETURNING || state == MEMBER_RETURN_FAILED;
+/* Where a member is in the middle of a move, it goes back to where that began. Who still runs the
+ * version and waits for its turn to return is in none: it stays, or all of them would go at once.
+ */
+static bool is_between(const struct rollout_member *m) {
+    return m->state == MEMBER_GRANTED || m->state == MEMBER_FAILED || m->state == MEMBER_HELD ||
+           (m->state == MEMBER_LEAVING && !m->facts.on_target) || m->state == MEMBER_RETURNING ||
+           m->state == MEMBER_RETURN_FAILED;
 }
 
 static void inherit_origins(const struct live_rollout *old, struct live_rollout *l) {
     for (size_t i = 0; i < old->row.state.member_count; i++) {
         size_t at = 0;
-        if (!is_between((enum rollout_member_state)old->row.state.members[i].state) ||
+        if (!is_between(&old->row.state.members[i]) ||
             !live_rollout_find(l, old->agents[i].id, &at))
             continue;
         struct rollout_agent_view *a = &l->agents[at];

@@ -550,6 +550,23 @@ static void machine_that_was_revoked_and_approved_is_moved_with_the_others(void 
     assert_string_equal(grid_agent(g, "b-1").desired_version, "1.1.0");
 }
 
+static void who_still_waits_to_return_stays_when_the_return_is_superseded(void **state) {
+    struct grid *g = *state;
+    struct err error;
+    int64_t first = grid_begin(g, "1.1.0", "\"max_parallel\":1");
+    (void)grid_until(g, first, ROLLOUT_COMPLETED);
+    assert_ok(rollouts_order(g->rollouts, first, ROLLOUT_ROLLBACK, "token:op", &error));
+    assert_string_equal(grid_agent(g, "a-1").desired_version, "1.1.0");
+    int64_t second =
+        grid_begin(g, "1.2.0", "\"supersede\":true,\"auto_promote_s\":\"never\",\"canary\":1");
+    assert_int_equal(grid_seen(g, first).state, ROLLOUT_SUPERSEDED);
+    (void)grid_until(g, second, ROLLOUT_AWAIT_PROMOTE);
+    for (size_t i = 1; i < 3; i++) assert_string_equal(g->machines[i].version, "1.1.0");
+    assert_ok(rollouts_order(g->rollouts, second, ROLLOUT_ROLLBACK, "token:op", &error));
+    (void)grid_until(g, second, ROLLOUT_REVERTED);
+    for (size_t i = 0; i < 3; i++) assert_string_equal(g->machines[i].version, "1.1.0");
+}
+
 static void same_key_gives_the_same_rollout(void **state) {
     struct grid *g = *state;
     struct err error;
@@ -705,6 +722,7 @@ int main(void) {
         T(channel_that_moves_meanwhile_leaves_members_alone),
         T(pinned_and_removed_machines_are_left_out),
         T(machine_that_was_revoked_and_approved_is_moved_with_the_others),
+        T(who_still_waits_to_return_stays_when_the_return_is_superseded),
         T(same_key_gives_the_same_rollout),
         T(bytes_that_a_rollout_needs_stay),
         T(plan_writes_nothing_and_tells_what_would_refuse_it),
