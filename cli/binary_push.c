@@ -158,16 +158,18 @@ static bool channel_has(struct upload *u, const char *version, char channel[64])
 
 static void say_next(struct upload *u) {
     char channel[64];
+    bool usual = strcmp(u->file->id.name, ARTIFACT_DEFAULT_NAME) == 0;
     if (!invocation_for_people(u->call)) return;
     if (channel_has(u, u->file->id.version, channel))
         invocation_note(
             u->call, "channel %s points to %s: its agents fetch it now\nNext: gridctl agent list",
             channel, u->file->id.version);
     else
-        invocation_note(
-            u->call,
-            "no machine moves until a channel points to it\nNext: gridctl channel set stable %s",
-            u->file->id.version);
+        invocation_note(u->call,
+                        "no machine moves until a rollout or a channel says so\n"
+                        "Next: gridctl rollout plan --version %s%s%s",
+                        u->file->id.version, usual ? "" : " --name ",
+                        usual ? "" : u->file->id.name);
 }
 
 static bool report(struct upload *u, const struct http_answer *answer, const char *what,

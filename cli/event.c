@@ -32,7 +32,7 @@ static void add_event(const struct tail *t, const struct answer_event *v, struct
     text_add_format(out, "%s  ", format_time(format_or(v->at, ""), at));
     OWN_TEXT struct text kind = TEXT_EMPTY;
     output_clean(format_or(v->kind, "-"), false, style, &kind);
-    text_add_format(out, "%-18s  ", text_value(&kind));
+    text_add_format(out, "%-23s  ", text_value(&kind));
     output_clean(format_or(v->text, format_or(v->subject, "")), false, style, out);
     if (t->call->format == OUTPUT_WIDE && format_or(v->principal, "")[0] != '\0') {
         text_add(out, "  by ");

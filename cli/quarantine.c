@@ -2,6 +2,13 @@
 #include "cli/handlers.h"
 #include "cli/listing.h"
 #include "cli/rollout_answers.h"
+#include "lib/hash.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Fewer digits than this name no digest, so that a slip lifts nothing. */
+#define FEWEST_DIGITS 8
 
 static const struct output_column columns[] = {
     {"NAME",    0          },
@@ -38,7 +45,7 @@ bool quarantine_show(struct invocation *call, struct err *e) {
     return listing_run(call, &l, e);
 }
 
-static bool lift_one(struct invocation *call, const char *digest, struct err *e) {
+static bool lift(struct invocation *call, const char *digest, struct err *e) {
     OWN_HTTP_ANSWER struct http_answer answer = {0};
     OWN_TEXT struct text path = TEXT_EMPTY;
     if (call->settings->dry_run) return invocation_would(call, e, "lift %s", digest);
@@ -48,6 +55,36 @@ static bool lift_one(struct invocation *call, const char *digest, struct err *e)
            listing_changed(call, &answer, digest, e,
                            "%s is no longer quarantined: rollouts, channels and pins may choose it",
                            digest);
+}
+
+/* The one digest that begins so, as lists show it; begin itself when none does, for the master to
+ * refuse. */
+static bool find_digest(struct invocation *call, const char *begin,
+                        char out[static SHA256_HEX_SIZE], struct err *e) {
+    OWN_HTTP_ANSWER struct http_answer answer = {0};
+    void *items = NULL;
+    size_t count = 0, found = 0;
+    snprintf(out, SHA256_HEX_SIZE, "%s", begin);
+    if (!api_get(call->api, "/api/quarantine", &answer, e) ||
+        !answer_decode_list(&answer_quarantined_schema, &answer, &items, &count, e))
+        return false;
+    const struct answer_quarantined *list = items;
+    for (size_t i = 0; i < count; i++) {
+        if (strncmp(list[i].digest, begin, strlen(begin)) != 0) continue;
+        snprintf(out, SHA256_HEX_SIZE, "%s", list[i].digest);
+        found++;
+    }
+    json_clear_list(&answer_quarantined_schema, items, count);
+    if (found < 2) return true;
+    err_set(e, ERR_USAGE, "%zu quarantined digests begin with %s", found, begin);
+    return err_hint(e, "give more of it; gridctl quarantine list -o name shows them whole");
+}
+
+static bool lift_one(struct invocation *call, const char *given, struct err *e) {
+    char digest[SHA256_HEX_SIZE];
+    size_t digits = strlen(given);
+    if (digits < FEWEST_DIGITS || digits >= sizeof digest - 1) return lift(call, given, e);
+    return find_digest(call, given, digest, e) && lift(call, digest, e);
 }
 
 bool quarantine_release(struct invocation *call, struct err *e) {

@@ -33,7 +33,8 @@ void rollout_words_state(const struct answer_rollout *r, struct text *out) {
     text_add(out, format_or(r->state, "?"));
     if (is(r->state, "paused") && format_or(r->resume_state, "")[0] != '\0')
         text_add_format(out, " in %s", r->resume_state);
-    if (format_or(r->cause, "")[0] != '\0') text_add_format(out, " (%s)", r->cause);
+    if (format_or(r->cause, "")[0] != '\0' && !is(r->cause, format_or(r->state, "")))
+        text_add_format(out, " (%s)", r->cause);
 }
 
 /* The first row that fits: cause NULL is any. %s: the rollout's id. */

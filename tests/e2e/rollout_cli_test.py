@@ -148,7 +148,7 @@ class RolloutCliTest(unittest.TestCase):
         self.assertRegex(refused.stderr, r"quarantined: .*\nNext: .*--override-quarantine\n")
         self.run_ok("rollout", "plan", "--version", BAD, code=5)
         self.run_ok("rollout", "plan", "--version", BAD, "--override-quarantine")
-        self.run_ok("quarantine", "lift", digest, "--yes")
+        self.run_ok("quarantine", "lift", digest[:12], "--yes")
         self.assertEqual(self.run_json("quarantine", "list"), [])
 
     def test_a_lost_answer_starts_nothing_twice_and_a_lost_master_is_waited_for(self):
