@@ -232,9 +232,13 @@ static bool refuse(struct rollouts *r, const struct live_rollout *l, enum rollou
                    struct rollout_time at, struct err *e) {
     OWN_TEXT struct text allowed = TEXT_EMPTY;
     name_allowed(r, l, at, &allowed);
-    err_set(e, ERR_CONFLICT, "rollout " ROLLOUT_ID_FORMAT " is %s: it cannot be %s", l->row.number,
-            rollout_state_name(l->row.state.state), done_of(order));
-    if (allowed.length == 0) return err_hint(e, "nothing can be done with it any more");
+    err_set(e, ERR_CONFLICT, "rollout " ROLLOUT_ID_FORMAT " is in state %s: it cannot be %s",
+            l->row.number, rollout_state_name(l->row.state.state), done_of(order));
+    if (rollout_is_active(l->row.state.state) && allowed.length == 0)
+        return err_hint(
+            e, "wait until it has ended: gridctl rollout status " ROLLOUT_ID_FORMAT " --wait",
+            l->row.number);
+    if (allowed.length == 0) return err_hint(e, "it is over; start another");
     return err_hint(e, "what can be done now: %s", allowed.data);
 }
 

@@ -21,7 +21,7 @@ static const struct {
     [CAUSE_AWAY] = {"it is not heard of",                    "nothing is heard of"                       },
     [CAUSE_DRAINING] = {"it is draining",                        "these are draining:"                       },
     [CAUSE_PINNED] = {"it is pinned",                          "these are pinned:"                         },
-    [CAUSE_NO_BUILD] = {"there is no build for it",              "there is no build for"                     },
+    [CAUSE_NO_BUILD] = {"there is no build that it can take",    "there is no build for"                     },
     [CAUSE_REMOVED] = {"it was removed",                        "these were removed:"                       },
     [CAUSE_BUDGET] = {"too many others do not work",
                     "budget_exhausted: as many as may be away at once do not work already:"              },

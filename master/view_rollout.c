@@ -227,7 +227,7 @@ static bool may_come(const struct rollout *r, const struct rollout_member *m) {
 
 const char *view_rollout_phase(const struct rollout *r, const struct rollout_member *m) {
     static const char *const names[] = {
-        [PROGRESS_NONE] = "told",           [PROGRESS_HELD] = "held",
+        [PROGRESS_NONE] = "told",           [PROGRESS_HELD] = "not_begun",
         [PROGRESS_SWITCHING] = "switching", [PROGRESS_PROBATION] = "probation",
         [PROGRESS_COMMITTED] = "committed", [PROGRESS_WENT_BACK] = "went_back",
         [PROGRESS_STUCK] = "stuck"};

@@ -228,7 +228,7 @@ static void order_that_the_state_does_not_allow_names_those_it_does(void **state
     int64_t number = grid_begin(g, "1.1.0", "");
     assert_false(rollouts_order(g->rollouts, number, ROLLOUT_RESUME, "t", &error));
     assert_int_equal(error.code, ERR_CONFLICT);
-    assert_non_null(strstr(error.text, "r-1 is draft"));
+    assert_non_null(strstr(error.text, "r-1 is in state draft"));
     assert_non_null(strstr(error.hint, "pause, stop, rollback"));
     assert_false(rollouts_order(g->rollouts, 99, ROLLOUT_PAUSE, "t", &error));
     assert_int_equal(error.code, ERR_NOT_FOUND);

@@ -187,7 +187,7 @@ static void phase_says_what_the_machine_does_now(void **state) {
         {MEMBER_WAITING,   PROGRESS_NONE,      false, true,  "staged"   },
         {MEMBER_DEFERRED,  PROGRESS_NONE,      true,  true,  "away"     },
         {MEMBER_GRANTED,   PROGRESS_NONE,      false, true,  "told"     },
-        {MEMBER_GRANTED,   PROGRESS_HELD,      false, true,  "held"     },
+        {MEMBER_GRANTED,   PROGRESS_HELD,      false, true,  "not_begun"},
         {MEMBER_GRANTED,   PROGRESS_SWITCHING, false, true,  "switching"},
         {MEMBER_GRANTED,   PROGRESS_SWITCHING, true,  true,  "away"     },
         {MEMBER_GRANTED,   PROGRESS_PROBATION, false, true,  "probation"},
