@@ -1,12 +1,14 @@
 """Tests that mostly wait, all at the same time."""
-import concurrent.futures, functools
+import concurrent.futures, functools, sys
 
 MOST = 6  # at once
 
 
 def concurrently(case):
-    """A class decorator: its tests begin together when the first of them is run, each on an object of its own."""
+    """A class decorator: its tests, or those that the command line names, begin together when the first of them is run,
+    each on an object of its own."""
     names = [name for name in dir(case) if name.startswith("test")]
+    asked = [name for name in names if any(word.split(".")[-1] == name for word in sys.argv[1:])]
     bodies = {name: getattr(case, name) for name in names}
     begun = {}
 
@@ -27,7 +29,7 @@ def concurrently(case):
         @functools.wraps(bodies[name])
         def wait(self):
             if name not in begun:
-                begin(names if not begun else [name])
+                begin((asked or names) if not begun else [name])
             begun[name].result()
         return wait
 

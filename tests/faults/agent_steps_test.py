@@ -1,22 +1,20 @@
 """An agent killed at every system call from the download of a version to its being healthy: the next one goes on."""
-import os, queue, shutil, signal, threading, time, unittest
+import functools, os, shutil, signal, unittest
 
 import checker
 from agent_helpers import own_ports
 from grid import Grid, processes_of, wait_for
 from ledger import Ledger
-from scale import SEED, say, scale
-from steps import Steps, end, points, usable
-
-LANES = scale(2, 3)
+from scale import lanes, scale
+from steps import Matrix, Steps, end, usable
 
 
 class AgentSteps(unittest.TestCase):
     def setUp(self):
         if not usable():
             self.skipTest("processes may not be traced here")
-        self.grid, self.failures = Grid(self), []
-        self.agents = ["a-%d" % n for n in range(1, LANES + 1)]
+        self.grid = Grid(self)
+        self.agents = ["a-%d" % n for n in range(1, lanes(2, 3) + 1)]
         self.ports = {agent: own_ports() for agent in self.agents}
 
     def start(self, agent, wrapper=()):
@@ -58,47 +56,27 @@ class AgentSteps(unittest.TestCase):
         return steps.count()
 
     def hurt(self, agent, steps, n):
+        """Whether call n killed the agent, and what is wrong once the next one is done."""
         self.bring_back(agent)
         traced = self.start(agent, steps.wrapper(n))
         wait_for("call %d" % n, lambda: not traced.running() or not self.ill(agent))
         if traced.running():
             end(traced)  # it got by with fewer calls this time
+        died = steps.count() >= n
         self.start(agent)
         try:
             wait_for("%s after call %d" % (agent, n), lambda: not self.ill(agent))
         except AssertionError as error:
-            return [str(error)] + self.ill(agent)
-        return checker.settled(checker.store, self.grid.agents[agent], self.published)
-
-    def lane(self, agent, todo, steps):
-        while not self.failures:
-            try:
-                n = todo.get_nowait()
-            except queue.Empty:
-                return
-            try:
-                self.failures += ["call %d: %s" % (n, words) for words in self.hurt(agent, steps, n)]
-            except Exception as error:
-                self.failures.append("call %d: %r" % (n, error))
+            return died, [str(error)] + self.ill(agent)
+        return died, checker.settled(checker.store, self.grid.agents[agent], self.published)
 
     def run_every_step(self, what, version, begin, sample):
         self.version, self.published = version, checker.published_digests(self.grid)
         steps = {agent: Steps(self.grid.directory, agent, begin) for agent in self.agents}
-        begun = time.monotonic()
-        count = max(self.measure(agent, steps[agent]) for agent in self.agents)
-        chosen, todo = points(count, sample), queue.SimpleQueue()
-        for n in chosen:
-            todo.put(n)
-        lanes = [threading.Thread(target=self.lane, args=(agent, todo, steps[agent])) for agent in self.agents]
-        for lane in lanes:
-            lane.start()
-        for lane in lanes:
-            lane.join()
-        label = "%s: %d calls, killed at %d of them (seed %d) in %.0f s" % (
-            what, count, len(chosen), SEED, time.monotonic() - begun)
-        say(label)
-        self.assertEqual(self.failures, [], label)
-        checker.check(self.grid, Ledger(), label)
+        matrix = Matrix(what, max(self.measure(agent, steps[agent]) for agent in self.agents), sample)
+        found = matrix.run([functools.partial(self.hurt, agent, steps[agent]) for agent in self.agents])
+        self.assertEqual(found, [], matrix.label)
+        checker.check(self.grid, Ledger(), matrix.label)
 
     def test_first_install(self):
         for agent in self.agents:

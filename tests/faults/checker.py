@@ -246,7 +246,8 @@ def damaged_builds(agent):
 
 
 def links(agent, builds):
-    """I3: current is a verified version; nothing but current and previous is kept once all is settled."""
+    """I3: current is a verified version; nothing but current, previous and what is desired, which may have failed and
+    be tried again, is kept once all is settled."""
     target = {}
     for name in ("current", "previous"):
         path = os.path.join(agent.state, name)
@@ -255,8 +256,10 @@ def links(agent, builds):
              if digest is not None and digest not in builds]
     if target["current"] is None:
         found.append("%s has no current version" % agent.id)
-    return found + ["%s keeps %s, which is neither current nor previous" % (agent.id, name)
-                    for name in sorted(builds - set(target.values()))]
+    desired = read_json(os.path.join(agent.state, "desired.json")) or {}
+    wanted = {*target.values(), desired.get("sha256"), desired.get("prefetch", {}).get("sha256")}
+    return found + ["%s keeps %s, which is neither current nor previous nor desired" % (agent.id, name)
+                    for name in sorted(builds - wanted)]
 
 
 def node_directories(grid):

@@ -5,7 +5,7 @@ import os, random, shutil, signal, time, unittest
 from grid import alive, processes_of, wait_for
 from launched import Launched
 from scale import SEED, say, scale
-from steps import Steps, end, points, usable
+from steps import Matrix, Steps, end, usable
 
 GRANT = dict(rollout="r-1", lease_ms=30000, probation_ms=1, healthy_deadline_ms=20000)
 SAMPLE = scale(4, 0)
@@ -58,17 +58,16 @@ class SelfSteps(unittest.TestCase):
         self.assertEqual(self.s.linked("current"), self.s.build(self.other))
         self.at, self.other = self.other, self.at
 
+    def hurt(self, n):
+        self.begin(self.steps.wrapper(n))
+        self.finish("call %d" % n)
+        return self.steps.count() >= n, []
+
     def test_killed_at_each_call(self):
-        begun = time.monotonic()
         self.begin(self.steps.wrapper(0))
         self.finish("an undisturbed run")
-        count = self.steps.count()
-        chosen = points(count, SAMPLE)
-        for n in chosen:
-            self.begin(self.steps.wrapper(n))
-            self.finish("call %d (seed %d)" % (n, SEED))
-        say("self-update: %d calls, killed at %d of them (seed %d) in %.0f s" % (
-            count, len(chosen), SEED, time.monotonic() - begun))
+        matrix = Matrix("self-update", self.steps.count(), SAMPLE, failures_most=1)  # each begins where the last ended
+        self.assertEqual(matrix.run([self.hurt]), [])
 
     def test_killed_at_random_moments(self):
         dice = random.Random(SEED)
