@@ -49,8 +49,9 @@ bool db_fail(const struct db_connection *c, struct err *e) {
     enum err_code code = code_of(c, sqlite3_errcode(c->handle) & 0xff);
     if (code == ERR_CONFLICT) return err_set(e, code, "%s", sqlite3_errmsg(c->handle));
     int errno_value = sqlite3_system_errno(c->handle);
-    err_set(e, code, "database %s: %s%s%s", c->path, sqlite3_errmsg(c->handle),
-            errno_value != 0 ? ": " : "", errno_value != 0 ? strerrordesc_np(errno_value) : "");
+    err_set(e, code, "database %s%s: %s%s%s", c->path, code == ERR_CORRUPT ? " is damaged" : "",
+            sqlite3_errmsg(c->handle), errno_value != 0 ? ": " : "",
+            errno_value != 0 ? strerrordesc_np(errno_value) : "");
     add_hint(code, e);
     return false;
 }
