@@ -61,7 +61,10 @@ static bool stay(struct self *s, const struct err *why, struct err *e) {
 static bool finish_switch(struct self *s, struct err *e) {
     struct err why = {0};
     s->journal.switches++;
-    if (!write_down(s, SELF_SWITCHING, e)) return false;
+    if (!write_down(s, SELF_SWITCHING, e)) {
+        s->journal.switches--; /* what the disk prevents is no switch */
+        return false;
+    }
     if (!switch_links(s, &why)) return stay(s, &why, e);
     log_info("self.switch", "from=%s to=%s rollout=%s attempt=%" PRId64, s->journal.from,
              s->journal.to, s->journal.grant.rollout, s->journal.grant.attempt);
