@@ -3,7 +3,6 @@
  *   STATE/agent/VERSION-SHA256/grid-agent   never changed; the name says what must be inside
  *   STATE/agent/current, previous           links to such directories, switched by rename
  *
- *
  * The launcher works here while no agent of it runs, the agent while it does. Blocks on disk. */
 #pragma once
 

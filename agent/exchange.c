@@ -77,7 +77,7 @@ void exchange_desired(struct exchange *x, const char *json, size_t length, int64
     free(x->desired.json);
     x->desired.json = text_take(&copy);
     x->desired.number++;
-    x->desired.received_ms = clock_monotonic_ms();
+    x->desired.received_ms = clock_boot_ms();
     if (log_told != 0) x->desired.log_told = log_told;
     pthread_mutex_unlock(&x->lock);
     tell(&x->supervisor);

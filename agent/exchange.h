@@ -26,7 +26,7 @@ void exchange_report(struct exchange *x, const char *json, bool news, int64_t lo
 struct exchange_desired {
     uint64_t number;     /* grows with each desired state that came in; 0: none yet */
     char *json;          /* free() it */
-    int64_t received_ms; /* when that was, on the monotonic clock */
+    int64_t received_ms; /* when that was, by clock_boot_ms */
     bool connected;      /* the master has answered lately */
     int http_port;       /* of the master, 0 while unknown */
     int64_t log_told;    /* the master has this log answer: it need not be told again */

@@ -179,6 +179,15 @@ bool journal_save(struct journal *j, struct err *e) {
     return true;
 }
 
+struct journal journal_anew(const struct journal *j) {
+    struct journal anew = *j;
+    anew.nodes = memory_zeroed(j->nodes_count, sizeof *anew.nodes);
+    anew.code[0] = anew.cause[0] = anew.reason[0] = '\0';
+    anew.diagnosis = NULL;
+    anew.dirty = true;
+    return anew;
+}
+
 void journal_blame(struct journal *j, const char *cause, const struct err *why,
                    const char *diagnosis) {
     copy(j->cause, sizeof j->cause, cause);

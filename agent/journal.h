@@ -60,6 +60,10 @@ void journal_fini(struct journal *j);
 /* Writes it if it is dirty. False keeps it dirty: what is in memory counts nevertheless. */
 MUST_CHECK bool journal_save(struct journal *j, struct err *e);
 
+/* The same to begin a transition in: nothing is known of nodes, nobody is to blame. Whichever of
+ * the two is not kept goes with journal_fini. */
+struct journal journal_anew(const struct journal *j);
+
 /* Sets why the transition goes back; NULL diagnosis: none. */
 void journal_blame(struct journal *j, const char *cause, const struct err *why,
                    const char *diagnosis);

@@ -1,13 +1,17 @@
 /* The agent's state directory, held by one agent at a time:
  *
  *   lock                     flocked by the running agent
- *   identity/                agent.key id address master.pub release.pub
- *   store/SHA256             verified artifacts, mode 0500, never changed; SHA256.json says what
- * they are current, previous        links into store/ tmp/SHA256.part          downloads under way
+ *   identity/                agent.key id address token master.pub release.pub
+ *   store/SHA256             verified artifacts, mode 0500, never changed
+ *   store/SHA256.json        what such an artifact is
+ *   current, previous        links into store/
+ *   tmp/SHA256.part          downloads under way
  *   desired.json             the last desired state that was taken
  *   journal                  where an update stands, and which versions failed (agent/journal.h)
- *   agent/                   builds of the agent (agent/builds.h), where a launcher started it
- *   nodes/INDEX/             data/ log log.1 record.json
+ *   agent/                   builds of the agent (agent/builds.h), where a launcher started it;
+ *                            journal of its own update (agent/self_journal.h), trial/ and failed
+ *                            (agent/trial.h), starts (agent/launcher/starts.h), lock, log
+ *   nodes/INDEX/             record.json (agent/record.h) data/ log log.1
  *
  * Any thread after state_open. */
 #pragma once

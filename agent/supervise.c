@@ -143,6 +143,11 @@ static void answer_log_request(struct supervise *s) {
     s->log_answered = r->request_id;
 }
 
+/* A lease is counted by the master, too, who does not sleep when this machine does. */
+static int64_t asleep_ms(void) {
+    return clock_boot_ms() - clock_monotonic_ms();
+}
+
 static void describe_world(struct supervise *s, int64_t now_ms, struct reconcile_input *in) {
     const struct settings *settings = s->options.settings;
     bool reachable = s->fetching.base_url[0] != '\0';
@@ -157,7 +162,7 @@ static void describe_world(struct supervise *s, int64_t now_ms, struct reconcile
                                    .may_download = settings->auto_download && reachable && !local};
     versions_describe(&s->versions, in);
     fetching_describe(&s->fetching, in);
-    if (!local) wanted_grant(&s->wanted, &in->grant);
+    if (!local) wanted_grant(&s->wanted, asleep_ms(), &in->grant);
     in->target_failed =
         journal_failed(&s->journal, in->target.sha256, local ? "" : d->grant.rollout,
                        d->grant.attempt, d->generation) != NULL;
@@ -299,7 +304,7 @@ static void look_at_self(struct supervise *s, int64_t now_ms, int64_t *due_ms) {
                                .base_url = s->fetching.base_url,
                                .token = s->wanted.download_token,
                                .answered = s->wanted.answered,
-                               .answered_ms = s->wanted.answered_ms,
+                               .answered_ms = s->wanted.answered_ms - asleep_ms(),
                                .connected = s->connected,
                                .may_download = s->options.settings->auto_download,
                                .quiet = state == TRANSITION_NONE || state == TRANSITION_STUCK,

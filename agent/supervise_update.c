@@ -55,28 +55,24 @@ static void note_order(struct supervise *s) {
     j->generation = d->generation;
 }
 
-static void blame_nobody(struct journal *j) {
-    const struct err nothing = {0};
-    journal_blame(j, "", &nothing, NULL);
-}
-
-/* Nothing begins that is not written down. */
+/* Nothing begins that is not written down; then the journal says what it said. */
 static void begin(struct supervise *s, const struct reconcile_input *in, int64_t now_ms) {
     struct journal *j = &s->journal;
-    const struct transition before = j->transition;
-    blame_nobody(j);
+    struct journal before = *j;
+    *j = journal_anew(&before);
     note_order(s);
     memcpy(j->from, s->versions.current.version, sizeof j->from);
     memcpy(j->to, s->versions.target.version, sizeof j->to);
     memcpy(j->to_sha256, s->versions.target.sha256, sizeof j->to_sha256);
-    memset(j->nodes, 0, j->nodes_count * sizeof *j->nodes);
     transition_take(&j->transition, TURN_BEGIN, j->to_sha256, &in->grant.policy);
     if (save(s, now_ms)) {
         say(s, "update.begun");
+        journal_fini(&before);
         return;
     }
-    j->transition = before;
-    s->begin_after_ms = j->retry_ms;
+    s->begin_after_ms = before.retry_ms = j->retry_ms;
+    journal_fini(j);
+    *j = before;
 }
 
 static void fail(struct supervise *s, const struct node *n) {
@@ -186,7 +182,7 @@ static void guess(struct supervise *s) {
     bool differs =
         target->sha256[0] != '\0' && current[0] != '\0' && strcmp(target->sha256, current) != 0;
     struct reconcile_grant grant;
-    wanted_grant(&s->wanted, &grant);
+    wanted_grant(&s->wanted, 0, &grant);
     for (size_t i = 0; i < s->count && differs; i++) {
         if (strcmp(s->nodes[i].record.sha256, target->sha256) != 0) continue;
         j->nodes[i].moved = true;

@@ -131,11 +131,12 @@ static int64_t sane_ms(int64_t ms) {
     return ms > 0 ? ms : 0;
 }
 
-void wanted_grant(const struct wanted *w, struct reconcile_grant *out) {
+void wanted_grant(const struct wanted *w, int64_t asleep_ms, struct reconcile_grant *out) {
     const struct wire_grant *g = &w->desired.grant;
+    int64_t until_ms = w->answered_ms - asleep_ms + sane_ms(g->lease_ms);
     *out = (struct reconcile_grant){
         .given = g->rollout[0] != '\0',
-        .lease_until_ms = w->answered ? w->answered_ms + sane_ms(g->lease_ms) : INT64_MIN,
+        .lease_until_ms = w->answered ? until_ms : INT64_MIN,
         .policy = {.min_healthy_ms = sane_ms(g->min_healthy_ms),
                    .probation_ms = sane_ms(g->probation_ms),
                    .healthy_deadline_ms = sane_ms(g->healthy_deadline_ms),

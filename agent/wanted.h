@@ -10,7 +10,7 @@ struct wanted {
     struct wire_desired desired; /* generation 0: none was ever taken */
     char *json;                  /* the same, as it is kept */
     bool answered;               /* the master named it in this life of the agent, last ... */
-    int64_t answered_ms;         /* ... then, on the monotonic clock */
+    int64_t answered_ms;         /* ... then, by clock_boot_ms */
     char download_token[WIRE_DOWNLOAD_TOKEN_SIZE]; /* of the last answer, never on disk; "" for none
                                                     */
 };
@@ -30,8 +30,9 @@ void wanted_version(const struct wanted *w, struct version *out);
 void wanted_prefetch(const struct wanted *w, struct version *out); /* the same of what is fetched
                                                                       ahead */
 
-/* Leave to begin a switch to the desired version; not given: the master's company is leave. */
-void wanted_grant(const struct wanted *w, struct reconcile_grant *out);
+/* Leave to begin a switch to the desired version; not given: the master's company is leave.
+ * asleep_ms: how far the monotonic clock, by which the lease is told, is behind clock_boot_ms. */
+void wanted_grant(const struct wanted *w, int64_t asleep_ms, struct reconcile_grant *out);
 
 /* The highest restart order for the node; 0 for none. */
 int64_t wanted_restart(const struct wanted *w, const char *node_id);

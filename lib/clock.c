@@ -24,6 +24,10 @@ int64_t clock_monotonic_ms(void) {
     return read_ms(CLOCK_MONOTONIC);
 }
 
+int64_t clock_boot_ms(void) {
+    return read_ms(CLOCK_BOOTTIME);
+}
+
 int64_t clock_wall_ms(void) {
     return read_ms(CLOCK_REALTIME);
 }

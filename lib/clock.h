@@ -7,6 +7,8 @@
 #define CLOCK_RFC3339_SIZE 32
 
 int64_t clock_monotonic_ms(void);
+int64_t clock_boot_ms(void); /* the same, but it goes on while the machine sleeps: for what
+                                somebody else counts meanwhile */
 int64_t clock_wall_ms(void); /* Unix time in milliseconds */
 
 /* "2026-01-31T12:00:00.123Z" (RFC 3339, UTC) into out; returns out. */

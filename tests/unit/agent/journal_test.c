@@ -166,6 +166,25 @@ static void a_journal_that_cannot_be_written_stays_due(void **unused) {
     assert_false(journal.dirty);
 }
 
+static void to_begin_anew_leaves_what_is_known_alone(void **unused) {
+    (void)unused;
+    begin(B, "r-3", 2);
+    fail_now("it never came up");
+    journal.nodes[1] = (struct journal_node){.moved = true, .tries = 2};
+    struct journal anew = journal_anew(&journal);
+    assert_false(anew.nodes[1].moved);
+    assert_string_equal(anew.reason, "");
+    assert_null(anew.diagnosis);
+    assert_non_null(journal_failed(&anew, B, "r-3", 2, 1));
+    snprintf(anew.to_sha256, sizeof anew.to_sha256, C);
+    journal_fini(&anew);
+    assert_ok(journal_save(&journal, &place.e));
+    read_again();
+    assert_string_equal(journal.transition.to, B);
+    assert_true(journal.nodes[1].moved);
+    assert_string_equal(journal.diagnosis, "exit 9\nno such index\n");
+}
+
 static void turns_that_a_state_does_not_know_are_none(void **unused) {
     (void)unused;
     static const char *const allowed[TRANSITION_STATE_COUNT] = {
@@ -192,6 +211,7 @@ int main(void) {
         TEST(only_the_newest_failures_are_kept),
         TEST(a_damaged_journal_is_noticed),
         TEST(a_journal_that_cannot_be_written_stays_due),
+        TEST(to_begin_anew_leaves_what_is_known_alone),
         TEST(turns_that_a_state_does_not_know_are_none),
     };
     return cmocka_run_group_tests_name("journal", tests, NULL, NULL);

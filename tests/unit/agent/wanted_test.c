@@ -10,6 +10,10 @@
     "\",\"size_bytes\":10,\"file\":\"" FILE_NAME                                                   \
     "\",\"signature\":\"sig\",\"nodes\":[{\"id\":\"a/0\","                                         \
     "\"restart_generation\":7}]}"
+#define GRANTED                                                                                    \
+    "{\"type\":\"desired\",\"generation\":4,\"mode\":\"active\",\"version\":\"1.0.0\",\"sha256\":" \
+    "\"" DIGEST "\",\"size_bytes\":10,\"file\":\"" FILE_NAME                                       \
+    "\",\"grant\":{\"rollout\":\"r-1\",\"attempt\":1,\"lease_ms\":30000}}"
 
 static struct wanted wanted;
 
@@ -108,9 +112,45 @@ static void a_damaged_file_is_as_none(void **unused) {
     assert_int_equal(wanted.desired.generation, 0);
 }
 
+static struct reconcile_grant grant_of(int64_t asleep_ms) {
+    struct reconcile_grant grant;
+    wanted_grant(&wanted, asleep_ms, &grant);
+    return grant;
+}
+
+static void a_lease_counts_from_its_latest_answer(void **unused) {
+    (void)unused;
+    assert_true(wanted_take(&wanted, &place.state, GRANTED, 1000));
+    assert_true(grant_of(0).given);
+    assert_int_equal(grant_of(0).lease_until_ms, 31000);
+    assert_false(wanted_take(&wanted, &place.state, GRANTED, 5000));
+    assert_int_equal(grant_of(0).lease_until_ms, 35000);
+}
+
+/* It was given to an agent that had just asked: what is on disk says nothing of that. */
+static void no_lease_outlives_the_agent(void **unused) {
+    (void)unused;
+    assert_true(wanted_take(&wanted, &place.state, GRANTED, 1000));
+    wanted_fini(&wanted);
+    wanted_load(&wanted, &place.state);
+    assert_true(grant_of(0).given);
+    assert_int_equal(grant_of(0).lease_until_ms, INT64_MIN);
+    assert_false(wanted_take(&wanted, &place.state, GRANTED, 2000));
+    assert_int_equal(grant_of(0).lease_until_ms, 32000);
+}
+
+static void a_lease_runs_out_while_the_machine_sleeps(void **unused) {
+    (void)unused;
+    assert_true(wanted_take(&wanted, &place.state, GRANTED, 1000));
+    assert_int_equal(grant_of(3600000).lease_until_ms, 31000 - 3600000);
+}
+
 int main(void) {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
     const struct CMUnitTest tests[] = {
+        TEST(a_lease_counts_from_its_latest_answer),
+        TEST(no_lease_outlives_the_agent),
+        TEST(a_lease_runs_out_while_the_machine_sleeps),
         TEST(nothing_is_desired_at_first),
         TEST(what_is_taken_outlives_the_agent),
         TEST(the_same_and_older_states_change_nothing),
