@@ -80,7 +80,7 @@ static void refuse_unrouted(struct http_request *r, const char *allowed) {
         http_reply_err(r, &e);
         return;
     }
-    if (strcmp(http_method(r), "GET") == 0) { /* only a WebSocket lives there */
+    if (strcmp(http_method(r), "GET") == 0 && match(r, "WS", NULL, 0) >= 0) {
         http_reply_header(r, "Upgrade", "websocket");
         http_refuse(r, 426, "this address speaks WebSocket only");
         return;

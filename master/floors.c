@@ -91,8 +91,10 @@ static bool set_floor(struct db_connection *c, void *argument, struct err *e) {
 bool floors_set(struct db *db, const char *artifact, const char *version, const char *principal,
                 struct floor *out, struct err *e) {
     struct change f = {artifact, version, principal, out};
+    struct artifact_name ignored;
     if (!semver_valid(version))
         return err_set(e, ERR_INVALID, "floor %.64s: no version as in 1.2.0", version);
+    if (!artifact_name_make(artifact, version, "any", "any", &ignored, e)) return false;
     return db_write(db, set_floor, &f, e);
 }
 

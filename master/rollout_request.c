@@ -151,8 +151,8 @@ static void take_words(struct body *body, struct rollout_request *out) {
     body->windows_count = 0;
 }
 
-bool rollout_request_decode(const char *json, size_t length, struct rollout_request *out,
-                            struct err *e) {
+bool rollout_request_decode_stored(const char *json, size_t length, struct rollout_request *out,
+                                   struct err *e) {
     __attribute__((cleanup(clear_body))) struct body body = {0};
     *out = (struct rollout_request){0};
     if (!json_decode(&rollout_schema, json, length, JSON_REJECT_UNKNOWN, &body, e)) {
@@ -165,6 +165,21 @@ bool rollout_request_decode(const char *json, size_t length, struct rollout_requ
         return err_wrap(e, "rollout");
     take_words(&body, out);
     return true;
+}
+
+static bool check_zones(const struct rollout_request *r, struct err *e) {
+    for (size_t i = 0; i < r->windows_count; i++)
+        if (!rollout_window_check_zone(&r->windows[i], e))
+            return err_wrap(e, "rollout: windows[%zu]", i);
+    return true;
+}
+
+bool rollout_request_decode(const char *json, size_t length, struct rollout_request *out,
+                            struct err *e) {
+    if (!rollout_request_decode_stored(json, length, out, e)) return false;
+    if (check_zones(out, e)) return true;
+    rollout_request_clear(out);
+    return false;
 }
 
 void rollout_request_encode(const struct rollout_request *r, struct text *out) {

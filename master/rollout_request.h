@@ -34,6 +34,9 @@ struct rollout_request {
  * there are. Free with rollout_request_clear. */
 MUST_CHECK bool rollout_request_decode(const char *json, size_t length, struct rollout_request *out,
                                        struct err *e);
+/* What was taken once, out of the database: zones that this machine does not have are no error. */
+MUST_CHECK bool rollout_request_decode_stored(const char *json, size_t length,
+                                              struct rollout_request *out, struct err *e);
 /* The same the other way: every key with its value in force. */
 void rollout_request_encode(const struct rollout_request *request, struct text *out);
 void rollout_request_clear(struct rollout_request *request);

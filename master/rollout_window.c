@@ -70,6 +70,10 @@ bool rollout_window_check(const struct rollout_window *w, struct err *e) {
                       clocks[i]);
         return err_hint(e, "from 00:00 to 23:59, as in \"22:00\"");
     }
+    return true;
+}
+
+bool rollout_window_check_zone(const struct rollout_window *w, struct err *e) {
     OWN(timezone) struct timezone_rules *zone = NULL;
     if (timezone_load(&zone, w->tz, e)) return true;
     if (e != NULL && e->code == ERR_NOT_FOUND) e->code = ERR_INVALID; /* the request, not a page */

@@ -16,8 +16,10 @@ struct rollout_window {
     char tz[64]; /* IANA name; "" : UTC */
 };
 
-/* ERR_INVALID naming what is wrong with it. */
+/* ERR_INVALID naming what is wrong with its words; whether the zone exists is another question. */
 MUST_CHECK bool rollout_window_check(const struct rollout_window *window, struct err *e);
+/* ERR_INVALID when this machine has no zone of that name. */
+MUST_CHECK bool rollout_window_check_zone(const struct rollout_window *window, struct err *e);
 
 /* As rollout_window_open of master/rollout_request.h. */
 MUST_CHECK bool rollout_windows_at(const struct rollout_window *windows, size_t count,

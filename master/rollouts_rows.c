@@ -33,7 +33,7 @@ bool rollout_row_take(struct db_row *row, struct rollout_row *out, struct err *e
                                 .superseded_by = db_column_int(row, 17)};
     if (!rollout_state_parse(db_column_text(row, 4), &out->state.state))
         return err_set(e, ERR_CORRUPT, "rollout " ROLLOUT_ID_FORMAT " has no state", out->number);
-    if (!rollout_request_decode(request, strlen(request), &out->request, e))
+    if (!rollout_request_decode_stored(request, strlen(request), &out->request, e))
         return err_wrap(e, "rollout " ROLLOUT_ID_FORMAT, out->number);
     take_state(row, &out->state);
     out->state.policy = out->request.policy;

@@ -6,6 +6,7 @@
 #include "master/floors.h"
 
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -14,14 +15,22 @@
     10000 /* so much of its time a rollout may forget when the master is killed                    \
            */
 
+/* Its windows stay closed: once a minute is often enough to say why. */
+static void tell_zone(const struct live_rollout *l, int64_t now_wall_ms, const struct err *e) {
+    static _Atomic int64_t told_minute;
+    int64_t minute = now_wall_ms / 60000;
+    if (atomic_exchange(&told_minute, minute) != minute)
+        log_error("rollout.window", "rollout=" ROLLOUT_ID_FORMAT " error=%s", l->row.number,
+                  e->text);
+}
+
 struct rollout_time live_rollout_time(const struct live_rollout *l, int64_t now_ms,
                                       int64_t now_wall_ms) {
     struct rollout_time at = {.now_ms = live_rollout_clock(l, now_ms), .window_open = true};
     int64_t next_change_ms = 0;
     struct err e;
     if (!rollout_window_open(&l->row.request, now_wall_ms, &at.window_open, &next_change_ms, &e)) {
-        log_error("rollout.window", "rollout=" ROLLOUT_ID_FORMAT " error=%s", l->row.number,
-                  e.text);
+        tell_zone(l, now_wall_ms, &e);
         at.window_open = false;
     }
     return at;

@@ -262,6 +262,9 @@ static void unknown_paths_and_methods_are_told_apart(void **state) {
     assert_int_equal(r.status, 405);
     assert_string_equal(reply_header(&r, "Allow"), "POST, DELETE");
     assert_true(holds(&r, "\"code\":\"method_not_allowed\""));
+    OWN_REPLY struct reply read;
+    exchange(shared.port, "GET /echo", "", &read);
+    assert_int_equal(read.status, 405);
     assert_true(holds(&r, "\"hint\":\"it takes POST, DELETE\""));
 }
 

@@ -36,6 +36,10 @@ static void floor_is_refused_while_somebody_is_or_may_come_below(void **state) {
     struct floor floor;
     assert_false(floors_set(g->f->db, "storage-server", "one", "t", &floor, &error));
     assert_int_equal(error.code, ERR_INVALID);
+    char name[300] = {0};
+    memset(name, 'x', sizeof name - 1);
+    assert_false(floors_set(g->f->db, name, "1.1.0", "t", &floor, &error));
+    assert_int_equal(error.code, ERR_INVALID);
     assert_false(floors_set(g->f->db, "storage-server", "1.1.0", "t", &floor, &error));
     assert_non_null(strstr(error.text, "channel stable"));
     assert_ok(channels_set(g->f->db, "stable", "storage-server", "1.2.0", "t", &channel, &error));

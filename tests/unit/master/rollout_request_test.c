@@ -36,6 +36,25 @@ static void only_the_version_is_needed(void **state) {
     rollout_request_clear(&r);
 }
 
+/* The database came from a machine that had more zones: its rollouts are read all the same. */
+static void zone_that_is_gone_keeps_the_windows_closed(void **state) {
+    (void)state;
+    static const char json[] =
+        "{\"version\":\"1.1.0\",\"windows\":[{\"days\":\"daily\",\"from\":\"00:00\","
+        "\"to\":\"00:00\",\"tz\":\"No/Where\"}]}";
+    struct rollout_request r;
+    struct err e = {0};
+    bool open = true;
+    int64_t next_ms = 0;
+    assert_false(rollout_request_decode(json, sizeof json - 1, &r, &e));
+    assert_int_equal(e.code, ERR_INVALID);
+    assert_true(rollout_request_decode_stored(json, sizeof json - 1, &r, &e));
+    assert_int_equal(r.windows_count, 1);
+    assert_false(rollout_window_open(&r, 0, &open, &next_ms, &e));
+    assert_int_equal(e.code, ERR_NOT_FOUND);
+    rollout_request_clear(&r);
+}
+
 static void amounts_are_numbers_or_texts(void **state) {
     (void)state;
     static const struct {
@@ -184,6 +203,7 @@ static void version_is_one_that_can_be_published(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(only_the_version_is_needed),
+        cmocka_unit_test(zone_that_is_gone_keeps_the_windows_closed),
         cmocka_unit_test(amounts_are_numbers_or_texts),
         cmocka_unit_test(durations_have_fractions_and_never_is_a_promotion),
         cmocka_unit_test(null_means_absent),
