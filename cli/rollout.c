@@ -4,13 +4,13 @@
 #include "cli/rollout_screen.h"
 #include "cli/rollout_watch.h"
 #include "cli/rollout_words.h"
+#include "lib/artifact.h"
 #include "lib/clock.h"
 
 #include <string.h>
 
 static const struct output_column columns[] = {
     {"ID",       0           },
-    {"NAME",     COLUMN_WIDE },
     {"VERSION",  0           },
     {"STATE",    COLUMN_STATE},
     {"PROGRESS", 0           },
@@ -26,8 +26,9 @@ static void rollout_row(const void *item, int64_t now_ms, struct output_table *t
     OWN_TEXT struct text progress = TEXT_EMPTY;
     rollout_words_progress(r, &progress);
     output_cell(t, r->id);
-    output_cell(t, r->name);
-    output_cell(t, r->version);
+    bool usual = strcmp(format_or(r->name, ARTIFACT_DEFAULT_NAME), ARTIFACT_DEFAULT_NAME) == 0;
+    output_cell_format(t, "%s%s%s", usual ? "" : r->name, usual ? "" : " ",
+                       format_or(r->version, "?"));
     output_cell(t, r->state);
     output_cell(t, text_value(&progress));
     output_cell(t, format_or(r->selector, "all"));

@@ -86,7 +86,7 @@ static bool check_topology(const struct body *body, struct err *e) {
 
 static bool check_words(const struct body *body, struct err *e) {
     if (!check_version(body, e)) return false;
-    if (!labels_selector_check(body->selector, e)) return err_wrap(e, "selector");
+    if (!labels_selector_check(body->selector, e)) return false;
     return check_topology(body, e) && check_windows(body, e);
 }
 
