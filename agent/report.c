@@ -1,125 +1,29 @@
-#include "agent/report.h"
+#include "agent/report_internal.h"
 
 #include "agent/diagnosis.h"
+#include "agent/update_words.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 enum { TAIL_MAX = 2048, TAILS_MAX = 64 * 1024, PROGRESS_PARTS = 20 };
 
-static void set_state(struct wire_update *u, const char *state) {
-    snprintf(u->state, sizeof u->state, "%s", state);
-}
-
-static void set_reason(struct wire_update *u, const char *format, ...) PRINTF_LIKE(2, 3);
-static void set_reason(struct wire_update *u, const char *format, ...) {
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(u->reason, sizeof u->reason, format, arguments);
-    va_end(arguments);
-}
-
-static void set_cause(struct wire_update *u, const char *cause) {
-    snprintf(u->cause, sizeof u->cause, "%s", cause);
-}
-
-static void set_failure(struct wire_update *u, const struct err *why) {
-    set_state(u, "failed");
-    snprintf(u->code, sizeof u->code, "%s", err_code_name(why->code));
-    set_reason(u, "%s", why->text);
-}
-
-/* Lines become one sentence. */
-static void flatten(const char *lines, char *out, size_t size) {
-    snprintf(out, size, "%s", lines != NULL ? lines : "");
-    for (char *at = out; *at != '\0'; at++)
-        if (*at == '\n') *at = ';';
-}
-
-static void describe_hold(const struct report_input *in, struct wire_update *u) {
-    const struct node *n = &in->nodes[in->decision->hold_node];
-    const char *master_says = in->wanted->desired.reason;
-    char words[160];
-    switch (in->decision->hold) {
-    case HOLD_NOTHING_DESIRED:
-        if (master_says[0] != '\0')
-            set_reason(u, "%s", master_says);
-        else
-            set_reason(u, "no version is desired yet: run `gridctl binary push FILE` or drop one "
-                          "into the master's binaries "
-                          "directory");
-        break;
-    case HOLD_DOWNLOAD_OFF:
-        if (in->may_download)
-            set_reason(u, "%s is fetched as soon as the master answers", u->to);
-        else
-            set_reason(u,
-                       "%s is desired, but auto_download_binary is off: name a file with "
-                       "binary_path or switch it on",
-                       u->to);
-        break;
-    case HOLD_DRAINING:
-        set_cause(u, "draining");
-        set_reason(u, "%s waits because this agent is draining: gridctl agent resume %s", u->to,
-                   in->agent_id);
-        break;
-    case HOLD_MASTER_AWAY:
-        set_reason(u, "%s waits until the master answers", u->to);
-        break;
-    case HOLD_LEAVE:
-        set_reason(u, "%s waits for its turn in rollout %s", u->to, u->rollout);
-        break;
-    case HOLD_UNWRITABLE:
-        set_cause(u, "machine");
-        set_reason(u, "%s waits until the journal can be written: %.180s", u->to,
-                   in->journal_error->text);
-        break;
-    case HOLD_ASKED:
-        set_reason(u, "node %s is asked whether it may stop", n->id);
-        break;
-    case HOLD_EXAMINING:
-        set_reason(u, "node %s is examined first", n->id);
-        break;
-    case HOLD_VETO:
-        set_cause(u, "veto");
-        flatten(n->veto, words, sizeof words);
-        set_reason(u, "node %s must not stop now: %s", n->id, words);
-        break;
-    case HOLD_NODE:
-        set_reason(u, "waiting for node %s to work%s%s", n->id, n->trouble[0] != '\0' ? ": " : "",
-                   n->trouble);
-        break;
-    case HOLD_NO_RETURN:
-        set_reason(u, "the stored copy of %s is damaged and is fetched again first", u->from);
-        break;
-    case HOLD_NODES_HELD:
-        set_reason(u, "every node's data directory is in use by another process");
-        break;
-    case HOLD_NONE:
-    default:
-        break;
-    }
-}
-
 static void describe_override(const struct report_input *in, struct wire_update *u) {
     const struct fetching *f = in->fetching;
     if (in->binary_path[0] == '\0') return;
     if (!f->local_done && f->local.error.code != ERR_NONE) {
-        set_failure(u, &f->local.error);
-        set_cause(u, "machine");
+        update_set_failure(u, &f->local.error, "machine");
         return;
     }
     const char *desired = in->wanted->desired.version;
     bool is_signed = version_signed(&in->versions->target);
-    set_reason(u, "binary_path %.80s (%s) is used%s%s", in->binary_path,
-               is_signed ? "signed" : "not signed",
-               desired[0] != '\0' ? " instead of the desired version " : "", desired);
+    update_set_reason(u, "binary_path %.80s (%s) is used%s%s", in->binary_path,
+                      is_signed ? "signed" : "not signed",
+                      desired[0] != '\0' ? " instead of the desired version " : "", desired);
 }
 
 static void describe_unfetched(const struct fetching_try *t, struct wire_update *u) {
-    set_failure(u, &t->error);
-    set_cause(u, t->cause);
+    update_set_failure(u, &t->error, t->cause);
 }
 
 static void describe_fetch(const struct report_input *in, struct wire_update *u) {
@@ -134,7 +38,8 @@ static void describe_fetch(const struct report_input *in, struct wire_update *u)
     if (t != NULL && t->failures > 0 && (repeats || in->decision->update == UPDATE_UNFETCHED))
         describe_unfetched(t, u);
     else
-        set_state(u, under_way && f->status.phase == FETCH_VERIFYING ? "verifying" : "downloading");
+        update_set_state(u, under_way && f->status.phase == FETCH_VERIFYING ? "verifying"
+                                                                            : "downloading");
 }
 
 /* Why nodes go back, or went. */
@@ -142,7 +47,7 @@ static void describe_blame(const struct report_input *in, struct wire_update *u)
     const struct journal *j = in->journal;
     memcpy(u->code, j->code, sizeof u->code);
     memcpy(u->cause, j->cause, sizeof u->cause);
-    set_reason(u, "%s", j->reason);
+    update_set_reason(u, "%s", j->reason);
     u->diagnosis = text_duplicate(j->diagnosis);
 }
 
@@ -159,15 +64,14 @@ static void describe_failed_first(const struct report_input *in, struct wire_upd
     OWN_TEXT struct text diagnosis = TEXT_EMPTY;
     struct err why = {0};
     report_failure(n, &in->versions->target, RECONCILE_HEALTHY_MS, &why);
-    set_failure(u, &why);
-    set_cause(u, "version");
+    update_set_failure(u, &why, "version");
     diagnosis_write(n, JOURNAL_DIAGNOSIS_MAX, &diagnosis);
     u->diagnosis = text_take(&diagnosis);
 }
 
 static void describe_failed(const struct report_input *in, struct wire_update *u) {
     const struct journal_failure *f = given_up(in);
-    set_state(u, "failed");
+    update_set_state(u, "failed");
     if (f == NULL) {
         describe_failed_first(in, u);
         return;
@@ -176,7 +80,7 @@ static void describe_failed(const struct report_input *in, struct wire_update *u
         u->diagnosis = text_duplicate(in->journal->diagnosis);
     memcpy(u->code, f->code, sizeof u->code);
     memcpy(u->reason, f->reason, sizeof u->reason);
-    set_cause(u, "version");
+    update_set_cause(u, "version");
 }
 
 /* What keeps nodes from working that is no version's fault. */
@@ -187,25 +91,25 @@ static void describe_machine(const struct report_input *in, struct wire_update *
         bool prevented = n->facts->phase == NODE_DOWN && n->facts->machine_failed;
         bool complains = n->facts->phase == NODE_RUNNING && n->facts->health == HEALTH_MACHINE;
         if (!n->facts->wanted || (!prevented && !complains)) continue;
-        flatten(complains ? n->health_reasons : n->trouble, words, sizeof words);
-        set_cause(u, "machine");
-        set_reason(u, "node %s: %s", n->id, words);
+        report_flatten(complains ? n->health_reasons : n->trouble, words, sizeof words);
+        update_set_cause(u, "machine");
+        update_set_reason(u, "node %s: %s", n->id, words);
     }
 }
 
 /* From and to are those of what is under way, whatever is desired by now. */
 static void describe_transition(const struct report_input *in, const char *state,
                                 struct wire_update *u) {
-    set_state(u, state);
+    update_set_state(u, state);
     memcpy(u->from, in->journal->from, sizeof u->from);
     memcpy(u->to, in->journal->to, sizeof u->to);
     if (in->decision->update == UPDATE_RETURNING || in->decision->update == UPDATE_STUCK)
         describe_blame(in, u);
     else
         describe_machine(in, u);
-    if (u->reason[0] == '\0') describe_hold(in, u);
+    if (u->reason[0] == '\0') report_hold(in, u);
     if (u->reason[0] == '\0')
-        set_reason(u, "%s", in->journal->reason); /* the journal's own state */
+        update_set_reason(u, "%s", in->journal->reason); /* the journal's own state */
 }
 
 static void describe_order(const struct report_input *in, struct wire_update *u) {
@@ -220,9 +124,9 @@ static void describe_switching(const struct report_input *in, struct wire_update
         describe_transition(in, "switching", u);
         return;
     }
-    set_state(u, "switching"); /* a first version, or the way back to current */
+    update_set_state(u, "switching"); /* a first version, or the way back to current */
     describe_machine(in, u);
-    if (u->reason[0] == '\0') describe_hold(in, u);
+    if (u->reason[0] == '\0') report_hold(in, u);
 }
 
 static void describe_update(const struct report_input *in, struct wire_update *u) {
@@ -231,8 +135,8 @@ static void describe_update(const struct report_input *in, struct wire_update *u
     describe_order(in, u);
     switch (in->decision->update) {
     case UPDATE_WAITING:
-        set_state(u, "waiting");
-        describe_hold(in, u);
+        update_set_state(u, "waiting");
+        report_hold(in, u);
         break;
     case UPDATE_FETCHING:
     case UPDATE_UNFETCHED:
@@ -255,7 +159,7 @@ static void describe_update(const struct report_input *in, struct wire_update *u
         break;
     case UPDATE_IDLE:
     default:
-        set_state(u, "idle");
+        update_set_state(u, "idle");
         break;
     }
     if (u->reason[0] == '\0' || in->decision->hold == HOLD_NOTHING_DESIRED)
@@ -312,7 +216,7 @@ static void report_end(const struct node *n, const struct version *version, stru
 void report_failure(const struct node *n, const struct version *version, int64_t deadline_ms,
                     struct err *out) {
     char words[160];
-    flatten(n->health_reasons, words, sizeof words);
+    report_flatten(n->health_reasons, words, sizeof words);
     if (n->facts->hung)
         err_set(out, ERR_TIMEOUT, "node %s hangs on %s: %s", n->id, version->version, n->trouble);
     else if (n->trouble_code != ERR_NONE)
@@ -361,11 +265,11 @@ static void describe_ailing(struct wire_heartbeat *out) {
     char words[160];
     for (size_t i = 0; i < out->nodes_count && u->reason[0] == '\0'; i++) {
         const struct wire_node *n = &out->nodes[i];
-        flatten(n->reasons, words, sizeof words);
+        report_flatten(n->reasons, words, sizeof words);
         for (size_t j = 0; j < sizeof ailing / sizeof ailing[0]; j++)
             if (strcmp(n->state, ailing[j]) == 0)
-                set_reason(u, "node %s is %s%s%s", n->id, n->state, words[0] != '\0' ? ": " : "",
-                           words);
+                update_set_reason(u, "node %s is %s%s%s", n->id, n->state,
+                                  words[0] != '\0' ? ": " : "", words);
     }
 }
 

@@ -1,30 +1,12 @@
 /* The part of agent/self.h that says how its update fares. */
 #include "agent/self_internal.h"
 
-#include <stdarg.h>
+#include "agent/update_words.h"
+
 #include <stdio.h>
 #include <string.h>
 
 #define NO_LAUNCHER "started without grid-launcher"
-
-static void set_reason(struct wire_update *u, const char *format, ...) PRINTF_LIKE(2, 3);
-static void set_reason(struct wire_update *u, const char *format, ...) {
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(u->reason, sizeof u->reason, format, arguments);
-    va_end(arguments);
-}
-
-static void set_state(struct wire_update *u, const char *state) {
-    snprintf(u->state, sizeof u->state, "%s", state);
-}
-
-static void set_failure(struct wire_update *u, const struct err *why, const char *cause) {
-    set_state(u, "failed");
-    snprintf(u->code, sizeof u->code, "%s", err_code_name(why->code));
-    snprintf(u->cause, sizeof u->cause, "%s", cause);
-    set_reason(u, "%s", why->text);
-}
 
 static void set_builds(struct wire_update *u, const char *from, const char *to) {
     char digest[SHA256_HEX_SIZE];
@@ -44,36 +26,36 @@ static void describe_bytes(const struct self *s, const struct wire_artifact *a,
     const struct fetching_try *failure = self_staging_failure(&s->staging, a->sha256);
     u->attempt = t != NULL ? t->attempts : 0;
     if (failure != NULL) {
-        set_failure(u, &failure->error, failure->cause);
+        update_set_failure(u, &failure->error, failure->cause);
         return;
     }
     bool coming = strcmp(f->sha256, a->sha256) == 0;
-    set_state(u, coming && f->status.phase == FETCH_VERIFYING ? "verifying" : "downloading");
+    update_set_state(u, coming && f->status.phase == FETCH_VERIFYING ? "verifying" : "downloading");
     u->done_bytes = coming ? f->status.done_bytes : 0;
     u->total_bytes = a->size_bytes;
     if (s->may_download) return;
-    set_state(u, "waiting");
-    set_reason(u, "grid-agent %s is desired, but auto_download_binary is off", u->to);
+    update_set_state(u, "waiting");
+    update_set_reason(u, "grid-agent %s is desired, but auto_download_binary is off", u->to);
 }
 
 static void describe_hold(const struct self *s, const struct wire_artifact *target,
                           struct wire_update *u) {
-    set_state(u, "waiting");
+    update_set_state(u, "waiting");
     switch (s->decision.hold) {
     case SELF_HOLD_BYTES:
         describe_bytes(s, target, u);
         break;
     case SELF_HOLD_LEAVE:
-        set_reason(u,
-                   "grid-agent %s waits for leave to switch: the rollout is paused, or its "
-                   "last leave has run out",
-                   u->to);
+        update_set_reason(u,
+                          "grid-agent %s waits for leave to switch: the rollout is paused, or its "
+                          "last leave has run out",
+                          u->to);
         break;
     case SELF_HOLD_MASTER:
-        set_reason(u, "grid-agent %s waits until the master answers", u->to);
+        update_set_reason(u, "grid-agent %s waits until the master answers", u->to);
         break;
     case SELF_HOLD_NODES:
-        set_reason(u, "grid-agent %s waits until the nodes are settled", u->to);
+        update_set_reason(u, "grid-agent %s waits until the nodes are settled", u->to);
         break;
     case SELF_HOLD_LAUNCHER:
     case SELF_HOLD_NONE:
@@ -84,7 +66,7 @@ static void describe_hold(const struct self *s, const struct wire_artifact *targ
 
 static void describe_journal(const struct self_journal *j, const char *state,
                              struct wire_update *u) {
-    set_state(u, state);
+    update_set_state(u, state);
     set_builds(u, j->from, j->to);
     set_grant(u, &j->grant);
     memcpy(u->code, j->code, sizeof u->code);
@@ -95,8 +77,8 @@ static void describe_journal(const struct self_journal *j, const char *state,
 
 static void describe_probation(const struct self *s, struct wire_update *u) {
     describe_journal(&s->journal, "probation", u);
-    if (s->taken_over_ms == 0) set_reason(u, "the nodes are being taken over");
-    if (s->reached_ms == 0) set_reason(u, "the master has not answered yet");
+    if (s->taken_over_ms == 0) update_set_reason(u, "the nodes are being taken over");
+    if (s->reached_ms == 0) update_set_reason(u, "the master has not answered yet");
 }
 
 /* Nothing is under way: what is desired is there, waits, or failed. */
@@ -106,7 +88,7 @@ static void describe_rest(const struct self *s, const struct wire_desired_self *
     set_builds(u, s->running, wanted ? s->target : s->running);
     if (s->target[0] != '\0') set_grant(u, &d->grant);
     if (!wanted)
-        set_state(u, "idle");
+        update_set_state(u, "idle");
     else if (self_tried(&s->journal, s->target, &d->grant))
         describe_journal(&s->journal, "failed", u);
     else
@@ -133,8 +115,8 @@ static void describe_update(const struct self *s, const struct wire_desired_self
         break;
     }
     if (s->trouble.code == ERR_NONE) return;
-    set_failure(u, &s->trouble, "machine");
-    if (s->journal.stage == SELF_RETURNING) set_state(u, "stuck");
+    update_set_failure(u, &s->trouble, "machine");
+    if (s->journal.stage == SELF_RETURNING) update_set_state(u, "stuck");
 }
 
 static void describe_staging(const struct self *s, const struct wire_artifact *a,
@@ -163,10 +145,10 @@ static void describe_unlaunched(const struct self *s, const struct wire_desired 
     const struct wire_desired_self *d = &desired->self;
     struct err why = {.code = ERR_UNAVAILABLE, .text = NO_LAUNCHER};
     bool wanted = s->target[0] != '\0';
-    set_state(&out->update, "idle");
-    set_reason(&out->update, NO_LAUNCHER);
+    update_set_state(&out->update, "idle");
+    update_set_reason(&out->update, NO_LAUNCHER);
     if (wanted) {
-        set_failure(&out->update, &why, "machine");
+        update_set_failure(&out->update, &why, "machine");
         set_grant(&out->update, &d->grant);
         memcpy(out->update.to, d->target.version, sizeof out->update.to);
     }
