@@ -13,6 +13,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define DIAGNOSIS_SIZE 8192 /* agents send 2 KiB; no other keeps more with every member */
+
 bool live_rollout_next(struct rollout *state, enum rollout_event event, struct rollout_time at) {
     bool taken = rollout_next(state, event, at);
     const char *broken = rollout_broken_invariant(state);
@@ -62,8 +64,10 @@ static bool hear(const struct agent_view *v, void *argument) {
         free((char *)a->reason);
         a->reason = text_duplicate(reason);
     }
+    char diagnosis[DIAGNOSIS_SIZE];
+    text_cut(diagnosis, sizeof diagnosis, rollout_facts_diagnosis(v, &part));
     free((char *)a->diagnosis);
-    a->diagnosis = text_duplicate(rollout_facts_diagnosis(v, &part));
+    a->diagnosis = text_duplicate(diagnosis);
     return true;
 }
 

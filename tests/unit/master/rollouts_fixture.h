@@ -11,8 +11,9 @@ struct machine {
     char id[WIRE_AGENT_ID_SIZE];
     char labels[64];
     char version[SEMVER_SIZE], sha256[SHA256_HEX_SIZE];
-    char bad[SEMVER_SIZE]; /* a version that does not work there */
-    const char *arch;      /* NULL: x86_64 */
+    char bad[SEMVER_SIZE];  /* a version that does not work there */
+    const char *arch;       /* NULL: x86_64 */
+    const char *last_words; /* its diagnosis; NULL: two lines */
     bool silent;
     bool stays; /* does nothing it is granted */
 };
@@ -55,7 +56,8 @@ static inline void update_report(const struct machine *m, const struct wire_desi
     if (failed) {
         snprintf(out->cause, sizeof out->cause, "version");
         snprintf(out->reason, sizeof out->reason, "node 0 ended with exit code 3");
-        out->diagnosis = text_duplicate("exit code 3\nlast line");
+        out->diagnosis =
+            text_duplicate(m->last_words != NULL ? m->last_words : "exit code 3\nlast line");
     }
     memcpy(out->rollout, d->grant.rollout, sizeof out->rollout);
     out->rollout_attempt = d->grant.attempt;
@@ -116,6 +118,7 @@ struct seen {
     size_t member_count, domain_count;
     char reason[384];
     char first_reason[256], first_diagnosis[256];
+    size_t first_diagnosis_bytes;
     int64_t superseded_by, revision, finished_at_ms;
     int32_t attempts[MACHINES_MAX];
 };
@@ -138,6 +141,7 @@ static inline bool grid_look(const struct rollout_view *v, void *argument) {
     }
     if (s->member_count > 0) {
         snprintf(s->first_reason, sizeof s->first_reason, "%s", v->agents[0].reason);
+        s->first_diagnosis_bytes = strlen(v->agents[0].diagnosis);
         snprintf(s->first_diagnosis, sizeof s->first_diagnosis, "%s", v->agents[0].diagnosis);
     }
     return true;

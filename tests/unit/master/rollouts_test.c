@@ -567,6 +567,16 @@ static void who_still_waits_to_return_stays_when_the_return_is_superseded(void *
     for (size_t i = 0; i < 3; i++) assert_string_equal(g->machines[i].version, "1.1.0");
 }
 
+static void long_last_words_are_cut(void **state) {
+    struct grid *g = *state;
+    static char words[100000];
+    memset(words, 'x', sizeof words - 1);
+    snprintf(g->machines[0].bad, SEMVER_SIZE, "1.1.0");
+    g->machines[0].last_words = words;
+    struct seen s = grid_until(g, grid_begin(g, "1.1.0", ""), ROLLOUT_REVERTED);
+    assert_in_range(s.first_diagnosis_bytes, 2048, 8192);
+}
+
 static void same_key_gives_the_same_rollout(void **state) {
     struct grid *g = *state;
     struct err error;
@@ -723,6 +733,7 @@ int main(void) {
         T(pinned_and_removed_machines_are_left_out),
         T(machine_that_was_revoked_and_approved_is_moved_with_the_others),
         T(who_still_waits_to_return_stays_when_the_return_is_superseded),
+        T(long_last_words_are_cut),
         T(same_key_gives_the_same_rollout),
         T(bytes_that_a_rollout_needs_stay),
         T(plan_writes_nothing_and_tells_what_would_refuse_it),
