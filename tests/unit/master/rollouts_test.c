@@ -564,6 +564,7 @@ static void who_still_waits_to_return_stays_when_the_return_is_superseded(void *
     for (size_t i = 1; i < 3; i++) assert_string_equal(g->machines[i].version, "1.1.0");
     assert_ok(rollouts_order(g->rollouts, second, ROLLOUT_ROLLBACK, "token:op", &error));
     (void)grid_until(g, second, ROLLOUT_REVERTED);
+    for (int i = 0; i < 5; i++) grid_round(g);
     for (size_t i = 0; i < 3; i++) assert_string_equal(g->machines[i].version, "1.1.0");
 }
 
