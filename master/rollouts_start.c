@@ -49,6 +49,29 @@ static bool check_selection(const struct live_rollout *l, struct err *e) {
     return err_hint(e, "gridctl agent list shows the agents and their labels");
 }
 
+struct launched {
+    const struct live_rollout *l;
+    bool any;
+};
+
+static bool find_launched(const struct agent_view *v, void *argument) {
+    struct launched *found = argument;
+    size_t at = 0;
+    found->any = v->report.self.sha256[0] != '\0' && live_rollout_find(found->l, v->id, &at);
+    return !found->any;
+}
+
+/* Agents that nobody would start again cannot exchange their own program. */
+static bool check_launched(struct rollouts *r, const struct live_rollout *l, struct err *e) {
+    struct launched found = {.l = l};
+    if (!live_rollout_self(l)) return true;
+    agents_visit(r->options.agents, find_launched, &found);
+    if (found.any) return true;
+    err_set(e, ERR_CONFLICT, "none of the %zu selected agents was started by grid-launcher",
+            l->row.state.member_count);
+    return err_hint(e, "install them by gridctl agent join-command, which sets a launcher up");
+}
+
 static bool check_version(struct db_connection *c, const struct rollout_request *q, struct err *e) {
     if (!channels_check_offered(c, q->name, q->version, e) ||
         !floors_check(c, q->name, q->version, e))
@@ -172,7 +195,7 @@ static bool look_up_key(struct rollouts *r, const char *principal, const char *k
 static bool begin(struct rollouts *r, const struct rollout_request *request, const char *principal,
                   const char *key, int64_t *number, struct err *e) {
     OWN(live_rollout) struct live_rollout *l = draft(r, request, principal);
-    if (!check_selection(l, e) || !check_overlap(r, l, e)) return false;
+    if (!check_selection(l, e) || !check_launched(r, l, e) || !check_overlap(r, l, e)) return false;
     struct steps s = {.rollouts = r,
                       .principal = principal,
                       .now_ms = clock_monotonic_ms(),
@@ -226,7 +249,7 @@ static bool plan(struct rollouts *r, struct live_rollout *l, struct err *conflic
     struct planning p = {r, l, conflict};
     struct err why;
     if (!check_selection(l, e) || !db_read(r->options.db, read_plan, &p, e)) return false;
-    bool fine = check_overlap(r, l, &why);
+    bool fine = check_launched(r, l, &why) && check_overlap(r, l, &why);
     return note_conflict(fine, &why, conflict, e);
 }
 

@@ -245,6 +245,15 @@ static void nobody_selected_and_unknown_versions_are_refused(void **state) {
     assert_non_null(strstr(error.text, "9.9.9"));
 }
 
+static void agents_without_a_launcher_have_no_rollout_of_their_own(void **state) {
+    struct grid *g = *state;
+    struct err error = {0};
+    int64_t number = 0;
+    assert_false(grid_start(g, "1.1.0", "\"name\":\"grid-agent\"", &number, &error));
+    assert_int_equal(error.code, ERR_CONFLICT);
+    assert_non_null(strstr(error.text, "grid-launcher"));
+}
+
 static void next_master_goes_on_after_a_quiet_time(void **state) {
     struct grid *g = *state;
     int64_t number = grid_begin(g, "1.1.0", "\"auto_promote_s\":\"never\"");
@@ -717,6 +726,7 @@ int main(void) {
         T(waiting_members_are_told_to_fetch_and_stay),
         T(order_that_the_state_does_not_allow_names_those_it_does),
         T(nobody_selected_and_unknown_versions_are_refused),
+        T(agents_without_a_launcher_have_no_rollout_of_their_own),
         T(next_master_goes_on_after_a_quiet_time),
         T(grant_survives_the_master_with_its_attempt),
         T(step_that_cannot_be_written_changes_nothing_and_is_tried_again),
