@@ -43,9 +43,11 @@ static int open_part(const char *path, const struct version *v, int64_t *offset,
 }
 
 static bool download(const struct fetch_work *w, const struct version *v, const char *url,
-                     const char *token, int fd, int64_t offset, struct err *e) {
+                     const char *token, int fd, int64_t offset, struct fetch_blame *blame,
+                     struct err *e) {
     char etag[SHA256_HEX_SIZE + 2];
     int64_t received = offset;
+    bool unwritable = false;
     snprintf(etag, sizeof etag, "\"%s\"", v->sha256);
     const struct http_download d = {.url = url,
                                     .token = token[0] != '\0' ? token : NULL,
@@ -55,11 +57,13 @@ static bool download(const struct fetch_work *w, const struct version *v, const 
                                     .size_bytes = v->size_bytes,
                                     .stall_timeout_ms = w->stall_timeout_ms,
                                     .progress = w->progress,
-                                    .progress_argument = w->argument};
+                                    .progress_argument = w->argument,
+                                    .unwritable = &unwritable};
     if (http_download(&d, &received, e)) return true;
     if (e->code == ERR_UNTRUSTED) received = 0; /* too long: none of it is what we want */
-    if (ftruncate(fd, received) != 0)
-        return err_errno(e, errno, "cut what was downloaded of %s", v->file);
+    bool cut = ftruncate(fd, received) == 0 ||
+               err_errno(e, errno, "cut what was downloaded of %s", v->file);
+    blame->cause = unwritable || !cut ? "machine" : "download";
     return false;
 }
 
@@ -96,10 +100,8 @@ static bool get(const struct fetch_work *w, const struct version *v, const char 
     state_path(w->state, path, "%s/%s.part", w->place->parts, v->sha256);
     OWN_FD int fd = open_part(path, v, &offset, e);
     if (fd < 0 || !check_space(w->state, v, v->size_bytes - offset, e)) return false;
-    blame->cause = "download";
-    if (offset < v->size_bytes && !download(w, v, url, token, fd, offset, e))
+    if (offset < v->size_bytes && !download(w, v, url, token, fd, offset, blame, e))
         return err_wrap(e, "download %s", v->file);
-    blame->cause = "machine";
     if (!verify_part(w, v, fd, path, blame, e)) return false;
     if (w->place->keep(w->state, v, fd, path, e)) return true;
     /* After a failed flush a second one would succeed without the bytes being on the disk. */
@@ -107,15 +109,10 @@ static bool get(const struct fetch_work *w, const struct version *v, const char 
     return false;
 }
 
-/* What the disk cannot take is the machine's fault, however the bytes come. */
 bool fetch_job_download(const struct fetch_work *w, const struct version *v, const char *url,
                         const char *token, struct fetch_blame *blame, struct err *e) {
     if (get(w, v, url, token, blame, e)) return true;
-    bool disk = e->code == ERR_NO_SPACE || e->code == ERR_IO;
-    if (e->code == ERR_UNTRUSTED)
-        blame->cause = "untrusted";
-    else if (disk)
-        blame->cause = "machine";
+    if (e->code == ERR_UNTRUSTED) blame->cause = "untrusted";
     return false;
 }
 

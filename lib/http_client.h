@@ -69,6 +69,7 @@ struct http_download {
     int64_t max_rate_bps;     /* bytes per second; 0 = unlimited */
     bool (*progress)(void *argument, int64_t done_bytes, int64_t total_bytes);
     void *progress_argument;
+    bool *unwritable; /* set when it ends because fd cannot be written; may be NULL */
 };
 
 /* Downloads into fd. *received is how many bytes from offset 0 are there when it returns, whether

@@ -50,7 +50,10 @@ static bool write_at(struct http_transfer *t, struct download *state, const char
     while (length > 0) {
         ssize_t written = pwrite(state->wanted->fd, bytes, length, state->received);
         if (written < 0 && errno == EINTR) continue;
-        if (written < 0) return err_errno(t->e, errno, "write what is downloaded");
+        if (written < 0) {
+            if (state->wanted->unwritable != NULL) *state->wanted->unwritable = true;
+            return err_errno(t->e, errno, "write what is downloaded");
+        }
         state->received += written;
         bytes += written;
         length -= (size_t)written;

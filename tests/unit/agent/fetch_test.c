@@ -6,7 +6,9 @@
 #include "tests/unit/agent/agent_fixture.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
+#include <sys/resource.h>
 
 static struct version version;
 static struct http_server *server;
@@ -18,7 +20,8 @@ static pthread_t thread;
 static atomic_int cut_after; /* > 0: the answer ends after so many bytes */
 static atomic_bool stalls;   /* sends a little, then nothing until released */
 static atomic_int requests;
-static atomic_int ranges; /* requests that asked for a range */
+static atomic_int ranges;  /* requests that asked for a range */
+static atomic_int trouble; /* enum err_code: answered instead of the file */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards the file served */
 static char *file_bytes;
@@ -80,6 +83,12 @@ static void serve(struct http_request *r) {
     const char *range = http_header(r, "Range");
     atomic_fetch_add(&requests, 1);
     if (range != NULL) atomic_fetch_add(&ranges, 1);
+    if (atomic_load(&trouble) != ERR_NONE) {
+        struct err e;
+        err_set(&e, (enum err_code)atomic_load(&trouble), "the server's own disk");
+        http_reply_err(r, &e);
+        return;
+    }
     if (range == NULL || http_range_parse(range, whole, &first, &last) != 206) {
         first = 0;
         last = whole - 1;
@@ -119,6 +128,7 @@ static int setup(void **unused) {
                                      .changed = nothing};
     atomic_store(&requests, 0);
     atomic_store(&ranges, 0);
+    atomic_store(&trouble, ERR_NONE);
     fetch = fetch_new(&options);
     assert_int_equal(pthread_create(&thread, NULL, fetch_run, fetch), 0);
     return 0;
@@ -263,6 +273,32 @@ static void a_missing_file_says_so(void **unused) {
     assert_int_equal(place.e.code, ERR_NOT_FOUND);
 }
 
+static void the_servers_disk_is_no_fault_of_this_machine(void **unused) {
+    (void)unused;
+    static const enum err_code codes[] = {ERR_IO, ERR_NO_SPACE};
+    for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
+        atomic_store(&trouble, codes[i]);
+        struct fetch_status s = download();
+        assert_int_equal(s.phase, FETCH_FAILED);
+        assert_false(s.refused);
+        assert_err(codes[i], "the server's own disk");
+        assert_string_equal(s.cause, "download");
+    }
+}
+
+static void a_disk_that_fills_up_meanwhile_is_this_machines_fault(void **unused) {
+    (void)unused;
+    struct rlimit before;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    const struct rlimit little = {.rlim_cur = 100000, .rlim_max = before.rlim_max};
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &little), 0);
+    struct fetch_status s = download();
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    assert_int_equal(s.phase, FETCH_FAILED);
+    assert_string_equal(s.cause, "machine");
+}
+
 static void a_stalled_download_is_cancelled_by_another_wish(void **unused) {
     (void)unused;
     char url[256];
@@ -350,6 +386,8 @@ int main(void) {
         TEST(a_long_file_is_refused),
         TEST(a_full_disk_is_named_before_a_byte_is_asked_for),
         TEST(a_missing_file_says_so),
+        TEST(the_servers_disk_is_no_fault_of_this_machine),
+        TEST(a_disk_that_fills_up_meanwhile_is_this_machines_fault),
         TEST(a_stalled_download_is_cancelled_by_another_wish),
         TEST(a_stalled_server_ends_the_attempt),
         TEST(a_local_file_is_taken_signed_or_not),
