@@ -4,6 +4,7 @@
 
 #include "lib/artifact.h"
 #include "lib/clock.h"
+#include "lib/log.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -26,6 +27,7 @@ static void describe_binary(const struct binary *b, struct wire_artifact *out) {
 struct wanted {
     const char *artifact;
     struct wire_artifact *out;
+    bool ahead; /* only to be fetched: nothing to run yet */
 };
 #define WANTED_COUNT 4
 
@@ -94,14 +96,22 @@ static void take_target(struct wire_artifact *target, struct wire_desired *out) 
     out->signature = TAKE(target->signature);
 }
 
+/* Without its details it cannot be fetched: the rollout waits, the rest of the message does not. */
+static void leave_out(const char *id, const struct wanted *w, const struct err *e) {
+    log_warn("agents.no_prefetch", "agent=%s name=%s version=%s error=%s", id, w->artifact,
+             w->out->version, e->text);
+    *w->out = (struct wire_artifact){.signature = NULL};
+}
+
 /* What the agent ran before it joined may be in no catalog: its own store has it. */
-static bool find_details(struct agents *a, const struct agent_view *where, struct wanted wanted[],
-                         struct err *e) {
+static bool find_details(struct agents *a, const struct agent_view *where,
+                         const struct wanted wanted[], struct err *e) {
     for (int i = 0; i < WANTED_COUNT; i++) {
-        bool own = strcmp(wanted[i].artifact, AGENT_ARTIFACT) == 0;
-        if (complete(&wanted[i]) || find_artifact(a, where->platform, where->arch, &wanted[i], e))
-            continue;
-        if (!own || e->code != ERR_NOT_FOUND) return false;
+        const struct wanted *w = &wanted[i];
+        bool own = strcmp(w->artifact, AGENT_ARTIFACT) == 0;
+        if (complete(w) || find_artifact(a, where->platform, where->arch, w, e)) continue;
+        if (e->code != ERR_NOT_FOUND || !(own || w->ahead)) return false;
+        if (w->ahead) leave_out(where->id, w, e);
     }
     return true;
 }
@@ -109,11 +119,11 @@ static bool find_details(struct agents *a, const struct agent_view *where, struc
 bool agents_desired(struct agents *a, const char *id, struct wire_desired *out, struct err *e) {
     struct agent_view where;
     struct wire_artifact target = {.signature = NULL};
-    struct wanted wanted[WANTED_COUNT] = {
-        {ARTIFACT_DEFAULT_NAME, &target            },
-        {ARTIFACT_DEFAULT_NAME, &out->prefetch     },
-        {AGENT_ARTIFACT,        &out->self.target  },
-        {AGENT_ARTIFACT,        &out->self.prefetch}
+    const struct wanted wanted[WANTED_COUNT] = {
+        {ARTIFACT_DEFAULT_NAME, &target,             false},
+        {ARTIFACT_DEFAULT_NAME, &out->prefetch,      true },
+        {AGENT_ARTIFACT,        &out->self.target,   false},
+        {AGENT_ARTIFACT,        &out->self.prefetch, true }
     };
     *out = (struct wire_desired){0};
     pthread_mutex_lock(&a->lock);
@@ -123,6 +133,7 @@ bool agents_desired(struct agents *a, const char *id, struct wire_desired *out, 
         name_artifact(&target, out->version, out->sha256);
         for (int i = 0; i < WANTED_COUNT; i++) describe_offer(a, &wanted[i]);
         memcpy(where.platform, agent->view.platform, sizeof where.platform);
+        memcpy(where.id, agent->view.id, sizeof where.id);
         memcpy(where.arch, agent->view.arch, sizeof where.arch);
     }
     pthread_mutex_unlock(&a->lock);
