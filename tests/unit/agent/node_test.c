@@ -294,13 +294,22 @@ static void a_silent_node_of_ours_is_adopted_as_unhealthy(void **unused) {
     assert_int_equal(node.pid, pid);
 }
 
+/* It writes the note after it has taken the lock. */
+static bool left_its_note(void) {
+    char path[STATE_PATH_SIZE + 16];
+    struct node_note note;
+    snprintf(path, sizeof path, "%s/lock", node.data);
+    OWN_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
+    return fd >= 0 && record_read_note(fd, &note, NULL) && note.pid == node.pid;
+}
+
 static void a_node_that_does_not_listen_yet_is_adopted_as_starting(void **unused) {
     (void)unused;
     setenv("FAKE_NODE", "silent", 1);
     assert_ok(start());
     pid_t pid = node.pid;
     int64_t port = node.record.port;
-    wait_until(adopt_is_held(node.data));
+    wait_until(left_its_note());
     forget_everything();
     ask();
     ask();
