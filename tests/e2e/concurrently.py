@@ -1,16 +1,22 @@
 """Tests that mostly wait, all at the same time."""
-import concurrent.futures, functools, sys
+import concurrent.futures, functools
 
 MOST = 6  # at once
 
 
 def concurrently(case):
-    """A class decorator: its tests, or those that the command line names, begin together when the first of them is run,
-    each on an object of its own."""
+    """A class decorator: those of its tests that were asked for begin together when the first of them is run, each on
+    an object of its own."""
     names = [name for name in dir(case) if name.startswith("test")]
-    asked = [name for name in names if any(word.split(".")[-1] == name for word in sys.argv[1:])]
     bodies = {name: getattr(case, name) for name in names}
-    begun = {}
+    create = case.__init__
+    chosen, begun = {}, {}
+
+    @functools.wraps(create)
+    def choose(self, name="runTest"):
+        """unittest makes an object of each test that was asked for before it runs the first."""
+        create(self, name)
+        chosen[name] = True
 
     def run(name):
         private = case(name)
@@ -29,10 +35,11 @@ def concurrently(case):
         @functools.wraps(bodies[name])
         def wait(self):
             if name not in begun:
-                begin((asked or names) if not begun else [name])
+                begin([n for n in chosen if n not in begun])
             begun[name].result()
         return wait
 
+    case.__init__ = choose
     for name in names:
         setattr(case, name, waiter(name))
     return case
