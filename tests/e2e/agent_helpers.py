@@ -1,13 +1,10 @@
 """What several end-to-end tests of the agent share."""
-import random
-
-from grid import wait_for
+from grid import port_range, wait_for
 
 
 def own_ports():
     """Options for a range that other grids on this machine leave alone, where a test minds which port a node has."""
-    first = random.randrange(20000, 30000)
-    return "--node-ports", "%d-%d" % (first, first + 20)
+    return "--node-ports", port_range(object())
 
 
 def wait_reason(grid, agent_id, words, index=0):

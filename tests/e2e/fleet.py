@@ -8,7 +8,7 @@ that asks the nodes themselves all the time, so that no test takes the master's 
         fleet.roll_out("1.3.0", max_parallel=2).wait("reverted")
     self.assertLessEqual(watch.most_down(), 2)
 """
-import json, os, random, threading, time, urllib.parse, urllib.request
+import json, os, threading, time, urllib.parse, urllib.request
 
 from grid import Grid, ApiError, processes_of, wait_for
 
@@ -18,7 +18,6 @@ SOON = ("--heartbeat", "1s", "--suspect-after", "2s", "--lost-after", "4s", "--r
 QUICK = {"canary": 1, "max_parallel": 1, "min_healthy_s": 0.1, "probation_s": 0.3, "auto_promote_s": 0,
          "healthy_deadline_s": 4, "progress_deadline_s": 60}
 ENDS = ("completed", "reverted", "revert_stuck", "stopped", "superseded")
-PORTS_EACH = 4
 
 
 def machines(count, *racks):
@@ -77,8 +76,6 @@ class Fleet(Grid):
     def __init__(self, test, labels, version=OLD, nodes=1, master_arguments=(), agent_arguments=(), **options):
         super().__init__(test, master_arguments, **options)
         self.node_count, self.labels, self.agent_arguments = nodes, labels, agent_arguments
-        first = random.randrange(20000, 32000 - PORTS_EACH * len(labels))
-        self.first_port = {agent: first + n * PORTS_EACH for n, agent in enumerate(labels)}
         if self.master:
             self.begin(version)
 
@@ -90,11 +87,9 @@ class Fleet(Grid):
 
     def start(self, agent, *arguments, **options):
         """Starts the agent, for the first time or again."""
-        first = self.first_port[agent]
         if self.labels[agent]:
             arguments += ("--label", self.labels[agent])
-        return self.agent(agent, "--nodes", str(self.node_count), "--node-ports",
-                          "%d-%d" % (first, first + PORTS_EACH - 1), *self.agent_arguments, *arguments, **options)
+        return self.agent(agent, "--nodes", str(self.node_count), *self.agent_arguments, *arguments, **options)
 
     def wait_all(self, version, agents=None):
         for agent in agents or self.labels:

@@ -3,11 +3,13 @@
 Everything lives in one temporary directory, listens on ports the kernel picks, and is stopped by its own process
 ids when the test ends. Conditions are waited for with a deadline; nothing sleeps for luck.
 """
-import hashlib, json, os, shutil, signal, subprocess, tempfile, time
+import functools, hashlib, json, os, random, shutil, signal, socket, subprocess, tempfile, time
 import urllib.error, urllib.request
 
 BUILD = os.environ.get("GRID_BUILD_DIR") or os.path.join(os.path.dirname(__file__), "../../build/dev")
 BIN = os.path.abspath(os.path.join(BUILD, "bin"))
+PORTS_EACH = 20
+claims = []  # sockets of this process's ranges of ports
 PATIENCE_S = float(os.environ.get("GRID_TEST_PATIENCE_S", "60"))
 
 
@@ -87,6 +89,22 @@ def sanitizer_reports(directory):
     return found
 
 
+@functools.cache
+def port_range(owner):
+    """"A-B" for the nodes of this owner. No other has any of these ports for as long as this process lives, which the
+    socket says to all others in the same network namespace: machines of their own."""
+    for first in random.sample(range(10000, 20000, PORTS_EACH), 10000 // PORTS_EACH):
+        claim = socket.socket(socket.AF_UNIX)
+        try:
+            claim.bind("\0grid-test-ports-%d" % first)
+        except OSError:
+            claim.close()
+            continue
+        claims.append(claim)
+        return "%d-%d" % (first, first + PORTS_EACH - 1)
+    raise AssertionError("no range of ports is left for %s" % owner)
+
+
 class ApiError(Exception):
     def __init__(self, status, problem, headers):
         super().__init__("%d %s" % (status, problem))
@@ -110,6 +128,8 @@ class Process:
         full = dict(os.environ)
         for key in ("GRID_TOKEN", "GRID_URL", "GRID_STATE", "HTTP_PORT", "BUS_PORT", "BINARIES_DIR"):
             full.pop(key, None)
+        if name.startswith(("grid-agent", "grid-launcher")) and "--node-ports" not in arguments:
+            full["GRID_NODE_PORTS"] = port_range(directory)
         full.update(env or {})
         with open(self.out_path, "ab") as out, open(self.err_path, "ab") as err:
             self.popen = subprocess.Popen([*wrapper, program(name)] + arguments, cwd=directory, stdout=out, stderr=err, env=full,
