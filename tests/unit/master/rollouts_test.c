@@ -222,6 +222,24 @@ static void waiting_members_are_told_to_fetch_and_stay(void **state) {
     json_clear(&wire_desired_schema, &d);
 }
 
+static void bytes_to_fetch_that_are_not_there_any_more_keep_no_answer_back(void **state) {
+    struct grid *g = *state;
+    struct err error;
+    struct wire_desired d;
+    struct artifact_name id;
+    grid_begin(g, "1.1.0", "");
+    rollouts_tick(g->rollouts, g->now_ms, g->now_wall_ms);
+    assert_ok(artifact_name_make("storage-server", "1.1.0", "linux", "any", &id, &error));
+    assert_ok(catalog_delete(g->f->catalog, &id, "test", &error));
+    grid_restart(g);
+    assert_ok(agents_desired(g->f->agents, "b-1", &d, &error));
+    assert_string_equal(d.version, "1.0.0");
+    assert_true(d.signature != NULL);
+    assert_string_equal(d.prefetch.version, "");
+    assert_string_equal(d.prefetch.sha256, "");
+    json_clear(&wire_desired_schema, &d);
+}
+
 static void order_that_the_state_does_not_allow_names_those_it_does(void **state) {
     struct grid *g = *state;
     struct err error;
@@ -587,6 +605,50 @@ static void long_last_words_are_cut(void **state) {
     assert_in_range(s.first_diagnosis_bytes, 2048, 8192);
 }
 
+static void remove_machine(struct grid *g, size_t index) {
+    struct err error;
+    g->machines[index].silent = true;
+    assert_ok(agents_remove(g->f->agents, g->machines[index].id, true, "token:op", &error));
+}
+
+/* A new machine by the old name, that has run nothing. */
+static void enroll_again(struct grid *g, size_t index) {
+    struct machine *m = &g->machines[index];
+    m->silent = false;
+    m->version[0] = m->sha256[0] = '\0';
+    fixture_agent(g->f, m->id);
+    machine_lives(g, m);
+}
+
+static void machines_that_were_removed_and_come_back_take_part_again(void **state) {
+    struct grid *g = *state;
+    struct err error;
+    int64_t number = grid_begin(g, "1.1.0", "\"auto_promote_s\":\"never\"");
+    struct seen s = grid_until(g, number, ROLLOUT_AWAIT_PROMOTE);
+    assert_int_equal(s.members[0], MEMBER_COMMITTED);
+    remove_machine(g, 0);
+    remove_machine(g, 2);
+    grid_round(g);
+    s = grid_seen(g, number);
+    assert_int_equal(s.members[0], MEMBER_EXCLUDED);
+    assert_int_equal(s.members[2], MEMBER_EXCLUDED);
+    enroll_again(g, 0);
+    enroll_again(g, 2);
+    for (int i = 0; i < 3; i++) grid_round(g);
+    s = grid_seen(g, number);
+    assert_int_equal(s.member_count, 3);
+    assert_int_equal(s.members[0], MEMBER_WAITING);
+    assert_int_equal(s.members[2], MEMBER_WAITING);
+    assert_string_equal(s.agents[0].from_version, "1.0.0");
+    assert_string_equal(g->machines[0].version, "1.0.0");
+    assert_ok(rollouts_order(g->rollouts, number, ROLLOUT_PROMOTE, "token:op", &error));
+    s = grid_until(g, number, ROLLOUT_COMPLETED);
+    for (size_t i = 0; i < 3; i++) assert_string_equal(g->machines[i].version, "1.1.0");
+    assert_int_equal(s.attempts[0], 2); /* its state directory may know of the first */
+    grid_restart(g);
+    assert_int_equal(grid_seen(g, number).members[0], MEMBER_COMMITTED);
+}
+
 static void same_key_gives_the_same_rollout(void **state) {
     struct grid *g = *state;
     struct err error;
@@ -745,6 +807,8 @@ int main(void) {
         T(machine_that_was_revoked_and_approved_is_moved_with_the_others),
         T(who_still_waits_to_return_stays_when_the_return_is_superseded),
         T(long_last_words_are_cut),
+        T(bytes_to_fetch_that_are_not_there_any_more_keep_no_answer_back),
+        T(machines_that_were_removed_and_come_back_take_part_again),
         T(same_key_gives_the_same_rollout),
         T(bytes_that_a_rollout_needs_stay),
         T(plan_writes_nothing_and_tells_what_would_refuse_it),
