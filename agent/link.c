@@ -146,17 +146,19 @@ static enum link_event take_hello_answer(struct link *l, const struct bus_arriva
 }
 
 /* The desired state in a proven answer. One that is older than what was seen is ignored: it is an
- * answer all the same. */
+ * answer all the same. Two answers of one generation may differ in the leave that they give, and
+ * answers may overtake each other: the one that was sealed last counts. */
 static bool take_desired(struct link *l, const struct frame *f, int64_t log_told, struct err *e) {
     struct wire_desired d;
     if (!json_decode(&wire_desired_schema, f->json, f->json_length, JSON_IGNORE_UNKNOWN, &d, e))
         return false;
     bool right = strcmp(d.type, "desired") == 0;
-    bool newer = d.generation >= l->generation;
+    bool newer = d.generation > l->generation ||
+                 (d.generation == l->generation && f->sequence == l->session.received);
     if (right && newer) l->generation = d.generation;
     if (right && newer) exchange_desired(l->options.exchange, f->json, f->json_length, log_told);
     if (right && !newer)
-        log_warn("link.old_generation", "generation=%" PRId64 " seen=%" PRId64, d.generation,
+        log_warn("link.old_answer", "generation=%" PRId64 " seen=%" PRId64, d.generation,
                  l->generation);
     json_clear(&wire_desired_schema, &d);
     return right || err_set(e, ERR_UNTRUSTED, "the answer to a heartbeat is no desired state");

@@ -164,6 +164,9 @@ struct agents_refresh;
 struct agents_refresh *agents_refresh_begin(struct agents *a);
 MUST_CHECK bool agents_refresh_row(struct db_connection *c, struct agents_refresh *r,
                                    const char *id, bool news, struct err *e);
+/* Within the same operation, for an agent that keeps what it has and may begin, or may not any
+ * more: its row stays as it is, since a restart derives the leave from the rollout's. */
+void agents_refresh_leave(struct agents_refresh *r, const char *id, const struct wire_grant *grant);
 void agents_refresh_done(struct agents_refresh *r);
 void agents_refresh_free(struct agents_refresh *r);
 
@@ -172,9 +175,9 @@ void agents_refresh_free(struct agents_refresh *r);
 int64_t agents_mark(struct agents *a);
 
 /* The whole desired state as a message, marked as told. Free with json_clear(&wire_desired_schema,
- * out). */
+ * out). edition grows where the leave changes and the generation does not. */
 MUST_CHECK bool agents_desired(struct agents *a, const char *id, struct wire_desired *out,
-                               struct err *e);
+                               int64_t *edition, struct err *e);
 
 /* Whether the agent, which acts on this generation, has something to be told at once. */
 bool agents_news(struct agents *a, const char *id, int64_t generation);

@@ -86,6 +86,7 @@ static void describe(struct agent *agent, struct wire_desired *out) {
     out->log.max_bytes = agent->log.max_bytes;
     memcpy(out->log.node_id, agent->log.node_id, sizeof out->log.node_id);
     agent->log.told = agent->log.wanted;
+    agent->leave_told = agent->leave_edition;
 }
 
 /* What nodes run has its details in the message itself. */
@@ -116,7 +117,8 @@ static bool find_details(struct agents *a, const struct agent_view *where,
     return true;
 }
 
-bool agents_desired(struct agents *a, const char *id, struct wire_desired *out, struct err *e) {
+bool agents_desired(struct agents *a, const char *id, struct wire_desired *out, int64_t *edition,
+                    struct err *e) {
     struct agent_view where;
     struct wire_artifact target = {.signature = NULL};
     const struct wanted wanted[WANTED_COUNT] = {
@@ -130,6 +132,7 @@ bool agents_desired(struct agents *a, const char *id, struct wire_desired *out, 
     struct agent *agent = agents_get(a, id);
     if (agent != NULL) {
         describe(agent, out);
+        *edition = agent->leave_edition;
         name_artifact(&target, out->version, out->sha256);
         for (int i = 0; i < WANTED_COUNT; i++) describe_offer(a, &wanted[i]);
         memcpy(where.platform, agent->view.platform, sizeof where.platform);
@@ -153,7 +156,7 @@ bool agents_news(struct agents *a, const char *id, int64_t generation) {
     pthread_mutex_lock(&a->lock);
     const struct agent *agent = agents_get(a, id);
     bool news = agent == NULL || agent->view.generation != generation ||
-                agent->log.wanted > agent->log.told;
+                agent->log.wanted > agent->log.told || agent->leave_edition > agent->leave_told;
     pthread_mutex_unlock(&a->lock);
     return news;
 }

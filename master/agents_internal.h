@@ -25,6 +25,8 @@ struct agent {
     int64_t seen_ms; /* monotonic */
     bool dirty;      /* observed state to be written */
     bool relabelled; /* rollouts that are over may select it now: to be refreshed once written */
+    /* Counts changes of its leave, which its generation does not show. */
+    int64_t leave_edition, leave_told; /* the latter: newest that went out in this session */
     struct wire_node_order *orders;
     size_t order_count;
     struct log_fetch log;
@@ -49,6 +51,7 @@ struct agents {
     struct offer *offers;
     int64_t offers_refresh; /* the number of the refresh that listed them all */
     int64_t mark;           /* agents_mark */
+    int64_t leave_refresh;  /* the number of the newest refresh that changed leaves */
     int64_t next_log_request;
     bool behind_told; /* the event that agents know a newer state; once per start is enough */
     bool stopping;

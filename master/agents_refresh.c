@@ -43,6 +43,12 @@ struct candidate {
     bool changed;
 };
 
+/* A grant that was given before, and from now on gives leave or does not. */
+struct leave_change {
+    char id[WIRE_AGENT_ID_SIZE];
+    struct wire_grant grant;
+};
+
 struct agents_refresh {
     struct agents *agents;
     bool all;
@@ -55,6 +61,8 @@ struct agents_refresh {
     struct offer *offers;
     struct candidate *candidates;
     size_t count, capacity;
+    struct leave_change *leaves;
+    size_t leave_count, leave_capacity;
 };
 
 void offers_free(struct offer *offers) {
@@ -187,11 +195,15 @@ static bool differs(struct db_row *row, int column, const struct assignment *a) 
            strcmp(db_column_text(row, column + 1), a->group->sha256) != 0;
 }
 
+/* The list with room for one more. */
+static void *with_room(void *list, size_t count, size_t *capacity, size_t size) {
+    if (count < *capacity) return list;
+    *capacity = *capacity == 0 ? 8 : 2 * *capacity;
+    return memory_resize(list, *capacity, size);
+}
+
 static struct candidate *add_candidate(struct agents_refresh *r) {
-    if (r->count == r->capacity) {
-        r->capacity = r->capacity == 0 ? 8 : 2 * r->capacity;
-        r->candidates = memory_resize(r->candidates, r->capacity, sizeof *r->candidates);
-    }
+    r->candidates = with_room(r->candidates, r->count, &r->capacity, sizeof *r->candidates);
     struct candidate *c = &r->candidates[r->count++];
     *c = (struct candidate){.changed = r->news};
     return c;
@@ -209,10 +221,15 @@ static bool take_candidate(struct db_row *row, void *argument, struct err *e) {
     return true;
 }
 
+/* Refreshes are numbered in the order in which they read and write. */
+static void number(struct agents_refresh *r) {
+    if (r->number == 0) r->number = ++r->agents->refreshes;
+}
+
 static bool begin_world(struct db_connection *c, struct agents_refresh *r, struct err *e) {
     r->connection = c;
     if (r->world_read) return true;
-    r->number = ++r->agents->refreshes;
+    number(r);
     return r->world_read = desired_world_read(c, &r->world, e);
 }
 
@@ -229,6 +246,15 @@ bool agents_refresh_row(struct db_connection *c, struct agents_refresh *r, const
     if (!begin_world(c, r, e) || !db_query(c, Q_AGENT_CHOICE_FIND, take_candidate, r, e, "s", id))
         return false;
     return r->count == before || write_candidate(c, &r->candidates[before], e);
+}
+
+void agents_refresh_leave(struct agents_refresh *r, const char *id,
+                          const struct wire_grant *grant) {
+    number(r);
+    r->leaves = with_room(r->leaves, r->leave_count, &r->leave_capacity, sizeof *r->leaves);
+    struct leave_change *change = &r->leaves[r->leave_count++];
+    *change = (struct leave_change){.grant = *grant};
+    text_cut(change->id, sizeof change->id, id);
 }
 
 static bool refresh_all(struct db_connection *c, void *argument, struct err *e) {
@@ -252,14 +278,20 @@ static void take_staged(const struct assignment *a, char version[SEMVER_SIZE],
     memcpy(sha256, r->to_sha256, SHA256_HEX_SIZE);
 }
 
-/* What a refresh derives without the row telling it. */
-static void take_derived(struct agent_view *v, const struct candidate *c) {
-    v->desired_rule = c->storage.group->rule;
-    memcpy(v->desired_reason, c->storage.group->reason, sizeof v->desired_reason);
+/* What a refresh derives without the row telling it. True when the agent has to hear of it although
+ * its row did not change. */
+static bool take_derived(struct agent *agent, const struct candidate *c) {
+    struct agent_view *v = &agent->view;
+    bool leaves_differ = v->grant.lease_ms != c->storage.grant.lease_ms ||
+                         v->self.grant.lease_ms != c->self.grant.lease_ms;
     v->grant = c->storage.grant;
     v->self.grant = c->self.grant;
+    agent->leave_edition += leaves_differ;
+    v->desired_rule = c->storage.group->rule;
+    memcpy(v->desired_reason, c->storage.group->reason, sizeof v->desired_reason);
     take_staged(&c->storage, v->staged_version, v->staged_sha256);
     take_staged(&c->self, v->self.staged_version, v->self.staged_sha256);
+    return leaves_differ;
 }
 
 /* Under the lock. Memory that is behind what the transaction read lacks more than the choice, and
@@ -271,8 +303,8 @@ static enum taken take_choice(struct agents *a, const struct candidate *c) {
     struct agent_view *v = &agent->view;
     if (v->generation < c->generation) return TAKEN_BEHIND;
     if (v->generation > c->generation + c->changed) return TAKEN_NOTHING;
-    take_derived(v, c);
-    if (v->generation > c->generation || !c->changed) return TAKEN_NOTHING;
+    bool news = take_derived(agent, c);
+    if (v->generation > c->generation || !c->changed) return news ? TAKEN_NEWS : TAKEN_NOTHING;
     memcpy(v->desired_version, c->storage.group->version, sizeof v->desired_version);
     memcpy(v->desired_sha256, c->storage.group->sha256, sizeof v->desired_sha256);
     memcpy(v->self.version, c->self.group->version, sizeof v->self.version);
@@ -320,19 +352,62 @@ static enum taken catch_up(struct agents *a, const struct candidate *c) {
     return taken ? TAKEN_NEWS : TAKEN_NOTHING;
 }
 
-void agents_refresh_done(struct agents_refresh *r) {
-    struct agents *a = r->agents;
-    OWN_MEMORY const char **news = memory_zeroed(r->count + 1, sizeof *news);
+static bool is_same_grant(const struct wire_grant *a, const struct wire_grant *b) {
+    return a->attempt == b->attempt && strcmp(a->rollout, b->rollout) == 0;
+}
+
+/* Under the lock. True when the agent holds this grant and its leave is another now. */
+static bool take_leave(struct agents *a, const struct leave_change *c) {
+    struct agent *agent = agents_get(a, c->id);
+    if (agent == NULL) return false;
+    struct wire_grant *held = &agent->view.grant;
+    if (!is_same_grant(held, &c->grant)) held = &agent->view.self.grant;
+    if (!is_same_grant(held, &c->grant) || held->lease_ms == c->grant.lease_ms) return false;
+    held->lease_ms = c->grant.lease_ms;
+    agent->leave_edition++;
+    return true;
+}
+
+static size_t take_leaves(struct agents *a, const struct agents_refresh *r, const char **news) {
     size_t count = 0;
-    pthread_mutex_lock(&a->lock);
+    for (size_t i = 0; i < r->leave_count; i++)
+        if (take_leave(a, &r->leaves[i])) news[count++] = r->leaves[i].id;
+    if (r->leave_count > 0 && r->number > a->leave_refresh) a->leave_refresh = r->number;
+    return count;
+}
+
+/* Under the lock: what was read before leaves changed must not bring the old ones back. */
+static bool gives_old_leave(const struct agents *a, const struct agents_refresh *r) {
+    bool any = false;
+    for (size_t i = 0; r->number < a->leave_refresh && i < r->count; i++)
+        any |=
+            r->candidates[i].storage.grant.attempt > 0 || r->candidates[i].self.grant.attempt > 0;
+    return any;
+}
+
+/* Under the lock, which catching up releases. */
+static size_t take_candidates(struct agents *a, struct agents_refresh *r, const char **news) {
+    size_t count = 0;
     for (size_t i = 0; i < r->count; i++) {
         enum taken taken = take_choice(a, &r->candidates[i]);
         if (taken == TAKEN_BEHIND) taken = catch_up(a, &r->candidates[i]);
         if (taken == TAKEN_NEWS) news[count++] = r->candidates[i].id;
     }
+    return count;
+}
+
+void agents_refresh_done(struct agents_refresh *r) {
+    struct agents *a = r->agents;
+    OWN_MEMORY const char **news = memory_zeroed(r->count + r->leave_count + 1, sizeof *news);
+    pthread_mutex_lock(&a->lock);
+    size_t count = take_candidates(a, r, news);
+    count += take_leaves(a, r, news + count);
+    bool again = gives_old_leave(a, r);
     take_offers(a, r);
     pthread_mutex_unlock(&a->lock);
     if (count > 0) a->options.desired_changed(a->options.context, news, count);
+    struct err e;
+    if (again && !agents_refresh(a, &e)) log_error("agents.refresh", "error=%s", e.text);
 }
 
 struct agents_refresh *agents_refresh_begin(struct agents *a) {
@@ -349,6 +424,7 @@ void agents_refresh_free(struct agents_refresh *r) {
     }
     offers_free(r->offers);
     free(r->candidates);
+    free(r->leaves);
     desired_world_clear(&r->world);
     free(r);
 }

@@ -333,12 +333,18 @@ static void tell_behind(struct agents *a, const char *id, int64_t ours, int64_t 
     events_record(a->options.events, "master.behind", "master", "", words);
 }
 
+/* Whoever has seen this generation may have seen it with another leave. */
+static void forget_told(struct agent *agent) {
+    agent->log.told = 0;
+    if (agent->view.grant.attempt > 0 || agent->view.self.grant.attempt > 0) agent->leave_edition++;
+}
+
 bool agents_greet(struct agents *a, const char *id, int64_t seen_generation, struct err *e) {
     int64_t generation = 0;
     pthread_mutex_lock(&a->lock);
     struct agent *agent = agents_get(a, id);
     if (agent != NULL) generation = agent->view.generation;
-    if (agent != NULL) agent->log.told = 0;
+    if (agent != NULL) forget_told(agent);
     pthread_mutex_unlock(&a->lock);
     if (agent == NULL) return agents_unknown(e, id);
     if (generation >= seen_generation) return true;

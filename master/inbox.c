@@ -121,15 +121,6 @@ static void make_live(struct inbox *i, struct peer *p) {
     if (tsearch(p, &i->live, by_agent) == NULL) abort();
 }
 
-/* What an agent is told, sealed; "" when the session is gone meanwhile. */
-static void seal_answer(struct inbox *i, const unsigned char session[SESSION_ID_SIZE],
-                        uint64_t answers, const struct text *json, struct text *frame) {
-    pthread_mutex_lock(&i->lock);
-    struct peer *p = find_session(i, session);
-    if (p != NULL) session_seal(&p->session, answers, text_value(json), json->length, frame);
-    pthread_mutex_unlock(&i->lock);
-}
-
 struct answer {
     struct bus_request *request;
     unsigned char session[SESSION_ID_SIZE];
@@ -137,14 +128,30 @@ struct answer {
     char agent_id[WIRE_AGENT_ID_SIZE];
 };
 
-/* The answer as a frame; "" when there is none to give. */
-static void make_answer(struct inbox *i, const struct answer *to, struct text *frame) {
+/* What an agent is told, sealed; "" when the session is gone meanwhile. False when a newer edition
+ * was sealed before: the agent takes what was sealed last. */
+static bool seal_answer(struct inbox *i, const struct answer *to, int64_t edition,
+                        const struct text *json, struct text *frame) {
+    pthread_mutex_lock(&i->lock);
+    struct peer *p = find_session(i, to->session);
+    bool outdated = p != NULL && edition < p->edition;
+    if (p != NULL && !outdated) {
+        p->edition = edition;
+        session_seal(&p->session, to->sequence, text_value(json), json->length, frame);
+    }
+    pthread_mutex_unlock(&i->lock);
+    return !outdated;
+}
+
+/* Looks what the agent should do and seals it as a frame; "" when there is nothing to answer. */
+static bool try_answer(struct inbox *i, const struct answer *to, struct text *frame) {
     struct wire_desired desired;
     struct err e;
     OWN_TEXT struct text json = TEXT_EMPTY;
-    if (!agents_desired(i->options.agents, to->agent_id, &desired, &e)) {
+    int64_t edition = 0;
+    if (!agents_desired(i->options.agents, to->agent_id, &desired, &edition, &e)) {
         log_warn("inbox.no_desired", "agent=%s error=%s", to->agent_id, e.text);
-        return;
+        return true;
     }
     if (i->options.downloads != NULL)
         downloads_grant(i->options.downloads, to->agent_id, clock_wall_ms(),
@@ -152,7 +159,12 @@ static void make_answer(struct inbox *i, const struct answer *to, struct text *f
     json_encode(&wire_desired_schema, &desired, &json);
     secret_wipe(desired.download_token, sizeof desired.download_token);
     json_clear(&wire_desired_schema, &desired);
-    seal_answer(i, to->session, to->sequence, &json, frame);
+    return seal_answer(i, to, edition, &json, frame);
+}
+
+static void make_answer(struct inbox *i, const struct answer *to, struct text *frame) {
+    while (!try_answer(i, to, frame)) {
+    }
 }
 
 static void send_answer(const struct answer *to, const struct text *frame) {
@@ -178,15 +190,37 @@ static bool take_parked(struct inbox *i, struct peer *p, struct answer *out) {
     return true;
 }
 
-/* All answers are made before the first is sent: who is answered reports at once, and thousands of
- * reports would slow down what the others wait for. */
+/* Reports that come meanwhile wait until the last answer is out. */
+static void begin_telling(struct inbox *i) {
+    pthread_mutex_lock(&i->lock);
+    i->telling++;
+    pthread_mutex_unlock(&i->lock);
+}
+
+static void end_telling(struct inbox *i) {
+    pthread_mutex_lock(&i->lock);
+    if (--i->telling == 0) pthread_cond_broadcast(&i->told);
+    pthread_mutex_unlock(&i->lock);
+}
+
+static void wait_for_telling(struct inbox *i) {
+    pthread_mutex_lock(&i->lock);
+    while (i->telling > 0) pthread_cond_wait(&i->told, &i->lock);
+    pthread_mutex_unlock(&i->lock);
+}
+
+/* All answers are made before the first is sent, and the last is sent before a report is taken: who
+ * is answered reports at once, and thousands of reports would slow down what the others wait for.
+ */
 static void answer_all(struct inbox *i, const struct answer *answers, size_t count) {
     OWN_MEMORY struct text *frames = memory_zeroed(count + 1, sizeof *frames);
+    begin_telling(i);
     for (size_t n = 0; n < count; n++) make_answer(i, &answers[n], &frames[n]);
     for (size_t n = 0; n < count; n++) {
         send_answer(&answers[n], &frames[n]);
         text_fini(&frames[n]);
     }
+    end_telling(i);
 }
 
 void inbox_desired_changed(void *inbox, const char *const *agent_ids, size_t count) {
@@ -390,8 +424,10 @@ static void take_request(struct inbox *i, struct bus_request *r) {
 
 void *inbox_run(void *inbox) {
     struct inbox *i = inbox;
-    for (struct bus_request *r; (r = bus_server_next(i->options.bus, -1)) != NULL;)
+    for (struct bus_request *r; (r = bus_server_next(i->options.bus, -1)) != NULL;) {
+        wait_for_telling(i);
         take_request(i, r);
+    }
     return NULL;
 }
 
@@ -434,6 +470,7 @@ struct inbox *inbox_new(const struct inbox_options *options) {
     if (i->options.now_ms == NULL) i->options.now_ms = clock_monotonic_ms;
     if (i->options.max_unproven == 0) i->options.max_unproven = MAX_UNPROVEN;
     pthread_mutex_init(&i->lock, NULL);
+    pthread_cond_init(&i->told, NULL);
     random_bytes(i->challenge_key, sizeof i->challenge_key);
     i->failures = rate_limiter_new((struct rate_limit){.per_second = 5.0 / 60, .burst = 5}, 10000);
     return i;
@@ -455,6 +492,7 @@ void inbox_free(struct inbox *i) {
     tdestroy(i->live, free_nothing);
     tdestroy(i->sessions, free_peer);
     rate_limiter_free(i->failures);
+    pthread_cond_destroy(&i->told);
     pthread_mutex_destroy(&i->lock);
     secret_wipe(i->challenge_key, sizeof i->challenge_key);
     free(i);

@@ -19,6 +19,7 @@ struct peer {
     struct peer *older; /* in the list of unproven sessions */
     struct bus_request *parked;
     uint64_t parked_sequence;
+    int64_t edition; /* of the newest answer that was sealed */
     int64_t parked_at_ms;
     struct peer *previous, *next; /* in the list of parked ones, oldest first */
 };
@@ -45,6 +46,8 @@ struct inbox {
     struct spent_challenge *spent; /* newest first */
     struct peer *oldest, *newest;  /* parked */
     size_t parked_count;
+    unsigned telling;    /* who answers many agents at once */
+    pthread_cond_t told; /* that nobody does any more */
 };
 
 /* ERR_UNAVAILABLE when too many sessions wait for their first message. */

@@ -27,7 +27,7 @@
 #define HEAPS 2           /* one per core would keep a tenth more memory with 10,000 agents */
 
 struct threads {
-    pthread_t db_writer, pump, intake, tick, inbox[INBOX_THREADS];
+    pthread_t db_writer, pump, intake, tick, keep, rollouts, inbox[INBOX_THREADS];
 };
 
 static atomic_bool stopping;
@@ -70,19 +70,38 @@ static bool may_follow(void *context, const char *principal) {
     return true;
 }
 
+static void wait_for_tick(void) {
+    nanosleep(&(struct timespec){.tv_nsec = TICK_MS * 1000000L}, NULL);
+}
+
+/* Memory alone: parked heartbeats are answered in time whatever the database is busy with. */
 static void *tick_run(void *argument) {
     struct master *m = argument;
-    struct err e;
-    for (unsigned tick = 1; !atomic_load(&stopping); tick++) {
+    for (; !atomic_load(&stopping); wait_for_tick()) {
         int64_t now_ms = clock_monotonic_ms();
         inbox_tick(m->inbox, now_ms);
         agents_tick(m->agents, now_ms);
+    }
+    return NULL;
+}
+
+/* What waits for the database. */
+static void *keep_run(void *argument) {
+    struct master *m = argument;
+    struct err e;
+    for (unsigned tick = 1; !atomic_load(&stopping); tick++, wait_for_tick()) {
         if (!agents_flush(m->agents, &e)) log_error("master.flush", "error=%s", e.text);
-        rollouts_tick(m->rollouts, now_ms, clock_wall_ms());
         if (tick % REVIEW_TICKS == 0) events_review(m->events, may_follow, m);
         if (tick % PRUNE_TICKS == 0) prune(m);
-        nanosleep(&(struct timespec){.tv_nsec = TICK_MS * 1000000L}, NULL);
     }
+    return NULL;
+}
+
+/* A step may write tens of thousands of rows: neither heartbeats nor their reports wait for it. */
+static void *rollouts_run(void *argument) {
+    struct master *m = argument;
+    for (; !atomic_load(&stopping); wait_for_tick())
+        rollouts_tick(m->rollouts, clock_monotonic_ms(), clock_wall_ms());
     return NULL;
 }
 
@@ -256,6 +275,8 @@ static void stop_serving(struct master *m, struct http_server *server, struct th
     agents_stop(m->agents);
     http_server_stop(server);
     atomic_store(&stopping, true);
+    pthread_join(t->rollouts, NULL);
+    pthread_join(t->keep, NULL);
     pthread_join(t->tick, NULL);
     bus_server_stop(m->bus);
     for (int i = 0; i < INBOX_THREADS; i++) pthread_join(t->inbox[i], NULL);
@@ -273,6 +294,8 @@ static void start_serving(struct master *m, struct threads *t) {
     start_thread(&t->intake, intake_run, m->intake);
     for (int i = 0; i < INBOX_THREADS; i++) start_thread(&t->inbox[i], inbox_run, m->inbox);
     start_thread(&t->tick, tick_run, m);
+    start_thread(&t->keep, keep_run, m);
+    start_thread(&t->rollouts, rollouts_run, m);
 }
 
 static bool serve(struct master *m, struct threads *t, const struct addresses *at, bool fresh,

@@ -1,7 +1,7 @@
 /* Rollouts as they live in the master: rows of the database, their members' facts out of the
  * registry of agents, and the pure steps of master/rollout.h between. Every step is one
  * transaction: rollout, members, what their agents should run, events, audit. Any thread;
- * rollouts_tick belongs to one. */
+ * rollouts_tick belongs to one of its own, since a step waits for its commit. */
 #pragma once
 
 #include "lib/db.h"
@@ -30,7 +30,7 @@ MUST_CHECK bool rollouts_open(struct rollouts **out, const struct rollouts_optio
 void rollouts_close(struct rollouts *r);
 OWN_DEFINE(rollouts, struct rollouts, rollouts_close)
 
-/* Looks at the facts and takes every step that is due. The tick thread calls it every 100 ms. */
+/* Looks at the facts and takes every step that is due. To be called every 100 ms. */
 void rollouts_tick(struct rollouts *r, int64_t now_ms, int64_t now_wall_ms);
 
 /* Begins one. ERR_CONFLICT: a quarantined digest (hint: the override), an overlap with another

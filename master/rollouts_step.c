@@ -257,7 +257,8 @@ static bool quarantine_failed(struct db_connection *c, const struct step *s, str
 /* What changes about one agent. */
 struct direction {
     bool changes;
-    bool news; /* to be told even when its version stays */
+    bool news;        /* to be told even when its version stays */
+    bool leave, only; /* whether it may begin; that nothing else changes */
 };
 
 static struct direction direction_of(const struct step *s, size_t index) {
@@ -266,10 +267,23 @@ static struct direction direction_of(const struct step *s, size_t index) {
     struct rollout_orders now = rollout_orders(&s->after->row.state, m), then = {TOLD_OTHERS};
     if (before != NULL) then = rollout_orders(&s->before->row.state, before);
     bool same = before != NULL && then.told == now.told && then.prefetch == now.prefetch &&
-                then.leave == now.leave && before->attempt == m->attempt &&
+                before->attempt == m->attempt &&
                 (before->state == m->state || now.told != TOLD_OTHERS);
     bool news = now.told != TOLD_OTHERS && (m->attempt > 0 || now.prefetch != then.prefetch);
-    return (struct direction){!same, news};
+    return (struct direction){!same || now.leave != then.leave, news, now.leave, same};
+}
+
+/* A halt of ten thousand agents writes none of their rows. */
+static bool direct_agent(struct db_connection *c, const struct steps *steps, const struct step *s,
+                         size_t index, struct direction d, struct err *e) {
+    const struct live_rollout *l = s->after;
+    const char *id = l->agents[index].id;
+    if (!d.only) return agents_refresh_row(c, steps->refresh, id, d.news, e);
+    struct wire_grant grant = {.attempt = l->row.state.members[index].attempt,
+                               .lease_ms = d.leave ? ROLLOUT_LEASE_MS : 0};
+    memcpy(grant.rollout, l->id, sizeof grant.rollout);
+    agents_refresh_leave(steps->refresh, id, &grant);
+    return true;
 }
 
 /* An agent that is left alone by this rollout hears of it only when another rule has another
@@ -278,8 +292,7 @@ static bool direct_agents(struct db_connection *c, const struct steps *steps, co
                           struct err *e) {
     for (size_t i = 0; i < s->after->row.state.member_count; i++) {
         struct direction d = direction_of(s, i);
-        if (d.changes && !agents_refresh_row(c, steps->refresh, s->after->agents[i].id, d.news, e))
-            return false;
+        if (d.changes && !direct_agent(c, steps, s, i, d, e)) return false;
     }
     return true;
 }

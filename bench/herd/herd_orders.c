@@ -52,10 +52,12 @@ void herd_agent_obey(struct herd_agent *a, const char *json) {
     const char *generation = strstr(json, "\"generation\":");
     if (generation == NULL) return;
     int64_t number = strtoll(generation + strlen("\"generation\":"), NULL, 10);
-    if (number <= a->generation) return;
+    struct herd_grant before = a->grant, now;
+    read_grant(json, &now);
+    if (number < a->generation || (number == a->generation && now.lease_ms == before.lease_ms))
+        return;
     a->generation = number;
-    struct herd_grant before = a->grant;
-    read_grant(json, &a->grant);
+    a->grant = now;
     read_text(strstr(json, "\"prefetch\":{"), "\"sha256\":", a->staged, sizeof a->staged);
     text_clear(&a->report);
     bool same = a->switching && before.attempt == a->grant.attempt &&

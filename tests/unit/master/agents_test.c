@@ -117,9 +117,10 @@ static void desired_message_carries_the_signed_artifact(void **state) {
     struct err error;
     struct binary binary;
     struct wire_desired desired;
+    int64_t edition = 0;
     fixture_publish(f, "1.0.0", &binary);
     fixture_agent(f, "a-1");
-    assert_ok(agents_desired(f->agents, "a-1", &desired, &error));
+    assert_ok(agents_desired(f->agents, "a-1", &desired, &edition, &error));
     assert_string_equal(desired.file, "storage-server-1.0.0-linux-any");
     assert_string_equal(desired.signature, binary.signature);
     assert_int_equal(desired.size_bytes, binary.size_bytes);
@@ -269,6 +270,7 @@ static void restart_order_exceeds_what_the_node_carried_out(void **state) {
     struct fixture *f = *state;
     struct err error;
     struct wire_desired desired;
+    int64_t edition = 0;
     fixture_agent(f, "a-1");
     heartbeat(f, "a-1", "", 1000);
     assert_ok(agents_flush(f->agents, &error));
@@ -276,7 +278,7 @@ static void restart_order_exceeds_what_the_node_carried_out(void **state) {
     assert_ok(agents_restart_node(f->agents, "a-1/0", "test", &error));
     assert_false(agents_restart_node(f->agents, "a-1/7", "test", &error));
     assert_int_equal(error.code, ERR_NOT_FOUND);
-    assert_ok(agents_desired(f->agents, "a-1", &desired, &error));
+    assert_ok(agents_desired(f->agents, "a-1", &desired, &edition, &error));
     assert_int_equal(desired.nodes_count, 1);
     assert_int_equal(desired.nodes[0].restart_generation, 2);
     json_clear(&wire_desired_schema, &desired);

@@ -67,9 +67,10 @@ static inline void update_report(const struct machine *m, const struct wire_desi
 static inline void machine_lives(struct grid *g, struct machine *m) {
     struct err error = {0};
     struct wire_desired d;
+    int64_t edition = 0;
     struct wire_heartbeat report = {.type = "heartbeat", .platform = "linux", .arch = "x86_64"};
     if (m->silent) return;
-    assert_ok(agents_desired(g->f->agents, m->id, &d, &error));
+    assert_ok(agents_desired(g->f->agents, m->id, &d, &edition, &error));
     bool may = d.grant.rollout[0] == '\0' || d.grant.lease_ms > 0;
     bool good = d.version[0] != '\0' && strcmp(m->bad, d.version) != 0;
     if (may && good && !m->stays) {

@@ -156,30 +156,70 @@ static void pause_takes_back_the_leave_at_once_and_resume_gives_it_again(void **
     struct grid *g = *state;
     struct err error;
     struct wire_desired d;
+    int64_t edition = 0;
     g->machines[0].stays = true;
     int64_t number = grid_begin(g, "1.1.0", "");
     (void)grid_until(g, number, ROLLOUT_CANARY);
     grid_round(g);
     grid_round(g);
-    assert_ok(agents_desired(g->f->agents, "a-1", &d, &error));
+    assert_ok(agents_desired(g->f->agents, "a-1", &d, &edition, &error));
     assert_string_equal(d.version, "1.1.0");
     assert_string_equal(d.grant.rollout, "r-1");
     assert_int_equal(d.grant.attempt, 1);
     assert_int_equal(d.grant.lease_ms, ROLLOUT_LEASE_MS);
     assert_true(d.signature != NULL && d.file[0] != '\0');
-    int64_t generation = d.generation;
+    int64_t generation = d.generation, before = edition;
     json_clear(&wire_desired_schema, &d);
+    assert_false(agents_news(g->f->agents, "a-1", generation));
     g->f->told[0] = '\0';
     assert_ok(rollouts_order(g->rollouts, number, ROLLOUT_PAUSE, "token:op", &error));
     assert_string_equal(g->f->told, "a-1 ");
-    assert_ok(agents_desired(g->f->agents, "a-1", &d, &error));
+    assert_true(agents_news(g->f->agents, "a-1", generation)); /* whose heartbeat was not there */
+    assert_ok(agents_desired(g->f->agents, "a-1", &d, &edition, &error));
     assert_int_equal(d.grant.lease_ms, 0);
-    assert_true(d.generation > generation);
+    assert_int_equal(d.generation, generation);
+    assert_true(edition > before);
     json_clear(&wire_desired_schema, &d);
+    assert_false(agents_news(g->f->agents, "a-1", generation));
     assert_ok(rollouts_order(g->rollouts, number, ROLLOUT_RESUME, "token:op", &error));
     assert_int_equal(grid_agent(g, "a-1").grant.lease_ms, ROLLOUT_LEASE_MS);
     g->machines[0].stays = false;
     (void)grid_until(g, number, ROLLOUT_COMPLETED);
+}
+
+static void whoever_holds_a_grant_is_told_again_after_a_new_session(void **state) {
+    struct grid *g = *state;
+    struct err error;
+    g->machines[0].stays = true;
+    int64_t number = grid_begin(g, "1.1.0", "");
+    (void)grid_until(g, number, ROLLOUT_CANARY);
+    for (int i = 0; i < 2; i++) grid_round(g);
+    int64_t generation = grid_agent(g, "a-1").generation, edition = 0;
+    struct wire_desired d;
+    assert_ok(rollouts_order(g->rollouts, number, ROLLOUT_PAUSE, "token:op", &error));
+    assert_ok(agents_desired(g->f->agents, "a-1", &d, &edition, &error)); /* and lost on its way */
+    json_clear(&wire_desired_schema, &d);
+    assert_ok(agents_greet(g->f->agents, "a-1", generation, &error));
+    assert_true(agents_news(g->f->agents, "a-1", generation));
+}
+
+static bool read_choice(struct db_connection *c, void *refresh, struct err *e) {
+    return agents_refresh_row(c, refresh, "a-1", false, e);
+}
+
+static void refresh_that_read_before_a_pause_does_not_bring_the_leave_back(void **state) {
+    struct grid *g = *state;
+    struct err error;
+    g->machines[0].stays = true;
+    int64_t number = grid_begin(g, "1.1.0", "");
+    (void)grid_until(g, number, ROLLOUT_CANARY);
+    for (int i = 0; i < 2; i++) grid_round(g);
+    struct agents_refresh *late = agents_refresh_begin(g->f->agents);
+    assert_ok(db_write(g->f->db, read_choice, late, &error));
+    assert_ok(rollouts_order(g->rollouts, number, ROLLOUT_PAUSE, "token:op", &error));
+    agents_refresh_done(late);
+    agents_refresh_free(late);
+    assert_int_equal(grid_agent(g, "a-1").grant.lease_ms, 0);
 }
 
 static void window_that_closes_takes_back_the_leave_whatever_else_changes(void **state) {
@@ -210,9 +250,10 @@ static void waiting_members_are_told_to_fetch_and_stay(void **state) {
     struct grid *g = *state;
     struct err error;
     struct wire_desired d;
+    int64_t edition = 0;
     grid_begin(g, "1.1.0", "");
     rollouts_tick(g->rollouts, g->now_ms, g->now_wall_ms);
-    assert_ok(agents_desired(g->f->agents, "b-1", &d, &error));
+    assert_ok(agents_desired(g->f->agents, "b-1", &d, &edition, &error));
     assert_string_equal(d.version, "1.0.0");
     assert_string_equal(d.prefetch.version, "1.1.0");
     assert_string_equal(d.prefetch.file, "storage-server-1.1.0-linux-any");
@@ -784,6 +825,8 @@ int main(void) {
         T(what_one_rollout_finds_bad_halts_the_others_that_lead_there),
         T(superseding_ends_the_old_one_and_keeps_where_its_moves_began),
         T(pause_takes_back_the_leave_at_once_and_resume_gives_it_again),
+        T(whoever_holds_a_grant_is_told_again_after_a_new_session),
+        T(refresh_that_read_before_a_pause_does_not_bring_the_leave_back),
         T(window_that_closes_takes_back_the_leave_whatever_else_changes),
         T(waiting_members_are_told_to_fetch_and_stay),
         T(order_that_the_state_does_not_allow_names_those_it_does),
