@@ -170,8 +170,10 @@ static bool write_flush(struct db_connection *c, void *argument, struct err *e) 
     const struct flush *f = argument;
     for (size_t i = 0; i < f->count; i++) {
         const struct observed_row *r = &f->rows[i];
-        if (!db_exec(c, Q_AGENT_SET_OBSERVED, e, "sssssiss", r->id, r->labels, r->platform, r->arch,
-                     r->address, r->last_seen_at_ms, r->status, r->report))
+        if (!db_exec(c, Q_AGENT_SET_MACHINE, e, "sssss", r->id, r->labels, r->platform, r->arch,
+                     r->address) ||
+            !db_exec(c, Q_AGENT_SET_SEEN, e, "siss", r->id, r->last_seen_at_ms, r->status,
+                     r->report))
             return false;
     }
     for (const struct pending_event *event = f->events; event != NULL; event = event->next)

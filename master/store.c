@@ -11,9 +11,10 @@ EMBED_DECLARE(master_schema)
     " release_signature, notes, yanked, deleted_at"
 #define AGENT_COLUMNS                                                                              \
     "id, public_key, admission, reported_labels, assigned_labels, channel, mode, generation,"      \
-    " desired_version, desired_sha256, platform, arch, address, enrolled_at, last_seen_at, "       \
-    "status,"                                                                                      \
-    " report, pin, self_version, self_sha256"
+    " desired_version, desired_sha256, platform, arch, address, enrolled_at,"                      \
+    " coalesce(last_seen_at, 0), coalesce(status, 'lost'), coalesce(report, ''),"                  \
+    " pin, self_version, self_sha256"
+#define AGENT_ROWS "agent LEFT JOIN agent_seen ON agent_id=id"
 #define AGENT_CHOICE_COLUMNS                                                                       \
     "id, channel, platform, arch, generation, desired_version, desired_sha256, pin,"               \
     " self_version, self_sha256, reported_labels, assigned_labels"
@@ -70,8 +71,8 @@ static const char *const statements[Q_COUNT] = {
         "INSERT INTO agent (id, public_key, admission, reported_labels, assigned_labels,"
         " platform, arch, address, enrolled_at)"
         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-    [Q_AGENT_LIST] = "SELECT " AGENT_COLUMNS " FROM agent ORDER BY id",
-    [Q_AGENT_FIND] = "SELECT " AGENT_COLUMNS " FROM agent WHERE id=?1",
+    [Q_AGENT_LIST] = "SELECT " AGENT_COLUMNS " FROM " AGENT_ROWS " ORDER BY id",
+    [Q_AGENT_FIND] = "SELECT " AGENT_COLUMNS " FROM " AGENT_ROWS " WHERE id=?1",
     [Q_AGENT_CHOICE_LIST] = "SELECT " AGENT_CHOICE_COLUMNS " FROM agent ORDER BY id",
     [Q_AGENT_CHOICE_FIND] = "SELECT " AGENT_CHOICE_COLUMNS " FROM agent WHERE id=?1",
     [Q_AGENT_REENROLL] =
@@ -87,9 +88,15 @@ static const char *const statements[Q_COUNT] = {
     [Q_AGENT_SET_PIN] = "UPDATE agent SET pin=?2, generation=generation+1 WHERE id=?1",
     [Q_AGENT_SET_MODE] = "UPDATE agent SET mode=?2, generation=generation+1 WHERE id=?1",
     [Q_AGENT_RAISE_GENERATION] = "UPDATE agent SET generation=max(generation, ?2)+1 WHERE id=?1",
-    [Q_AGENT_SET_OBSERVED] =
-        "UPDATE agent SET reported_labels=?2, platform=?3, arch=?4, address=?5,"
-        " last_seen_at=?6, status=?7, report=?8 WHERE id=?1",
+    /* Most reports change none of these. */
+    [Q_AGENT_SET_MACHINE] =
+        "UPDATE agent SET reported_labels=?2, platform=?3, arch=?4, address=?5 WHERE id=?1"
+        " AND (reported_labels<>?2 OR platform<>?3 OR arch<>?4 OR address<>?5)",
+    /* One that was removed meanwhile is not seen any more. */
+    [Q_AGENT_SET_SEEN] =
+        "INSERT INTO agent_seen (agent_id, last_seen_at, status, report)"
+        " SELECT id, ?2, ?3, ?4 FROM agent WHERE id=?1 ON CONFLICT (agent_id) DO UPDATE SET"
+        " last_seen_at=?2, status=?3, report=?4",
     [Q_AGENT_DELETE] = "DELETE FROM agent WHERE id=?1",
 
     [Q_NODE_LIST] = "SELECT id, restart_generation, agent_id FROM node ORDER BY id",
@@ -195,11 +202,12 @@ static const char *const statements[Q_COUNT] = {
     [Q_FLOOR_HOLDERS] =
         "SELECT id, desired_version, 'should run' FROM agent WHERE ?1='storage-server'"
         " UNION ALL SELECT id, pin, 'is pinned to' FROM agent WHERE ?1='storage-server'"
-        " UNION ALL SELECT id, coalesce(json_extract(nullif(report, ''), '$.version'), ''), 'runs'"
-        " FROM agent WHERE ?1='storage-server'"
+        " UNION ALL SELECT agent_id, coalesce(json_extract(nullif(report, ''), '$.version'), ''),"
+        " 'runs' FROM agent_seen WHERE ?1='storage-server'"
         " UNION ALL SELECT id, self_version, 'should run' FROM agent WHERE ?1='grid-agent'"
-        " UNION ALL SELECT id, coalesce(json_extract(nullif(report, ''), '$.self.version'), ''),"
-        " 'runs' FROM agent WHERE ?1='grid-agent'"
+        " UNION ALL SELECT agent_id,"
+        " coalesce(json_extract(nullif(report, ''), '$.self.version'), ''),"
+        " 'runs' FROM agent_seen WHERE ?1='grid-agent'"
         " UNION ALL SELECT m.agent_id, m.from_version, 'may return to' FROM rollout_agent m"
         " JOIN rollout r ON r.number=m.rollout WHERE r.artifact=?1 AND m.state<>'excluded'"
         " AND r.live=1",

@@ -8,7 +8,8 @@ EMBED_DECLARE(master_schema)
 enum { Q_PUT, Q_GET, OLD_COUNT };
 static const char *const old_statements[OLD_COUNT] = {
     [Q_PUT] = "INSERT INTO agent (id, public_key, admission, desired_version, platform, arch,"
-              " enrolled_at) VALUES ('a-1', ?1, 'admitted', '1.0.0', 'linux', 'x86_64', 1)",
+              " enrolled_at, last_seen_at, status) VALUES ('a-1', ?1, 'admitted', '1.0.0',"
+              " 'linux', 'x86_64', 1, 7, 'suspect')",
     [Q_GET] = "SELECT desired_version FROM agent",
 };
 
@@ -44,8 +45,9 @@ static void make_old(const char *directory) {
 }
 
 static bool look(const struct agent_view *v, void *argument) {
-    *(bool *)argument =
-        strcmp(v->id, "a-1") == 0 && strcmp(v->pin, "") == 0 && strcmp(v->self.version, "") == 0;
+    *(bool *)argument = strcmp(v->id, "a-1") == 0 && strcmp(v->pin, "") == 0 &&
+                        strcmp(v->self.version, "") == 0 && v->last_seen_at_ms == 7 &&
+                        v->status == AGENT_SUSPECT;
     return true;
 }
 
