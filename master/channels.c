@@ -107,17 +107,10 @@ bool channels_check_version(struct db_connection *c, const char *artifact, const
            quarantine_check(c, artifact, version, e) && floors_check(c, artifact, version, e);
 }
 
+/* Also when it points there already: the newest decision counts, and a rollout may be newer. */
 static bool set_channel(struct db_connection *c, void *argument, struct err *e) {
     const struct setting *s = argument;
-    if (!channels_check_version(c, s->artifact, s->version, e)) return false;
-    struct err why;
-    if (db_one(c, Q_CHANNEL_FIND, take_one, s->out, &why, "ss", s->name, s->artifact)) {
-        if (strcmp(s->out->version, s->version) == 0) return true; /* nothing changes */
-    } else if (why.code != ERR_NOT_FOUND) {
-        *e = why;
-        return false;
-    }
-    return write_channel(c, s, e) &&
+    return channels_check_version(c, s->artifact, s->version, e) && write_channel(c, s, e) &&
            db_one(c, Q_CHANNEL_FIND, take_one, s->out, e, "ss", s->name, s->artifact);
 }
 

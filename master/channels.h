@@ -30,9 +30,9 @@ MUST_CHECK bool channels_check_offered(struct db_connection *c, const char *arti
 MUST_CHECK bool channels_check_version(struct db_connection *c, const char *artifact,
                                        const char *version, struct err *e);
 
-/* Points the channel at a version that passes channels_check_version and writes
- * the event; a channel that points there already stays as it is. Agents are told by agents_refresh,
- * which the caller runs next. */
+/* Points the channel at a version that passes channels_check_version and writes the event. One that
+ * points there already does so anew, which outweighs rollouts that ended before. Agents are told by
+ * agents_refresh, which the caller runs next. */
 MUST_CHECK bool channels_set(struct db *db, const char *name, const char *artifact,
                              const char *version, const char *principal, struct channel *out,
                              struct err *e);

@@ -58,19 +58,16 @@ static void channels_are_listed_by_name(void **state) {
     assert_string_equal(list[1].name, "stable");
 }
 
-static void setting_what_is_set_tells_nothing(void **state) {
+static void setting_what_is_set_is_a_new_decision(void **state) {
     struct fixture *f = *state;
     struct err error = {0};
     struct channel first, second;
     admits(f, V1, "one");
-    admits(f, V2, "two");
     assert_ok(set(f, "beta", "1.0.0", &first, &error));
     size_t before = events_of(f, "channel.set");
     assert_ok(set(f, "beta", "1.0.0", &second, &error));
-    assert_int_equal(events_of(f, "channel.set"), before);
-    assert_int_equal(second.updated_at_ms, first.updated_at_ms);
-    assert_ok(set(f, "beta", "2.0.0", &second, &error));
     assert_int_equal(events_of(f, "channel.set"), before + 1);
+    assert_true(second.updated_at_ms > first.updated_at_ms);
 }
 
 static void a_yanked_version_is_refused(void **state) {
@@ -115,7 +112,7 @@ int main(void) {
         cmocka_unit_test(names_are_checked),
         T(a_channel_points_to_what_is_registered),
         T(channels_are_listed_by_name),
-        T(setting_what_is_set_tells_nothing),
+        T(setting_what_is_set_is_a_new_decision),
         T(a_yanked_version_is_refused),
         T(a_version_with_a_build_left_is_taken),
         T(the_first_release_is_adopted_and_no_later_one),

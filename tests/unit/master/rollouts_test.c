@@ -565,6 +565,17 @@ static void clock_that_was_put_back_undoes_nothing(void **state) {
     assert_string_equal(grid_agent(g, "a-1").desired_version, "1.2.0");
 }
 
+static void channel_set_again_to_its_version_is_a_decision_too(void **state) {
+    struct grid *g = *state;
+    struct err error;
+    struct channel channel;
+    (void)grid_until(g, grid_begin(g, "1.1.0", ""), ROLLOUT_COMPLETED);
+    assert_ok(channels_set(g->f->db, "stable", "storage-server", "1.0.0", "t", &channel, &error));
+    assert_ok(agents_refresh(g->f->agents, &error));
+    for (size_t i = 0; i < 3; i++) grid_round(g);
+    for (size_t i = 0; i < 3; i++) assert_string_equal(g->machines[i].version, "1.0.0");
+}
+
 static void channel_that_moves_meanwhile_leaves_members_alone(void **state) {
     struct grid *g = *state;
     struct err error;
@@ -845,6 +856,7 @@ int main(void) {
         T(beginning_alone_disturbs_nobody),
         T(newer_channel_beats_a_rollout_that_is_over_and_frees_its_stragglers),
         T(clock_that_was_put_back_undoes_nothing),
+        T(channel_set_again_to_its_version_is_a_decision_too),
         T(channel_that_moves_meanwhile_leaves_members_alone),
         T(pinned_and_removed_machines_are_left_out),
         T(machine_that_was_revoked_and_approved_is_moved_with_the_others),
