@@ -267,13 +267,14 @@ static void bytes_to_fetch_that_are_not_there_any_more_keep_no_answer_back(void 
     struct grid *g = *state;
     struct err error;
     struct wire_desired d;
+    int64_t edition = 0;
     struct artifact_name id;
     grid_begin(g, "1.1.0", "");
     rollouts_tick(g->rollouts, g->now_ms, g->now_wall_ms);
     assert_ok(artifact_name_make("storage-server", "1.1.0", "linux", "any", &id, &error));
     assert_ok(catalog_delete(g->f->catalog, &id, "test", &error));
     grid_restart(g);
-    assert_ok(agents_desired(g->f->agents, "b-1", &d, &error));
+    assert_ok(agents_desired(g->f->agents, "b-1", &d, &edition, &error));
     assert_string_equal(d.version, "1.0.0");
     assert_true(d.signature != NULL);
     assert_string_equal(d.prefetch.version, "");
