@@ -172,6 +172,20 @@ bool agent_show(struct invocation *call, struct err *e) {
     return done;
 }
 
+static void add_holds(const char *lines, struct output_table *t) {
+    OWN_MEMORY char *holds = text_duplicate(format_or(lines, ""));
+    char *position = holds;
+    for (char *line; (line = strsep(&position, "\n")) != NULL;) output_field(t, "Held up", line);
+}
+
+/* An agent that nobody moves is not worth a line. */
+static void explain_program(const struct answer_program *p, struct output_table *t) {
+    if (p->desired.version == NULL || p->desired.version[0] == '\0') return;
+    output_field_format(t, "Its agent", "%s, should be %s: %s", format_or(p->running.version, "-"),
+                        p->desired.version, format_or(p->desired.reason, ""));
+    add_holds(p->holds, t);
+}
+
 static void explain(const struct answer_why *w, const struct output_style *style,
                     struct text *out) {
     OWN_TEXT struct text update = TEXT_EMPTY;
@@ -187,9 +201,8 @@ static void explain(const struct answer_why *w, const struct output_style *style
                             format_or(w->lost[i].version, "nothing"),
                             format_or(w->lost[i].reason, ""));
     output_field(&t, "Update", text_value(&update));
-    OWN_MEMORY char *holds = text_duplicate(format_or(w->holds, ""));
-    char *position = holds;
-    for (char *line; (line = strsep(&position, "\n")) != NULL;) output_field(&t, "Held up", line);
+    add_holds(w->holds, &t);
+    explain_program(&w->agent, &t);
     output_fields(&t, style, out);
 }
 

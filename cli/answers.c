@@ -156,12 +156,21 @@ static const struct json_field running_fields[] = {
 static const struct json_schema answer_running_schema =
     JSON_SCHEMA(struct answer_running, running_fields);
 
+static const struct json_field program_fields[] = {
+    J_SUB(struct answer_program, desired, &answer_decision_schema, 0),
+    J_SUB(struct answer_program, running, &answer_running_schema, 0),
+    J(JSON_STRINGS, struct answer_program, holds, 0),
+};
+static const struct json_schema answer_program_schema =
+    JSON_SCHEMA(struct answer_program, program_fields);
+
 static const struct json_field why_fields[] = {
     J(JSON_TEXT, struct answer_why, agent_id, JSON_REQUIRED),
     J_SUB(struct answer_why, desired, &answer_decision_schema, 0),
     J_SUB(struct answer_why, running, &answer_running_schema, 0),
     J_SUB(struct answer_why, update, &answer_update_schema, 0),
     J_LIST(struct answer_why, lost, &answer_decision_schema, 0),
+    J_SUB(struct answer_why, agent, &answer_program_schema, 0),
     J(JSON_STRINGS, struct answer_why, holds, 0),
 };
 const struct json_schema answer_why_schema = JSON_SCHEMA(struct answer_why, why_fields);

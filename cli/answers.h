@@ -139,6 +139,12 @@ struct answer_running {
     char *version;
 };
 
+struct answer_program {
+    struct answer_decision desired;
+    struct answer_running running;
+    char *holds; /* lines */
+};
+
 struct answer_why {
     char *agent_id;
     struct answer_decision desired;
@@ -146,7 +152,8 @@ struct answer_why {
     struct answer_update update;
     struct answer_decision *lost;
     size_t lost_count;
-    char *holds; /* lines */
+    struct answer_program agent; /* the agent's own program */
+    char *holds;                 /* lines */
 };
 extern const struct json_schema answer_why_schema;
 

@@ -7,6 +7,7 @@
 #include "lib/semver.h"
 
 #define ARTIFACT_DEFAULT_NAME "storage-server" /* meant where none is named */
+#define ARTIFACT_AGENT_NAME "grid-agent"       /* agents exchange themselves for it */
 #define ARTIFACT_NAME_SIZE 64
 #define ARTIFACT_FILE_SIZE (ARTIFACT_NAME_SIZE + SEMVER_SIZE + 2 * PLATFORM_SIZE + 3)
 

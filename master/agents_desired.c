@@ -109,7 +109,7 @@ static bool find_details(struct agents *a, const struct agent_view *where,
                          const struct wanted wanted[], struct err *e) {
     for (int i = 0; i < WANTED_COUNT; i++) {
         const struct wanted *w = &wanted[i];
-        bool own = strcmp(w->artifact, AGENT_ARTIFACT) == 0;
+        bool own = strcmp(w->artifact, ARTIFACT_AGENT_NAME) == 0;
         if (complete(w) || find_artifact(a, where->platform, where->arch, w, e)) continue;
         if (e->code != ERR_NOT_FOUND || !(own || w->ahead)) return false;
         if (w->ahead) leave_out(where->id, w, e);
@@ -124,8 +124,8 @@ bool agents_desired(struct agents *a, const char *id, struct wire_desired *out, 
     const struct wanted wanted[WANTED_COUNT] = {
         {ARTIFACT_DEFAULT_NAME, &target,             false},
         {ARTIFACT_DEFAULT_NAME, &out->prefetch,      true },
-        {AGENT_ARTIFACT,        &out->self.target,   false},
-        {AGENT_ARTIFACT,        &out->self.prefetch, true }
+        {ARTIFACT_AGENT_NAME,   &out->self.target,   false},
+        {ARTIFACT_AGENT_NAME,   &out->self.prefetch, true }
     };
     *out = (struct wire_desired){0};
     pthread_mutex_lock(&a->lock);

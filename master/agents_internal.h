@@ -9,8 +9,6 @@
 
 #include <pthread.h>
 
-#define AGENT_ARTIFACT "grid-agent"
-
 struct log_fetch {
     int64_t wanted;   /* newest request id; 0: never asked */
     int64_t told;     /* newest that went out to the agent in this session */

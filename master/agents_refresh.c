@@ -163,7 +163,7 @@ static bool make_key(struct db_connection *c, const struct desired_world *w, str
                      struct err *e) {
     struct agent_view labels = {.reported_labels = (char *)db_column_text(row, 10),
                                 .assigned_labels = (char *)db_column_text(row, 11)};
-    bool self = strcmp(artifact, AGENT_ARTIFACT) == 0;
+    bool self = strcmp(artifact, ARTIFACT_AGENT_NAME) == 0;
     agent_update_labels(&labels);
     bool placed =
         desired_world_place(c, w, artifact, db_column_text(row, 0), labels.labels, place, e);
@@ -215,7 +215,7 @@ static bool take_candidate(struct db_row *row, void *argument, struct err *e) {
     text_cut(c->id, sizeof c->id, db_column_text(row, 0));
     c->generation = db_column_int(row, 4);
     if (!assign(r, row, ARTIFACT_DEFAULT_NAME, &c->storage, e) ||
-        !assign(r, row, AGENT_ARTIFACT, &c->self, e))
+        !assign(r, row, ARTIFACT_AGENT_NAME, &c->self, e))
         return false;
     c->changed |= differs(row, 5, &c->storage) || differs(row, 8, &c->self);
     return true;

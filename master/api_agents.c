@@ -261,20 +261,28 @@ void api_agents_resume(struct http_request *r) {
 
 struct why_question {
     const char *id;
-    struct desired_choice choice;
-    struct why_rollout rollout;
+    struct why_subject storage_server, grid_agent;
     struct text *json;
 };
 
+/* The newest of each artifact. */
 static bool find_rollout(const struct rollout_view *v, void *argument) {
     struct why_question *q = argument;
-    return !view_why_rollout(v, q->id, &q->rollout);
+    bool own = strcmp(v->request->name, ARTIFACT_AGENT_NAME) == 0;
+    struct why_rollout *found = own ? &q->grid_agent.rollout : &q->storage_server.rollout;
+    if (found->number == 0) (void)view_why_rollout(v, q->id, found);
+    return true;
 }
 
 static bool encode_why(const struct agent_view *v, void *argument) {
     const struct why_question *q = argument;
-    view_why(v, &q->choice, &q->rollout, q->json);
+    view_why(v, &q->storage_server, &q->grid_agent, q->json);
     return true;
+}
+
+static bool choose(struct agents *a, struct why_question *q, struct err *e) {
+    return agents_why(a, q->id, ARTIFACT_DEFAULT_NAME, &q->storage_server.choice, e) &&
+           agents_why(a, q->id, ARTIFACT_AGENT_NAME, &q->grid_agent.choice, e);
 }
 
 void api_agents_why(struct http_request *r) {
@@ -282,8 +290,7 @@ void api_agents_why(struct http_request *r) {
     OWN_TEXT struct text json = TEXT_EMPTY;
     struct why_question question = {.id = http_param(r, "id"), .json = &json};
     struct err e;
-    bool chosen = body_no_query(r, &e) &&
-                  agents_why(m->agents, question.id, ARTIFACT_DEFAULT_NAME, &question.choice, &e);
+    bool chosen = body_no_query(r, &e) && choose(m->agents, &question, &e);
     if (chosen) rollouts_visit_live(m->rollouts, find_rollout, &question);
     if (chosen && agents_visit_one(m->agents, question.id, encode_why, &question, &e))
         http_reply_json(r, 200, text_value(&json), json.length);

@@ -121,7 +121,7 @@ static const char *proven_agent(const struct http_request *r) {
 }
 
 static bool is_for_joining(const char *name) {
-    return strcmp(name, "grid-agent") == 0 || strcmp(name, "grid-launcher") == 0;
+    return strcmp(name, ARTIFACT_AGENT_NAME) == 0 || strcmp(name, "grid-launcher") == 0;
 }
 
 static bool refuse_file(struct err *e) {

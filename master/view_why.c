@@ -30,6 +30,22 @@ static const struct json_field running_fields[] = {
 };
 static const struct json_schema running_schema = JSON_SCHEMA(struct running_json, running_fields);
 
+/* The same of the agent's own program, in short: nothing is pinned there, and no channel leads it.
+ */
+struct program_json {
+    struct decision_json desired;
+    struct running_json running;
+    char *update; /* raw JSON */
+    char *holds;  /* lines */
+};
+static const struct json_field program_fields[] = {
+    J_SUB(struct program_json, desired, &decision_schema, 0),
+    J_SUB(struct program_json, running, &running_schema, 0),
+    J(JSON_RAW, struct program_json, update, 0),
+    J(JSON_STRINGS, struct program_json, holds, 0),
+};
+static const struct json_schema program_schema = JSON_SCHEMA(struct program_json, program_fields);
+
 struct why_json {
     char agent_id[WIRE_AGENT_ID_SIZE];
     struct decision_json desired;
@@ -37,6 +53,7 @@ struct why_json {
     char *update; /* raw JSON */
     struct decision_json *lost;
     size_t lost_count;
+    struct program_json agent;
     char *holds, *words; /* lines */
 };
 static const struct json_field why_fields[] = {
@@ -45,6 +62,7 @@ static const struct json_field why_fields[] = {
     J_SUB(struct why_json, running, &running_schema, 0),
     J(JSON_RAW, struct why_json, update, 0),
     J_LIST(struct why_json, lost, &decision_schema, 0),
+    J_SUB(struct why_json, agent, &program_schema, 0),
     J(JSON_STRINGS, struct why_json, holds, 0),
     J(JSON_STRINGS, struct why_json, words, 0),
 };
@@ -118,6 +136,12 @@ static void hold_by_turn(const struct why_rollout *r, struct text *holds) {
     add_line(holds, words);
 }
 
+static void hold_by_member(const struct why_rollout *r, struct text *holds) {
+    if (r->number == 0) return;
+    hold_by_rollout(r, holds);
+    hold_by_turn(r, holds);
+}
+
 static void collect_holds(const struct agent_view *v, const struct why_rollout *r,
                           struct text *holds) {
     char words[320];
@@ -129,18 +153,28 @@ static void collect_holds(const struct agent_view *v, const struct why_rollout *
         view_agent_reason(v, words, sizeof words);
         add_line(holds, words);
     }
-    if (r->number == 0) return;
-    hold_by_rollout(r, holds);
-    hold_by_turn(r, holds);
+    hold_by_member(r, holds);
+}
+
+static void collect_holds_of_program(const struct agent_view *v, const struct why_rollout *r,
+                                     struct text *holds) {
+    bool there = v->self.version[0] == '\0' || strcmp(v->report.self.version, v->self.version) == 0;
+    if (!there) add_line(holds, v->report.self.update.reason);
+    hold_by_member(r, holds);
+}
+
+static struct decision_json decision_of(const struct desired_choice *choice) {
+    struct decision_json chosen;
+    COPY(chosen.rule, desired_rule_name(choice->rule));
+    COPY(chosen.version, choice->version);
+    COPY(chosen.reason, choice->reason);
+    return chosen;
 }
 
 /* A file named by the agent's own configuration outweighs whatever the master says. */
 static void decide(const struct agent_view *v, const struct desired_choice *choice,
                    struct decision_json *desired, struct decision_json *lost, size_t *lost_count) {
-    struct decision_json chosen;
-    COPY(chosen.rule, desired_rule_name(choice->rule));
-    COPY(chosen.version, choice->version);
-    COPY(chosen.reason, choice->reason);
+    const struct decision_json chosen = decision_of(choice);
     *lost_count = 0;
     if (v->report.binary_path[0] != '\0') {
         *desired = (struct decision_json){.rule = "binary_path"};
@@ -176,19 +210,37 @@ static void tell(const struct why_json *j, struct text *words) {
     if (j->holds != NULL) text_add_format(words, "\n%s", j->holds);
 }
 
-void view_why(const struct agent_view *v, const struct desired_choice *choice,
-              const struct why_rollout *rollout, struct text *out) {
+/* An agent that nobody moves is not worth a sentence. */
+static void tell_program(const struct program_json *j, struct text *words) {
+    char line[512];
+    if (j->desired.version[0] == '\0') return;
+    snprintf(line, sizeof line, "its grid-agent is %s and should be %s: %s",
+             j->running.version[0] != '\0' ? j->running.version : "unknown", j->desired.version,
+             j->desired.reason);
+    add_line(words, line);
+    if (j->holds != NULL) text_add_format(words, "\n%s", j->holds);
+}
+
+void view_why(const struct agent_view *v, const struct why_subject *storage_server,
+              const struct why_subject *grid_agent, struct text *out) {
     OWN_TEXT struct text update = TEXT_EMPTY, holds = TEXT_EMPTY, words = TEXT_EMPTY;
+    OWN_TEXT struct text own_update = TEXT_EMPTY, own_holds = TEXT_EMPTY;
     struct decision_json lost[DESIRED_LOST_MAX + 1];
-    struct why_json j = {.lost = lost};
+    struct why_json j = {.lost = lost, .agent.desired = decision_of(&grid_agent->choice)};
     COPY(j.agent_id, v->id);
     COPY(j.running.version, v->report.version);
-    decide(v, choice, &j.desired, lost, &j.lost_count);
+    COPY(j.agent.running.version, v->report.self.version);
+    decide(v, &storage_server->choice, &j.desired, lost, &j.lost_count);
     view_update(&v->report.update, &update);
-    collect_holds(v, rollout, &holds);
+    view_update(&v->report.self.update, &own_update);
+    collect_holds(v, &storage_server->rollout, &holds);
+    collect_holds_of_program(v, &grid_agent->rollout, &own_holds);
     j.update = update.data;
     j.holds = holds.data;
+    j.agent.update = own_update.data;
+    j.agent.holds = own_holds.data;
     tell(&j, &words);
+    tell_program(&j.agent, &words);
     j.words = words.data;
     json_encode(&why_schema, &j, out);
 }

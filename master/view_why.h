@@ -18,5 +18,10 @@ struct why_rollout {
 /* Whether this rollout has to do with the agent; if so it fills *out. */
 bool view_why_rollout(const struct rollout_view *v, const char *agent_id, struct why_rollout *out);
 
-void view_why(const struct agent_view *v, const struct desired_choice *choice,
-              const struct why_rollout *rollout, struct text *out);
+/* One of the two artifacts that the master decides about for an agent. */
+struct why_subject {
+    struct desired_choice choice;
+    struct why_rollout rollout;
+};
+void view_why(const struct agent_view *v, const struct why_subject *storage_server,
+              const struct why_subject *grid_agent, struct text *out);

@@ -54,6 +54,9 @@ class SelfRollout(unittest.TestCase):
     def test_forth_and_back_from_what_is_no_good(self):
         self.roll_out("1.1.0").wait("completed")
         self.assert_all_run("1.1.0")
+        why = self.grid.api("GET", "/api/agents/a-1/why")
+        self.assertEqual((why["agent"]["desired"]["version"], why["agent"]["running"]["version"], why["holds"]), ("1.1.0", "1.1.0", []))
+        self.assertIn("its grid-agent is 1.1.0 and should be 1.1.0", " ".join(why["words"]))
         for version, words in BROKEN.items():
             rollout = self.roll_out(version, **LONGER)
             rollout.wait("reverted")

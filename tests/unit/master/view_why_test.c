@@ -11,8 +11,7 @@
 #include <cmocka.h>
 
 static struct agent_view agent;
-static struct desired_choice choice;
-static struct why_rollout in_rollout;
+static struct why_subject storage_server, grid_agent;
 
 static int begin(void **state) {
     (void)state;
@@ -24,20 +23,24 @@ static int begin(void **state) {
         .last_seen_at_ms = 1,
         .report = {.agent_id = "a-1", .version = "1.1.0", .update = {.state = "idle"}}
     };
-    choice = (struct desired_choice){.rule = DESIRED_PIN,
-                                     .version = "1.1.0",
-                                     .reason = "pinned to 1.1.0",
-                                     .lost = {{.rule = DESIRED_CHANNEL,
-                                               .version = "1.0.0",
-                                               .reason = "channel stable points to 1.0.0"}},
-                                     .lost_count = 1};
-    in_rollout = (struct why_rollout){.number = 0};
+    storage_server.choice =
+        (struct desired_choice){.rule = DESIRED_PIN,
+                                .version = "1.1.0",
+                                .reason = "pinned to 1.1.0",
+                                .lost = {{.rule = DESIRED_CHANNEL,
+                                          .version = "1.0.0",
+                                          .reason = "channel stable points to 1.0.0"}},
+                                .lost_count = 1};
+    storage_server.rollout = (struct why_rollout){.number = 0};
+    grid_agent = (struct why_subject){
+        .choice = {.rule = DESIRED_NONE, .reason = "nothing has moved it"}
+    };
     return 0;
 }
 
 static void explain(struct text *out) {
     struct err e;
-    view_why(&agent, &choice, &in_rollout, out);
+    view_why(&agent, &storage_server, &grid_agent, out);
     if (!json_check(out->data, out->length, &e)) fail_msg("%s: %s", e.text, out->data);
 }
 
@@ -53,7 +56,8 @@ static void the_rule_and_what_it_outweighs_are_named(void **state) {
              "\"reason\":\"pinned to 1.1.0\"},\"running\":{\"version\":\"1.1.0\"},"
              "\"update\":{\"state\":\"idle\",");
     explains("\"lost\":[{\"rule\":\"channel\",\"version\":\"1.0.0\","
-             "\"reason\":\"channel stable points to 1.0.0\"}],\"holds\":[],"
+             "\"reason\":\"channel stable points to 1.0.0\"}],\"agent\":{");
+    explains("\"holds\":[],"
              "\"words\":[\"a-1 runs 1.1.0\",\"it should run 1.1.0: pinned to 1.1.0\","
              "\"that outweighs the rule channel: channel stable points to 1.0.0\"]}");
 }
@@ -68,7 +72,7 @@ static void file_of_the_agents_own_outweighs_all(void **state) {
 
 static void nothing_desired_is_said_with_its_reason(void **state) {
     (void)state;
-    choice = (struct desired_choice){.rule = DESIRED_NONE, .reason = "push one"};
+    storage_server.choice = (struct desired_choice){.rule = DESIRED_NONE, .reason = "push one"};
     agent.report.version[0] = '\0';
     explains("\"words\":[\"a-1 runs nothing yet\",\"no version is desired: push one\"");
 }
@@ -109,9 +113,26 @@ static void the_rollout_and_its_turn_are_named(void **state) {
         {{.number = 3, .state = ROLLOUT_ROLLING, .member = MEMBER_GRANTED},                       "\"holds\":[]"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        in_rollout = cases[i].rollout;
+        storage_server.rollout = cases[i].rollout;
         explains(cases[i].words);
     }
+}
+
+static void what_the_agent_itself_should_be_is_told_beside_it(void **state) {
+    (void)state;
+    explains("\"agent\":{\"desired\":{\"rule\":\"none\",\"version\":\"\","
+             "\"reason\":\"nothing has moved it\"},\"running\":{\"version\":\"\"}");
+    snprintf(agent.self.version, sizeof agent.self.version, "0.2.0");
+    snprintf(agent.report.self.version, sizeof agent.report.self.version, "0.1.0");
+    snprintf(agent.report.self.update.reason, sizeof agent.report.self.update.reason, "disk full");
+    grid_agent = (struct why_subject){
+        .choice = {.rule = DESIRED_ROLLOUT, .version = "0.2.0",      .reason = "r-2 moves it"},
+        .rollout = {.number = 2,             .state = ROLLOUT_PAUSED, .member = MEMBER_WAITING}
+    };
+    explains("\"running\":{\"version\":\"0.1.0\"}");
+    explains("\"holds\":[\"disk full\",\"rollout r-2 is paused: gridctl rollout resume r-2\"");
+    explains("\"its grid-agent is 0.1.0 and should be 0.2.0: r-2 moves it\",\"disk full\"");
+    explains("\"holds\":[],\"words\"");
 }
 
 static void only_members_that_may_still_move_are_in_a_rollout(void **state) {
@@ -145,6 +166,7 @@ int main(void) {
         TEST(nothing_desired_is_said_with_its_reason),
         TEST(what_stands_in_the_way_is_named_once_it_does),
         TEST(the_rollout_and_its_turn_are_named),
+        TEST(what_the_agent_itself_should_be_is_told_beside_it),
         TEST(only_members_that_may_still_move_are_in_a_rollout),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
