@@ -23,8 +23,15 @@ void live_rollout_name(struct live_rollout *l) {
     snprintf(l->id, sizeof l->id, ROLLOUT_ID_FORMAT, l->row.number);
 }
 
+/* For so many elements and one more, so that thousands may be added one by one. */
+static size_t capacity_for(size_t count) {
+    size_t capacity = 8;
+    while (capacity <= count) capacity *= 2;
+    return capacity;
+}
+
 static void *copy_array(const void *array, size_t count, size_t size) {
-    void *copy = memory_zeroed(count + 1, size);
+    void *copy = memory_zeroed(capacity_for(count), size);
     if (count > 0) memcpy(copy, array, count * size);
     return copy;
 }
@@ -57,7 +64,7 @@ struct live_rollout *live_rollout_copy(const struct live_rollout *l) {
 }
 
 bool live_rollout_self(const struct live_rollout *l) {
-    return strcmp(l->row.request.name, "grid-agent") == 0;
+    return strcmp(l->row.request.name, ARTIFACT_AGENT_NAME) == 0;
 }
 
 /* Where the id is, or where it would be inserted. */
@@ -85,7 +92,7 @@ bool live_rollout_find(const struct live_rollout *l, const char *id, size_t *ind
 
 /* Room for one more element at `at`, zeroed. */
 static void *open_gap(void *array, size_t count, size_t size, size_t at) {
-    char *grown = memory_resize(array, count + 1, size);
+    char *grown = memory_resize(array, capacity_for(count), size);
     memmove(grown + (at + 1) * size, grown + at * size, (count - at) * size);
     memset(grown + at * size, 0, size);
     return grown;

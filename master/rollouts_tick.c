@@ -106,6 +106,12 @@ static bool write_step(struct rollouts *r, const struct live_rollout *l, struct 
     return rollouts_write(&s, e);
 }
 
+/* It is tried again with every tick, and said once. */
+static void note_failure(struct live_rollout *l, const char *event, const struct err *e) {
+    if (!l->failing) log_error(event, "rollout=%s error=%s", l->id, e->text);
+    l->failing = true;
+}
+
 static void tick_one(struct rollouts *r, struct live_rollout *l, int64_t now_ms,
                      int64_t now_wall_ms) {
     const struct rollout_time at = live_rollout_time(l, now_ms, now_wall_ms);
@@ -116,9 +122,7 @@ static void tick_one(struct rollouts *r, struct live_rollout *l, int64_t now_ms,
         take_sight(r, l, &next);
         return;
     }
-    if (write_step(r, l, &next, ROLLOUT_TICK, "", now_ms, &e)) return;
-    if (!l->failing) log_error("rollout.step", "rollout=%s error=%s", l->id, e.text);
-    l->failing = true; /* it is tried again with every tick */
+    if (!write_step(r, l, &next, ROLLOUT_TICK, "", now_ms, &e)) note_failure(l, "rollout.step", &e);
 }
 
 static bool equip(struct db_connection *c, struct steps *s, struct err *e) {
@@ -153,13 +157,13 @@ static void add_late_joiners(struct rollouts *r, struct live_rollout *l, int64_t
         return;
     }
     after->row.state.revision++;
+    after->failing = false;
     struct steps s = {
         .rollouts = r, .principal = "", .now_ms = now_ms, .idempotency_key = "", .check = equip};
     steps_add(&s, l, after, ROLLOUT_TICK);
     if (rollouts_write(&s, &e)) return;
     l->mark = -1;
-    log_error("rollout.late_joiners", "rollout=" ROLLOUT_ID_FORMAT " error=%s", l->row.number,
-              e.text);
+    note_failure(l, "rollout.late_joiners", &e);
 }
 
 static bool save_clock(struct db_connection *c, void *argument, struct err *e) {
