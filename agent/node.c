@@ -78,9 +78,10 @@ bool node_question(struct node *n, int64_t now_ms, struct probe_question *q, int
     return true;
 }
 
-static void take_good_answer(struct node *n, const struct health *h) {
+static void take_good_answer(struct node *n, const struct health *h, int64_t now_ms) {
     struct reconcile_node *facts = n->facts;
     facts->misses = 0;
+    facts->heard_ms = now_ms;
     n->capacity_bytes = h->capacity_bytes;
     n->free_bytes = h->free_bytes;
     if (n->record.version[0] == '\0') memcpy(n->record.version, h->version, sizeof h->version);
@@ -104,10 +105,11 @@ static void take_health(struct node *n, struct health *h, int64_t now_ms) {
     free(n->health_reasons);
     n->health_reasons = TAKE(h->reasons);
     if (h->ours)
-        take_good_answer(n, h);
+        take_good_answer(n, h, now_ms);
     else
         take_miss(n, now_ms);
-    n->ask_after_ms = now_ms + (n->facts->proven ? NODE_PROBE_MS : NODE_YOUNG_PROBE_MS);
+    int64_t usual_ms = n->probe_ms > 0 ? n->probe_ms : NODE_PROBE_MS;
+    n->ask_after_ms = now_ms + (n->facts->proven ? usual_ms : NODE_YOUNG_PROBE_MS);
 }
 
 static void take_consent(struct node *n, struct probe_answer *a, int64_t now_ms) {

@@ -11,7 +11,7 @@
 
 #include <sys/types.h>
 
-#define NODE_PROBE_MS 2000      /* between health checks */
+#define NODE_PROBE_MS 2000      /* between health checks; less while a version is on trial */
 #define NODE_YOUNG_PROBE_MS 200 /* until it has answered once */
 #define NODE_MISSES 3           /* that make it unhealthy */
 #define NODE_EXAMINE_MS 500     /* between examinations of a directory that somebody holds */
@@ -28,6 +28,7 @@ struct node {
     int64_t up_since_ms;   /* monotonic */
     uint64_t life;         /* changes with each process: answers about another one are void */
     int64_t ask_after_ms;
+    int64_t probe_ms;     /* between health checks, once it has answered; 0: NODE_PROBE_MS */
     int64_t order;        /* the latest restart order that was looked at */
     unsigned strikes;     /* examinations in a row that found somebody else */
     unsigned port_waits;  /* looks in a row that found its port still taken */

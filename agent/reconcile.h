@@ -62,6 +62,7 @@ struct reconcile_node {
     bool killed;             /* SIGKILL was sent */
     unsigned misses;         /* health checks in a row without a proper answer ... */
     int64_t silent_since_ms; /* ... since the first of them */
+    int64_t heard_ms;        /* its latest proper answer; 0: none yet */
     char running[SHA256_HEX_SIZE]; /* digest of its process; "" when it is DOWN */
     /* decided here, kept by the caller; `failures`, `tries`, `start_after_ms` and `stop_answer`
      * begin anew when the assignment changes */

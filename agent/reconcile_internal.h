@@ -61,6 +61,8 @@ struct tally {
     size_t taking_part, on_goal, failed, failed_unexcused, unknown;
     size_t first_failed, first_failed_unexcused;
     size_t ailing, first_ailing; /* on the goal, not excused, and not working now */
+    int64_t heard_ms;            /* every node that is not excused has answered since */
+    size_t first_unheard;        /* ... but this one not later */
     int64_t good_since_ms;       /* every node that is not excused works since */
     bool undecided;              /* some node on the goal has neither come up nor failed */
 };

@@ -13,11 +13,15 @@ static void count_on_goal(struct view *v, size_t i, enum condition c, struct tal
     if (n->excused) return;
     if (failed && t->failed_unexcused++ == 0) t->first_failed_unexcused = i;
     if (c != GOOD && t->ailing++ == 0) t->first_ailing = i;
+    if (n->heard_ms < t->heard_ms) {
+        t->heard_ms = n->heard_ms;
+        t->first_unheard = i;
+    }
     if (c == GOOD && n->good_since_ms > t->good_since_ms) t->good_since_ms = n->good_since_ms;
 }
 
 struct tally reconcile_count(struct view *v) {
-    struct tally t = {0};
+    struct tally t = {.heard_ms = INT64_MAX};
     for (size_t i = 0; i < v->count; i++) {
         const struct reconcile_node *n = &v->nodes[i];
         enum condition c = reconcile_condition(v, n);
@@ -60,14 +64,18 @@ bool reconcile_watches(const struct reconcile_node *nodes, size_t count) {
     return true;
 }
 
-/* Every node works now and did for long enough, or the time for that is over. A node whose silence
- * was broken again and again does not get more of it than one that never worked. */
+/* Every node works now and did for long enough, or the time for that is over. That it works is its
+ * own word from after the end: one that has just begun to hang looks as good as before. A node
+ * whose silence was broken again and again does not get more of it than one that never worked. */
 static bool judge_probation(struct view *v, const struct tally *t) {
     const struct transition *now = &v->in->transition;
     const struct transition_policy *p = &now->policy;
     int64_t deadline_ms =
         p->healthy_deadline_ms > 0 ? p->healthy_deadline_ms : RECONCILE_HEALTHY_MS;
     int64_t over_ms = p->probation_ms + deadline_ms;
+    int64_t end_ms = v->now_ms - (now->watched_ms - p->probation_ms);
+    int64_t stretch_end_ms = t->good_since_ms + p->min_healthy_ms;
+    bool heard = t->heard_ms >= (end_ms > stretch_end_ms ? end_ms : stretch_end_ms);
     bool working = t->ailing == 0 && all_there(t);
     int64_t healthy_ms = working ? v->now_ms - t->good_since_ms : 0;
     if (!reconcile_watches(v->nodes, v->count)) return false;
@@ -76,9 +84,9 @@ static bool judge_probation(struct view *v, const struct tally *t) {
     wake_by(v, v->now_ms + over_ms + p->min_healthy_ms - now->watched_ms);
     if (working) wake_by(v, t->good_since_ms + p->min_healthy_ms);
     if (now->watched_ms < p->probation_ms) return false;
-    if (working && healthy_ms >= p->min_healthy_ms) return take(v, TURN_COMMIT, 0);
+    if (working && heard && healthy_ms >= p->min_healthy_ms) return take(v, TURN_COMMIT, 0);
     if (now->watched_ms < over_ms + (working ? p->min_healthy_ms : 0)) return false;
-    return t->taking_part > 0 && take(v, TURN_FAIL, t->first_ailing);
+    return t->taking_part > 0 && take(v, TURN_FAIL, working ? t->first_unheard : t->first_ailing);
 }
 
 static bool judge_trial(struct view *v, const struct tally *t) {

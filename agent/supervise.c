@@ -283,7 +283,9 @@ void supervise_publish(struct supervise *s) {
 
 static void ask_questions(struct supervise *s, int64_t now_ms, int64_t *due_ms) {
     struct probe_question q;
+    int64_t probe_ms = transition_probe_ms(&s->journal.transition, NODE_PROBE_MS);
     for (size_t i = 0; i < s->count; i++) {
+        s->nodes[i].probe_ms = probe_ms;
         if (!node_question(&s->nodes[i], now_ms, &q, due_ms)) continue;
         q.node = i;
         probes_ask(s->probes, &q);

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define SHORTEST_PROBE_MS 100
+
 static const char *const names[TRANSITION_STATE_COUNT] = {
     [TRANSITION_NONE] = "none",           [TRANSITION_SWITCHING] = "switching",
     [TRANSITION_PROBATION] = "probation", [TRANSITION_RETURNING] = "returning",
@@ -65,4 +67,11 @@ void transition_take(struct transition *t, enum turn turn, const char *to,
     if (turn == TURN_BEGIN || turn == TURN_WATCH) t->watched_ms = 0;
     t->failed = turn == TURN_FAIL || (t->failed && t->state == TRANSITION_STUCK);
     if (t->state == TRANSITION_NONE) *t = (struct transition){0};
+}
+
+int64_t transition_probe_ms(const struct transition *t, int64_t usual_ms) {
+    bool on_trial = t->state == TRANSITION_SWITCHING || t->state == TRANSITION_PROBATION;
+    int64_t probe_ms = t->policy.min_healthy_ms / 4;
+    if (probe_ms < SHORTEST_PROBE_MS) probe_ms = SHORTEST_PROBE_MS;
+    return on_trial && probe_ms < usual_ms ? probe_ms : usual_ms;
 }

@@ -61,6 +61,10 @@ struct transition {
     int64_t watched_ms; /* PROBATION: how long it was watched so far */
 };
 
+/* How often nodes are asked for their health: more often than usual while a version is on trial
+ * that may prove itself in less time. */
+int64_t transition_probe_ms(const struct transition *t, int64_t usual_ms);
+
 /* Takes the turn; to and policy are those of TURN_BEGIN. The turn must be one that the state
  * allows. */
 void transition_take(struct transition *t, enum turn turn, const char *to,

@@ -69,6 +69,11 @@ class OneAgent(unittest.TestCase):
         s.want("1.2.0", rollout="r-1", attempt=2, **QUICK)
         s.wait("idle", rollout_attempt=2, version="1.2.0")
 
+    def test_a_hang_is_seen_in_a_probation_that_ends_before_the_question_does(self):
+        s = self.begin("1.5.3")
+        s.want("1.5.3", rollout="r-1", attempt=1, **dict(QUICK, min_healthy_ms=100, probation_ms=300))
+        s.wait("failed", cause="version", version="1.0.0")
+
     def test_a_killed_agent_goes_on_with_the_probation_where_it_was(self):
         s = self.begin("1.2.0")
         s.want("1.2.0", rollout="r-1", attempt=1, **dict(QUICK, probation_ms=2500))

@@ -240,6 +240,15 @@ static void describe_version(const struct machine *m, int version, struct reconc
     if (t != NULL) out->fetch_after_ms = t->after_ms;
 }
 
+/* Processes that can answer do so all the time. */
+static void hear(struct world *w, const struct machine *m, struct reconcile_node *nodes) {
+    for (int i = 0; i < m->node_count; i++) {
+        enum process_state process = machine_node(w, m, i)->process;
+        bool silent = process == PROCESS_STARTING || process == PROCESS_HUNG;
+        if (nodes[i].phase == NODE_RUNNING && !silent) nodes[i].heard_ms = w->now_ms;
+    }
+}
+
 static void describe_world(const struct world *w, const struct machine *m,
                            struct reconcile_input *in) {
     *in = (struct reconcile_input){
@@ -270,6 +279,7 @@ static void decide(struct world *w, uint32_t agent) {
     for (int round = 0; round < AGENT_ROUNDS && m->agent_up; round++) {
         for (int i = 0; i < m->node_count; i++) nodes[i] = machine_node(w, m, i)->facts;
         describe_world(w, m, &in);
+        hear(w, m, nodes);
         reconcile(&in, nodes, steps, (size_t)m->node_count, w->now_ms, &m->decision);
         for (int i = 0; i < m->node_count; i++) machine_node(w, m, i)->facts = nodes[i];
         if (!act(w, agent, steps)) return;

@@ -275,6 +275,8 @@ static void check_begin(const struct machine *m) {
 static void decide_and_act(struct machine *m) {
     refresh(m);
     if (m->calm) m->in.grant.lease_until_ms = m->now_ms + 30000;
+    for (size_t i = 0; i < m->count; i++)
+        if (works(&m->nodes[i])) m->nodes[i].heard_ms = m->now_ms;
     reconcile(&m->in, m->nodes, m->steps, m->count, m->now_ms, &m->out);
     assert_true(m->out.turn == TURN_NONE || m->in.current.sha256[0] != '\0');
     if (m->out.turn == TURN_BEGIN) check_begin(m);

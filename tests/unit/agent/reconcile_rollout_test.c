@@ -17,6 +17,9 @@ static void pass(struct scene *s, int64_t ms) {
     s->now_ms += ms;
     if (s->in.transition.state == TRANSITION_PROBATION && reconcile_watches(s->nodes, s->count))
         s->in.transition.watched_ms += ms;
+    for (size_t i = 0; i < s->count; i++)
+        if (s->nodes[i].phase == NODE_RUNNING && s->nodes[i].misses == 0)
+            s->nodes[i].heard_ms = s->now_ms;
     decide(s);
 }
 
@@ -63,6 +66,50 @@ static void a_switch_begins_only_while_the_lease_holds(void **state) {
     decide(&s);
     assert_int_equal(s.steps[0], STEP_NONE);
     assert_int_equal(s.in.transition.state, TRANSITION_NONE);
+}
+
+/* A question that is not answered yet is no miss either. */
+static void a_probation_ends_with_a_word_from_after_its_end(void **state) {
+    (void)state;
+    struct scene s = on_probation();
+    pass(&s, 9999);
+    s.now_ms++;
+    s.in.transition.watched_ms++;
+    decide(&s);
+    assert_int_equal(s.out.turn, TURN_NONE);
+    s.nodes[0].heard_ms = s.now_ms;
+    decide(&s);
+    assert_int_equal(s.out.turn, TURN_NONE);
+    s.nodes[1].heard_ms = s.now_ms;
+    decide(&s);
+    assert_int_equal(s.out.turn, TURN_COMMIT);
+}
+
+static void who_hangs_at_the_end_of_a_probation_fails_it(void **state) {
+    (void)state;
+    struct scene s = on_probation();
+    pass(&s, 9999);
+    for (int64_t left_ms = 1 + 5000 + 2000; left_ms > 0; left_ms--) {
+        assert_int_equal(s.out.turn, TURN_NONE);
+        s.now_ms++;
+        s.in.transition.watched_ms++;
+        s.nodes[0].heard_ms = s.now_ms;
+        decide(&s);
+    }
+    assert_true(has_failed(&s));
+    assert_int_equal(s.out.failed_node, 1);
+}
+
+static void a_short_proof_is_watched_closely(void **state) {
+    (void)state;
+    struct transition t = {.state = TRANSITION_PROBATION, .policy = {.min_healthy_ms = 2000}};
+    assert_int_equal(transition_probe_ms(&t, 2000), 500);
+    t.policy.min_healthy_ms = 0;
+    assert_int_equal(transition_probe_ms(&t, 2000), 100);
+    t.policy.min_healthy_ms = 30000;
+    assert_int_equal(transition_probe_ms(&t, 2000), 2000);
+    t = (struct transition){.state = TRANSITION_NONE};
+    assert_int_equal(transition_probe_ms(&t, 2000), 2000);
 }
 
 static void what_has_begun_is_finished_without_leave(void **state) {
@@ -368,6 +415,9 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_switch_begins_only_while_the_lease_holds),
         cmocka_unit_test(what_has_begun_is_finished_without_leave),
+        cmocka_unit_test(a_probation_ends_with_a_word_from_after_its_end),
+        cmocka_unit_test(who_hangs_at_the_end_of_a_probation_fails_it),
+        cmocka_unit_test(a_short_proof_is_watched_closely),
         cmocka_unit_test(nothing_begins_that_cannot_be_written_down),
         cmocka_unit_test(nodes_are_not_asked_where_they_may_be_unavailable),
         cmocka_unit_test(a_first_version_needs_leave_too),
