@@ -79,9 +79,12 @@ class RolloutKills(unittest.TestCase):
             self.assertEqual(found, [], label)
             self.ledger.violations += checker.settled(checker.chunks, self.fleet, self.ledger)
             self.assertEqual(self.ledger.violations, [], label)
+            if (number + 1) % 10 == 0:
+                say("rollout kills: %d of %d rounds, killed %s" % (number + 1, ROUNDS, self.killed))
         self.assertGreaterEqual(self.audited(), ROUNDS)
         self.assertIn("completed", ends, "no rollout ever arrived, so nothing was shown")
-        say("rollout kills: seed %d, %s in %.0f s, killed %s" % (SEED, ends, time.monotonic() - begun, self.killed))
+        say("rollout kills: seed %d, %d kills of %s in %d rounds, %d of them completed, in %.0f s" % (
+            SEED, sum(self.killed.values()), self.killed, len(ends), ends.count("completed"), time.monotonic() - begun))
 
 
 if __name__ == "__main__":
