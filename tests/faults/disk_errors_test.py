@@ -6,7 +6,7 @@ import contextlib, glob, http.client, os, unittest
 import checker
 from agent_helpers import own_ports
 from failing_disk import CALLS, FailingDisk
-from grid import Grid, Process, wait_for
+from grid import Grid, Process, sha256 as sha256_of, storage_server, wait_for
 from ledger import Ledger
 from load import FAULTS, content, sha256
 from master_case import elf
@@ -191,6 +191,9 @@ class AgentDisk(Case):
     def is_well(self, label):
         self.assertTrue(self.agent.running(), self.agent.err()[-3000:])
         self.grid.wait_healthy("a-1", self.versions[0])
+        digest = sha256_of(storage_server(self.versions[0]))
+        wait_for("the link, which may be tried again later",
+                 lambda: os.path.basename(os.readlink(self.path("current"))) == digest)
         checker.check(self.grid, self.ledger, label)
 
     def test_version_that_cannot_be_stored_is_told_not_run_and_fetched_again(self):
