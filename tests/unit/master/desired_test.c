@@ -124,10 +124,11 @@ static void stronger_rule_wins_and_names_what_lost(void **state) {
     static const struct {
         const char *pin;
         enum rollout_told told;
-        int64_t number, finished_at_ms;
+        int number;
+        int64_t finished_at_ms;
         enum desired_rule rule;
         const char *sha256;
-        size_t lost;
+        unsigned lost;
         enum desired_rule first_lost;
     } cases[] = {
         {"1.0.0", TOLD_TARGET, 7, 0,    DESIRED_PIN,       "aa", 2, DESIRED_ROLLOUT  },
