@@ -74,8 +74,6 @@ void agent_die(struct world *w, uint32_t agent, bool again) {
                     &(struct planned){.kind = SIM_START, .agent = agent});
 }
 
-/* --- nodes: as agent/node.c --- */
-
 static void become_down(struct reconcile_node *n) {
     n->phase = NODE_DOWN;
     n->running[0] = '\0';
@@ -166,8 +164,6 @@ static void take_consent(struct world *w, uint32_t agent, int node) {
     s->facts.stop_answer = m->vetoes ? STOP_VETOED : STOP_GRANTED;
     s->facts.answered_ms = w->now_ms;
 }
-
-/* --- steps: as agent/supervise.c --- */
 
 static void start_node(struct world *w, uint32_t agent, int node) {
     struct sim_node *n = machine_node(w, &w->machines[agent], node);

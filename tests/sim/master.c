@@ -93,8 +93,6 @@ void master_take(struct world *w, uint32_t agent, const struct message *m) {
     }
 }
 
-/* --- what each agent should do --- */
-
 static bool quarantined(const struct world *w, int version) {
     return (w->master.quarantine & (1U << version)) != 0;
 }
@@ -185,8 +183,6 @@ void master_point_channel(struct world *w, int version) {
     w->master.channel_wall_ms = master_wall_ms(w);
     master_choose_all(w);
 }
-
-/* --- time --- */
 
 static void judge_silence(struct world *w) {
     int64_t suspect_ms = SUSPECT_INTERVALS * w->scenario.interval_ms;

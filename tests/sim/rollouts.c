@@ -32,8 +32,6 @@ static bool selects(const struct world *w, const struct sim_rollout *r, uint32_t
            (int32_t)(agent % (uint32_t)r->modulo) == r->remainder;
 }
 
-/* --- rows --- */
-
 static void write_member(struct sim_rollout *r, size_t i) {
     const struct rollout_member *m = &r->live.members[i];
     r->rows[i] = (struct member_row){.domain = m->domain,
@@ -70,8 +68,6 @@ static void read_rows(struct sim_rollout *r) {
                                              .deadline_ms = row->deadline_ms};
     }
 }
-
-/* --- steps --- */
 
 /* A revert that nobody ordered: what failed is not to be chosen again. */
 static void quarantine(struct world *w, const struct sim_rollout *r) {
@@ -195,8 +191,6 @@ void rollouts_load(struct world *w, int64_t quiet_ms) {
         r->looked_event = -1;
     }
 }
-
-/* --- beginnings --- */
 
 static bool overlaps(struct world *w, const struct sim_rollout *r, uint32_t agent) {
     const struct sim_rollout *other = rollout_find(w, w->master.rows[agent].active);

@@ -84,8 +84,6 @@ void rules_committed(struct world *w, uint32_t agent, int version) {
     }
 }
 
-/* --- the budget (I7) --- */
-
 static bool given_up_on(const struct world *w, const struct rollout_member *m, uint32_t agent) {
     bool away = w->master.rows[agent].status != 0;
     return m == NULL || (m->state == MEMBER_LEAVING && away) || m->was_broken ||
@@ -155,8 +153,6 @@ void rules_look_at(struct world *w, uint32_t agent) {
     if (m->agent_up && m->journal.transition.state == TRANSITION_NONE) m->moving = false;
     count_down(w, agent);
 }
-
-/* --- the master --- */
 
 void rules_desired(struct world *w, uint32_t agent) {
     const struct row *row = &w->master.rows[agent];

@@ -34,8 +34,6 @@ enum happening {
     SIM_LOOK,    /* the whole world is looked at */
 };
 
-/* --- versions --- */
-
 enum flaw {
     FLAW_NONE,
     FLAW_EXITS,       /* soon after each start */
@@ -56,8 +54,6 @@ struct build {
 /* Digest and number at once; "" for version 0, which is none. */
 const char *version_name(int version);
 int version_number(const char *name);
-
-/* --- messages --- */
 
 enum message_kind {
     MESSAGE_HELLO,
@@ -125,8 +121,6 @@ struct network {
     size_t under_way;
     uint32_t free;
 };
-
-/* --- machines --- */
 
 enum process_state { PROCESS_GONE, PROCESS_STARTING, PROCESS_GOOD, PROCESS_ILL, PROCESS_HUNG };
 enum disk_state { DISK_GOOD, DISK_FULL, DISK_READ_ONLY, DISK_DEAD };
@@ -222,8 +216,6 @@ struct machine {
     uint8_t down_for;  /* rollout that it is counted for: it does not work because it moves; 0 */
     uint32_t down_index;
 };
-
-/* --- the master --- */
 
 struct row {
     bool member, removed; /* of the grid; removed machines stay gone */
