@@ -53,8 +53,8 @@ class Clock(unittest.TestCase):
         """Heartbeats at their pace, orders and logs get through, nobody was restarted or missed."""
         with self.ledger.doing("label", ("a-1", "clock"), label) as op:
             op.answered(self.grid.request("PATCH", "/api/agents/a-1", {"labels": {"clock": label}}).status)
-        self.assertIn("node.", self.grid.request("GET", "/api/agents/a-1/logs?lines=500").body.decode())
-        self.assertIn("node.listening", self.grid.request("GET", "/api/nodes/a-1~0/logs?lines=50").body.decode())
+        for path, word in (("/api/agents/a-1/logs?lines=500", "node."), ("/api/nodes/a-1~0/logs?lines=50", "node.listening")):
+            wait_for(word + " in the log", lambda: word in self.grid.request("GET", path).body.decode())
         checker.check(self.grid, self.ledger, label)
         self.assertEqual(self.grid.nodes("a-1")[0]["pid"], self.pid)
         self.heartbeats_keep_their_pace()
