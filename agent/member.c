@@ -39,8 +39,8 @@ static bool try_to_enroll(struct member *m, const struct enroll_plan *plan, stru
 
 static bool become_enrolled(struct member *m, struct err *e) {
     struct enroll_plan plan;
-    bool planned =
-        enroll_plan(m->settings, &plan, e) && bus_client_open(&m->bus, plan.host, plan.port, e);
+    bool planned = enroll_plan(m->settings, &plan, e) &&
+                   bus_client_open(&m->bus, plan.host, plan.port, NULL, e);
     bool enrolled = planned && try_to_enroll(m, &plan, e);
     secret_wipe(&plan, sizeof plan);
     return enrolled;
@@ -70,7 +70,7 @@ static bool open_bus(struct member *m, struct err *e) {
         return false;
     if (who->master_host[0] == '\0')
         snprintf(who->master_host, sizeof who->master_host, "localhost");
-    return bus_client_open(&m->bus, who->master_host, who->master_port, e);
+    return bus_client_open(&m->bus, who->master_host, who->master_port, NULL, e);
 }
 
 static bool load(struct member *m, struct err *e) {
@@ -86,7 +86,7 @@ static bool plan_anew(struct member *m, struct enroll_plan *out, struct err *e) 
     if (!enroll_plan(m->settings, out, e)) return false;
     memcpy(out->agent_id, m->identity.agent_id, sizeof out->agent_id);
     close_bus(m);
-    return bus_client_open(&m->bus, out->host, out->port, e);
+    return bus_client_open(&m->bus, out->host, out->port, NULL, e);
 }
 
 bool member_begin_anew(struct member *m, struct err *e) {

@@ -23,6 +23,7 @@ struct bus_server_options {
     /* Connections beyond are closed at once, counted, and logged now and then; 0: no limit.
      * Loopback counts like any address. */
     size_t max_connections, max_connections_per_address;
+    const char *certificate; /* PEM file with key and chain: TLS 1.2; NULL: none */
 };
 
 /* Oversize messages drop the sender's connection, as do answers that a peer does not read, ten
@@ -61,11 +62,18 @@ OWN_DEFINE(bus_server, struct bus_server, bus_server_close)
 
 struct bus_client;
 
+/* Whom a client takes for its server. NULL: no TLS. */
+struct bus_trust {
+    const char *ca_pem; /* must have signed the certificate of the server ... */
+    const char *name;   /* ... for this DNS name, whatever host is dialled */
+};
+
 /* Dials host:port in the background, again and again with growing random pauses (100 ms to 5 s),
  * until closed; host is a name, an IPv4 or an IPv6 address with or without brackets. A name is
  * tried in both families. Never fails for a server that is away, only for a malformed address
  * (ERR_INVALID). Requests that a lost connection took fail; they are never repeated. */
-MUST_CHECK bool bus_client_open(struct bus_client **out, const char *host, int port, struct err *e);
+MUST_CHECK bool bus_client_open(struct bus_client **out, const char *host, int port,
+                                const struct bus_trust *trust, struct err *e);
 
 /* Sends one request; its answer, or its failure after timeout_ms, will come out of bus_client_next
  * with this ticket (any but UINT64_MAX). Any number may be under way. A message beyond

@@ -8,9 +8,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Whom to take for the server of an https URL; all NULL: a certificate that the system's CAs vouch
+ * for, of the URL's name. */
+struct http_trust {
+    const char *pin; /* "sha256//BASE64", several joined by ';': the server's key is one of these,
+                        whatever its certificate says */
+    const char *ca_pem; /* else its certificate is signed by this CA, for the URL's name */
+};
+
 struct http_call {
     const char *method; /* "GET" when NULL */
     const char *url;
+    struct http_trust trust;
     const char *token;          /* sent as Authorization: Bearer; NULL for none */
     const char *const *headers; /* "Name: value", NULL-terminated; may be NULL */
     const char *content_type;   /* of the body */
@@ -58,6 +67,7 @@ MUST_CHECK bool http_call_ok(const struct http_call *call, struct http_answer *o
 
 struct http_download {
     const char *url;
+    struct http_trust trust;
     const char *token;
     int fd;             /* written by pwrite from offset on */
     int64_t offset;     /* bytes already there; > 0 asks for a Range with If-Range: etag */

@@ -32,6 +32,11 @@ struct http_route {
 struct http_server_options {
     const char *address;             /* "127.0.0.1" */
     int port;                        /* 0: the kernel picks one, see http_server_port */
+    const char *certificate;         /* PEM file with key and chain: HTTPS, TLS 1.2 and 1.3; read
+                                        anew when it was replaced. NULL: plain HTTP */
+    const char *client_ca;           /* PEM file: who shows a certificate must have one of this CA;
+                                        NULL: none is asked for */
+    bool client_certificates;        /* and everybody has to show one */
     int workers;                     /* one per open connection, idle ones too; at most so many */
     int max_connections_per_address; /* 0: no cap. More are answered with 429 and closed; loopback
                                         counts like any address */

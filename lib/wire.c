@@ -54,6 +54,8 @@ static const struct json_field hello[] = {
     J(JSON_STRING, struct wire_hello, master_key, JSON_REQUIRED),
     J(JSON_STRING, struct wire_hello, exchange_key, JSON_REQUIRED),
     J(JSON_INT, struct wire_hello, generation, 0),
+    J(JSON_STRING, struct wire_hello, instance, JSON_OMIT_EMPTY),
+    J(JSON_INT, struct wire_hello, greeting, JSON_OMIT_EMPTY),
 };
 const struct json_schema wire_hello_schema = JSON_SCHEMA(struct wire_hello, hello);
 
@@ -65,6 +67,7 @@ static const struct json_field hello_answer[] = {
     J(JSON_STRING, struct wire_hello_answer, exchange_key, JSON_REQUIRED),
     J(JSON_INT, struct wire_hello_answer, interval_ms, JSON_REQUIRED),
     J(JSON_INT, struct wire_hello_answer, http_port, 0),
+    J(JSON_STRING, struct wire_hello_answer, http_pin, JSON_OMIT_EMPTY),
 };
 const struct json_schema wire_hello_answer_schema =
     JSON_SCHEMA(struct wire_hello_answer, hello_answer);
@@ -138,6 +141,15 @@ static const struct json_field self_fields[] = {
 };
 const struct json_schema wire_self_schema = JSON_SCHEMA(struct wire_self, self_fields);
 
+static const struct json_field trust[] = {
+    J(JSON_INT, struct wire_trust, root, 0),
+    J(JSON_INT, struct wire_trust, targets, 0),
+    J(JSON_INT, struct wire_trust, timestamp, 0),
+    J(JSON_TEXT, struct wire_trust, attack, JSON_OMIT_EMPTY),
+    J(JSON_TEXT, struct wire_trust, reason, JSON_OMIT_EMPTY),
+};
+const struct json_schema wire_trust_schema = JSON_SCHEMA(struct wire_trust, trust);
+
 static const struct json_field log_fields[] = {
     J(JSON_INT, struct wire_log, request_id, 0),
     J(JSON_TEXT, struct wire_log, words, 0),
@@ -160,6 +172,8 @@ static const struct json_field heartbeat[] = {
     J(JSON_STRING, struct wire_heartbeat, binary_path, JSON_OMIT_EMPTY),
     J(JSON_INT, struct wire_heartbeat, free_bytes, 0),
     J(JSON_INT, struct wire_heartbeat, clock_ms, JSON_OMIT_EMPTY),
+    J_SUB(struct wire_heartbeat, trust, &wire_trust_schema, JSON_OMIT_EMPTY),
+    J(JSON_STRINGS, struct wire_heartbeat, sandbox, JSON_OMIT_EMPTY),
     J_LIST(struct wire_heartbeat, nodes, &wire_node_schema, JSON_REQUIRED),
     J_SUB(struct wire_heartbeat, log, &wire_log_schema, JSON_OMIT_EMPTY),
 };
@@ -224,12 +238,14 @@ static const struct json_field desired[] = {
     J(JSON_STRING, struct wire_desired, file, 0),
     J(JSON_TEXT, struct wire_desired, signature, JSON_OMIT_EMPTY),
     J(JSON_STRING, struct wire_desired, reason, 0),
+    J(JSON_STRING, struct wire_desired, hold, JSON_OMIT_EMPTY),
     J_SUB(struct wire_desired, grant, &wire_grant_schema, JSON_OMIT_EMPTY),
     J_SUB(struct wire_desired, prefetch, &wire_artifact_schema, JSON_OMIT_EMPTY),
     J_SUB(struct wire_desired, self, &wire_desired_self_schema, JSON_OMIT_EMPTY),
     J_LIST(struct wire_desired, nodes, &node_order_schema, JSON_OMIT_EMPTY),
     J_SUB(struct wire_desired, log, &log_request_schema, JSON_OMIT_EMPTY),
     J(JSON_STRING, struct wire_desired, download_token, JSON_OMIT_EMPTY),
+    J(JSON_STRING, struct wire_desired, http_pin, JSON_OMIT_EMPTY),
 };
 const struct json_schema wire_desired_schema = JSON_SCHEMA(struct wire_desired, desired);
 

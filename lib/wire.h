@@ -39,6 +39,8 @@
 #define WIRE_KEY_HEX_SIZE 65
 #define WIRE_LOG_MAX_BYTES (64 * 1024)
 #define WIRE_DOWNLOAD_TOKEN_SIZE 224
+#define WIRE_INSTANCE_SIZE 33
+#define WIRE_PIN_SIZE 128
 
 #define WIRE_INTERVAL_MS 5000
 #define WIRE_SUSPECT_MS 15000
@@ -100,7 +102,9 @@ struct wire_hello {
     char agent_id[WIRE_AGENT_ID_SIZE];
     char master_key[SIGN_PUBLIC_TEXT_SIZE];
     char exchange_key[WIRE_KEY_HEX_SIZE];
-    int64_t generation; /* highest desired generation this agent has seen */
+    int64_t generation;                /* highest desired generation this agent has seen */
+    char instance[WIRE_INSTANCE_SIZE]; /* random, of this process of the agent; "": not told */
+    int64_t greeting;                  /* how many hellos this process has said, with this one */
 };
 extern const struct json_schema wire_hello_schema;
 
@@ -112,6 +116,8 @@ struct wire_hello_answer {
     char exchange_key[WIRE_KEY_HEX_SIZE];
     int64_t interval_ms;
     int64_t http_port;
+    char http_pin[WIRE_PIN_SIZE]; /* of the key that HTTPS shows, as curl takes it
+                                     ("sha256//BASE64", several joined by ';'); "": plain HTTP */
 };
 extern const struct json_schema wire_hello_answer_schema;
 
@@ -200,6 +206,17 @@ struct wire_self {
 };
 extern const struct json_schema wire_self_schema;
 
+/* What the agent believes of builds (agent/trust.h). Versions are of trusted metadata, 0: none. */
+struct wire_trust {
+    int64_t root;
+    int64_t targets;
+    int64_t timestamp;
+    char *attack; /* of the last refresh (lib/tuf_client.h): "" or NULL when it went well or met
+                     nothing but the network's troubles */
+    char *reason; /* one sentence; NULL for none */
+};
+extern const struct json_schema wire_trust_schema;
+
 struct wire_log {
     int64_t request_id; /* the desired.log.request_id that this answers */
     char *words;
@@ -222,6 +239,9 @@ struct wire_heartbeat {
     char binary_path[256]; /* of the configuration: this file is used instead of a download */
     int64_t free_bytes;    /* on the agent's state directory */
     int64_t clock_ms;      /* wall time at the agent when this was sent; 0: not told */
+    struct wire_trust trust;
+    char *sandbox; /* lines "LAYER=yes" or "LAYER=no: WHY" of how nodes are fenced in; NULL: none
+                      told */
     struct wire_node *nodes;
     size_t nodes_count;
     struct wire_log log;
@@ -282,6 +302,7 @@ struct wire_desired {
     char file[ARTIFACT_FILE_SIZE];
     char *signature;               /* minisign text by the release key, binding file */
     char reason[256];              /* why this version, or why none */
+    char hold[256];                /* while set no switch begins: why */
     struct wire_grant grant;       /* to run version */
     struct wire_artifact prefetch; /* to be fetched and verified, not run */
     struct wire_desired_self self;
@@ -290,6 +311,7 @@ struct wire_desired {
     struct wire_log_request log;
     char download_token[WIRE_DOWNLOAD_TOKEN_SIZE]; /* for a few minutes; "" where downloads are
                                                       open to everybody */
+    char http_pin[WIRE_PIN_SIZE];                  /* as in wire_hello_answer, as of now */
 };
 extern const struct json_schema wire_desired_schema;
 

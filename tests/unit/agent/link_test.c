@@ -60,7 +60,7 @@ static void use_join_string(const struct sign_secret *master_key,
 static bool try_to_enroll(void) {
     struct enroll_plan plan;
     if (!enroll_plan(&settings, &plan, &place.e)) return false;
-    if (bus == NULL) assert_ok(bus_client_open(&bus, plan.host, plan.port, &place.e));
+    if (bus == NULL) assert_ok(bus_client_open(&bus, plan.host, plan.port, NULL, &place.e));
     return enroll(&place.state, &plan, "rack=b", bus, &who, &place.e);
 }
 

@@ -49,7 +49,7 @@ static struct bus_server *open_limited_server(size_t max, size_t max_per_address
 static struct bus_client *open_client(const char *host, int port) {
     struct err e = {0};
     struct bus_client *c = NULL;
-    if (!bus_client_open(&c, host, port, &e)) fail_msg("%s", e.text);
+    if (!bus_client_open(&c, host, port, NULL, &e)) fail_msg("%s", e.text);
     return c;
 }
 
@@ -290,7 +290,7 @@ static void addresses_that_cannot_be_are_refused(void **state) {
         struct err e = {0};
         struct bus_client *c = NULL;
         struct bus_server *s = NULL;
-        assert_false(bus_client_open(&c, wrong[i], 7000, &e));
+        assert_false(bus_client_open(&c, wrong[i], 7000, NULL, &e));
         assert_int_equal(e.code, ERR_INVALID);
         assert_false(try_server(&s, wrong[i], 0, 4, &e));
         assert_int_equal(e.code, ERR_INVALID);
@@ -298,8 +298,8 @@ static void addresses_that_cannot_be_are_refused(void **state) {
     struct err e = {0};
     struct bus_client *c = NULL;
     struct bus_server *s = NULL;
-    assert_false(bus_client_open(&c, LOCAL, 0, &e));
-    assert_false(bus_client_open(&c, LOCAL, 65536, &e));
+    assert_false(bus_client_open(&c, LOCAL, 0, NULL, &e));
+    assert_false(bus_client_open(&c, LOCAL, 65536, NULL, &e));
     assert_false(try_server(&s, "203.0.113.1", 0, 4, &e)); /* nobody's here */
     assert_int_equal(e.code, ERR_INVALID);
     assert_non_null(strstr(e.text, "203.0.113.1"));

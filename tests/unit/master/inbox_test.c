@@ -969,7 +969,7 @@ static void thousand_parked_agents_are_told_at_once(void **state) {
     fixture_publish(p->f, "1.0.0", &binary);
     fixture_publish(p->f, "2.0.0", &binary);
     fixture_join_secret(p->f, "", -1, secret);
-    assert_ok(bus_client_open(&bus, "127.0.0.1", bus_server_port(p->bus), &error));
+    assert_ok(bus_client_open(&bus, "127.0.0.1", bus_server_port(p->bus), NULL, &error));
     for (int i = 0; i < MANY; i++) {
         snprintf(id, sizeof id, "a-%d", i);
         machine_init(&all[i], p, id, bus);
