@@ -159,7 +159,7 @@ static inline void machine_init(struct machine *m, const struct post *p, const c
     m->master = *sign_secret_public(keys_master(p->f->keys));
     assert_ok(sign_generate(&m->key, &error));
     if (bus == NULL)
-        assert_ok(bus_client_open(&m->bus, "127.0.0.1", bus_server_port(p->bus), &error));
+        assert_ok(bus_client_open(&m->bus, "127.0.0.1", bus_server_port(p->bus), NULL, &error));
 }
 
 /* An answer, and the frame that it is. */
