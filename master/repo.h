@@ -53,10 +53,15 @@ void repo_dropped(struct repo *r);
 
 /* Metadata signed elsewhere. Root: the next version, by the threshold of the old and the new keys,
  * to which this master's own root key adds its signature when it has one; keys here that no role
- * names any more are wiped. Targets: a version above the newest; what it names is published or
- * held. ERR_UNTRUSTED counts the signatures, ERR_CONFLICT names the version that is due. */
+ * names any more are wiped. A root that gives targets to other keys is taken only together with
+ * targets that these have signed (NULL where they stay valid, or can be signed here), in one
+ * transaction: agents must never meet a root whose targets they cannot verify. POST /api/trust/root
+ * therefore takes a root, or {"root":{...},"targets":{...}}. Targets: a version above the newest;
+ * what it names is published or held. ERR_UNTRUSTED counts the signatures, ERR_CONFLICT names the
+ * version that is due. */
 MUST_CHECK bool repo_accept_root(struct repo *r, const char *bytes, size_t length,
-                                 const char *principal, struct err *e);
+                                 const char *targets, size_t targets_length, const char *principal,
+                                 struct err *e);
 MUST_CHECK bool repo_accept_targets(struct repo *r, const char *bytes, size_t length,
                                     const char *principal, struct err *e);
 
