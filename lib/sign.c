@@ -27,12 +27,12 @@ void *sign_locked_memory(size_t size) {
 
 bool sign_generate(struct sign_secret **out, struct err *e) {
     struct sign_secret *s = sign_locked_memory(sizeof *s);
-    random_bytes(s->public.id, sizeof s->public.id);
     *out = NULL;
     if (crypto_sign_keypair(s->public.key, s->key) != 0) {
         sign_secret_free(s);
         return err_set(e, ERR_INTERNAL, "no signing key could be made");
     }
+    memcpy(s->public.id, s->public.key, sizeof s->public.id);
     *out = s;
     return true;
 }

@@ -28,6 +28,8 @@ struct sign_secret; /* kept in locked memory, wiped when freed */
  * process when it cannot. */
 void sign_setup(void);
 
+/* The id is the key's first bytes, so that one key has one name in minisign's files and in metadata
+ * that keep the key alone. */
 MUST_CHECK bool sign_generate(struct sign_secret **out, struct err *e);
 void sign_secret_free(struct sign_secret *s);
 OWN_DEFINE(sign_secret, struct sign_secret, sign_secret_free)
