@@ -8,9 +8,9 @@
 #define TUF_ROOT_MAX_BYTES (512 * 1024)
 #define TUF_TIMESTAMP_MAX_BYTES (16 * 1024)
 #define TUF_SNAPSHOT_MAX_BYTES (2 * 1024 * 1024) /* when the timestamp does not say */
-#define TUF_TARGETS_MAX_BYTES (16 * 1024 * 1024) /* when the snapshot does not say */
+#define TUF_TARGETS_MAX_BYTES (16 * 1024 * 1024) /* whatever is promised, and of any file */
 #define TUF_ROOT_STEPS_MAX 256
-#define TUF_DELEGATIONS_MAX 32 /* roles visited for one target */
+#define TUF_DELEGATIONS_MAX 32 /* delegated roles visited for one target */
 
 struct tuf_client_options {
     void *argument;
@@ -30,13 +30,15 @@ struct tuf_client_options {
 struct tuf_client;
 
 /* ERR_NOT_FOUND without a trusted root.json, ERR_CORRUPT when it is none. Other trusted files that
- * are damaged count as absent. The options are copied. */
+ * are damaged, or that the trusted root does not believe, count as absent; one that cannot be read
+ * is an error. The options are copied; foreign stays the caller's and outlives the client. */
 MUST_CHECK bool tuf_client_open(struct tuf_client **out, const struct tuf_client_options *options,
                                 struct err *e);
 void tuf_client_close(struct tuf_client *c);
 OWN_DEFINE(tuf_client, struct tuf_client, tuf_client_close)
 
-/* Why the last refresh failed, in the words of the specification's list of attacks. */
+/* Why the last refresh or look-up failed, in the words of the specification's list of attacks. The
+ * error is ERR_UNTRUSTED then. */
 enum tuf_attack {
     TUF_NO_ATTACK,     /* nothing wrong, or the network's or the disk's fault */
     TUF_UNSIGNED,      /* too few valid signatures */
@@ -49,18 +51,22 @@ enum tuf_attack {
 const char *tuf_attack_name(enum tuf_attack a); /* "", "unsigned", "rollback", "freeze", ... */
 
 /* Root chain, timestamp, snapshot, targets, in this order, by now_ms (Unix milliseconds). What was
- * taken before the failure stays trusted. */
+ * taken before the failure stays trusted, and so does what was trusted before it: each file is
+ * saved as soon as it is proven, so that a process may end between any two of them. */
 MUST_CHECK bool tuf_client_refresh(struct tuf_client *c, int64_t now_ms, struct err *e);
 enum tuf_attack tuf_client_attack(const struct tuf_client *c);
 
 /* The target of this path among the trusted targets, looking into delegated roles in their order
- * (section 5.6.7), which are fetched as needed. *out is owned by the client and good until its next
- * use. ERR_NOT_FOUND. Roles are visited once: cycles end, and a role that is reached again by
- * another way is not entered again. */
+ * (section 5.6.7), which are fetched as needed; those that were fetched before and are still what
+ * the snapshot says are not fetched again, so that this works without a network. *out is owned by
+ * the client and good until its next use. ERR_NOT_FOUND. Roles are visited once: cycles end, and a
+ * role that is reached again by another way is not entered again. A role on the way that cannot be
+ * had or proven ends the search with its error. The targets roles must not have expired; whether
+ * the timestamp has is for the caller to ask. */
 MUST_CHECK bool tuf_client_target(struct tuf_client *c, const char *path, int64_t now_ms,
                                   const struct tuf_target **out, struct err *e);
 
-/* Trusted now; NULL: none yet. Of the client. */
+/* Trusted now; NULL: none yet. Of the client, until its next use. */
 const struct tuf_root *tuf_client_root(const struct tuf_client *c);
 const struct tuf_timestamp *tuf_client_timestamp(const struct tuf_client *c);
 const struct tuf_targets *tuf_client_targets(const struct tuf_client *c);
