@@ -69,3 +69,12 @@ bool sha256_hex_valid(const char *hex) {
     return strspn(hex, "0123456789abcdef") == SHA256_HEX_SIZE - 1 &&
            hex[SHA256_HEX_SIZE - 1] == '\0';
 }
+
+void sha512_hex(const void *bytes, size_t length, char out[SHA512_HEX_SIZE]) {
+    unsigned char digest[SHA512_DIGEST_LENGTH];
+    SHA512_CTX context;
+    SHA512_Init(&context);
+    SHA512_Update(&context, bytes, length);
+    SHA512_Final(digest, &context);
+    encode_hex(digest, sizeof digest, out);
+}

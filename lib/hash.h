@@ -1,5 +1,5 @@
-/* SHA-256 (FIPS 180-4) through OpenSSL, which uses the processor's instructions; CRC32C (RFC 3720
- * appendix B.4). Any thread. */
+/* SHA-256 and SHA-512 (FIPS 180-4) through OpenSSL, which uses the processor's instructions; CRC32C
+ * (RFC 3720 appendix B.4). Any thread. */
 #pragma once
 
 #include "lib/err.h"
@@ -29,6 +29,11 @@ MUST_CHECK bool sha256_file(int fd, char out[SHA256_HEX_SIZE], int64_t *size_byt
 
 /* True for 64 lower-case hex digits. */
 bool sha256_hex_valid(const char *hex);
+
+#define SHA512_HEX_SIZE 129
+
+/* SHA-512 of bytes in lower-case hex. */
+void sha512_hex(const void *bytes, size_t length, char out[SHA512_HEX_SIZE]);
 
 /* CRC32C of more bytes: begin with crc 0 and feed the result back in. In hardware if possible. */
 uint32_t crc32c(uint32_t crc, const void *bytes, size_t length);

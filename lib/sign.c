@@ -49,6 +49,17 @@ bool sign_public_equal(const struct sign_public *a, const struct sign_public *b)
     return memcmp(a->id, b->id, sizeof a->id) == 0 && memcmp(a->key, b->key, sizeof a->key) == 0;
 }
 
+void sign_bytes(const struct sign_secret *s, const void *bytes, size_t length,
+                unsigned char out[SIGN_SIGNATURE_SIZE]) {
+    int failed = crypto_sign_detached(out, NULL, bytes, length, s->key);
+    assert(failed == 0);
+}
+
+bool sign_bytes_valid(const unsigned char key[SIGN_PUBLIC_SIZE], const void *bytes, size_t length,
+                      const unsigned char signature[SIGN_SIGNATURE_SIZE]) {
+    return crypto_sign_verify_detached(signature, bytes, length, key) == 0;
+}
+
 /* Ed25519 reads its input twice, so purpose and bytes must lie together. The caller frees. */
 static unsigned char *with_purpose(const char *purpose, const void *bytes, size_t length,
                                    size_t *total) {
@@ -64,15 +75,14 @@ void sign_message(const struct sign_secret *s, const char *purpose, const void *
                   size_t length, unsigned char out[SIGN_SIGNATURE_SIZE]) {
     size_t total = 0;
     OWN_MEMORY unsigned char *joined = with_purpose(purpose, bytes, length, &total);
-    int failed = crypto_sign_detached(out, NULL, joined, total, s->key);
-    assert(failed == 0);
+    sign_bytes(s, joined, total, out);
 }
 
 bool sign_message_valid(const struct sign_public *p, const char *purpose, const void *bytes,
                         size_t length, const unsigned char signature[SIGN_SIGNATURE_SIZE]) {
     size_t total = 0;
     OWN_MEMORY unsigned char *joined = with_purpose(purpose, bytes, length, &total);
-    return crypto_sign_verify_detached(signature, joined, total, p->key) == 0;
+    return sign_bytes_valid(p->key, joined, total, signature);
 }
 
 bool sign_seal(const struct sign_public *to, const char *secret_text, struct text *base64,

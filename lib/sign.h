@@ -72,6 +72,12 @@ void sign_message(const struct sign_secret *s, const char *purpose, const void *
 bool sign_message_valid(const struct sign_public *p, const char *purpose, const void *bytes,
                         size_t length, const unsigned char signature[SIGN_SIGNATURE_SIZE]);
 
+/* Ed25519 (RFC 8032) over the bytes alone, for formats that mark their purpose themselves. */
+void sign_bytes(const struct sign_secret *s, const void *bytes, size_t length,
+                unsigned char out[SIGN_SIGNATURE_SIZE]);
+bool sign_bytes_valid(const unsigned char key[SIGN_PUBLIC_SIZE], const void *bytes, size_t length,
+                      const unsigned char signature[SIGN_SIGNATURE_SIZE]);
+
 /* Sealed boxes (libsodium crypto_box_seal, keys converted to X25519): anybody seals for a public
  * key, only its holder opens. */
 MUST_CHECK bool sign_seal(const struct sign_public *to, const char *secret_text,

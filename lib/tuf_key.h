@@ -8,8 +8,8 @@
 
 #include <stddef.h>
 
-#define TUF_KEY_ID_SIZE 129 /* as the metadata name it: ours are SHA-256 in hex, foreign ones any  \
-                             */
+/* As the metadata name it: ours are SHA-256 in hex, foreign ones any text. */
+#define TUF_KEY_ID_SIZE 129
 
 /* What checks signatures of one scheme. value is the key's "public" text. */
 struct tuf_verifier {

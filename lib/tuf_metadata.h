@@ -15,9 +15,11 @@
 
 #define TUF_SPEC_VERSION "1.0.33"
 #define TUF_ROLE_NAME_SIZE 128
-#define TUF_KEYS_MAX 256 /* per metadata file, and per role */
-#define TUF_ROLES_MAX 256
-#define TUF_SHA512_HEX_SIZE 129
+#define TUF_KEYS_MAX 256    /* per metadata file, and per role */
+#define TUF_ROLES_MAX 256   /* delegated by one file */
+#define TUF_PATHS_MAX 16384 /* of one delegated role */
+#define TUF_SNAPSHOT_ENTRIES_MAX 32768
+#define TUF_TARGETS_MAX 100000
 
 enum tuf_role_kind { TUF_ROOT, TUF_TIMESTAMP, TUF_SNAPSHOT, TUF_TARGETS, TUF_ROLE_COUNT };
 const char *tuf_role_name(enum tuf_role_kind role); /* "root" ... */
@@ -50,10 +52,10 @@ struct tuf_root {
 
 /* Bytes of a file as another file promises them. */
 struct tuf_promise {
-    int64_t version;                  /* of metadata; 0 for targets */
-    int64_t length;                   /* -1: not told */
-    char sha256[SHA256_HEX_SIZE];     /* "" : not told */
-    char sha512[TUF_SHA512_HEX_SIZE]; /* "" : not told */
+    int64_t version;              /* of metadata; 0 for targets */
+    int64_t length;               /* -1: not told */
+    char sha256[SHA256_HEX_SIZE]; /* "" : not told */
+    char sha512[SHA512_HEX_SIZE]; /* "" : not told */
 };
 
 struct tuf_timestamp {
@@ -128,7 +130,17 @@ MUST_CHECK bool tuf_verify(const char *bytes, size_t length, const char *role,
 MUST_CHECK bool tuf_promise_kept(const struct tuf_promise *p, const void *bytes, size_t length,
                                  const char *what, struct err *e);
 
-/* Appends the whole file, unsigned yet ("signatures":[]), in canonical form. */
+/* For those who write. Keys and targets come to stand in order; what is there already is not added
+ * again: a key id of a role, a key id of a file. */
+void tuf_signers_add(struct tuf_signers *s, const char *key_id);
+void tuf_keys_add(struct tuf_keys *keys, const struct tuf_key *key); /* a copy */
+/* The target of this path, made anew and promising nothing when it was not there. Good until the
+ * next one is put or removed. */
+struct tuf_target *tuf_targets_put(struct tuf_targets *t, const char *path);
+bool tuf_targets_remove(struct tuf_targets *t, const char *path); /* false: was not there */
+
+/* Appends the whole file, unsigned yet ("signatures":[]), members in canonical order as far as
+ * custom objects are; times are cut to seconds. */
 void tuf_root_write(const struct tuf_root *r, struct text *out);
 void tuf_timestamp_write(const struct tuf_timestamp *t, struct text *out);
 void tuf_snapshot_write(const struct tuf_snapshot *s, struct text *out);

@@ -1,6 +1,6 @@
 #include "lib/utf8.h"
 
-#include <stdint.h>
+#include <assert.h>
 
 /* Table 3-7 of the Unicode standard: which second bytes may follow which first bytes. */
 static const struct {
@@ -36,4 +36,13 @@ size_t utf8_character(const char *bytes, size_t available) {
     if (available == 0) return 0;
     if (at[0] < 0x80) return 1;
     return sequence_length(at, available);
+}
+
+size_t utf8_encode(uint32_t code, char out[4]) {
+    static const unsigned char leads[] = {0x00, 0xC0, 0xE0, 0xF0};
+    assert(code <= 0x10FFFF && (code < 0xD800 || code > 0xDFFF));
+    size_t length = code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
+    for (size_t i = length - 1; i > 0; i--, code >>= 6) out[i] = (char)(0x80 | (code & 0x3F));
+    out[0] = (char)(leads[length - 1] | code);
+    return length;
 }
