@@ -23,13 +23,14 @@ struct bus_server_options {
     /* Connections beyond are closed at once, counted, and logged now and then; 0: no limit.
      * Loopback counts like any address. */
     size_t max_connections, max_connections_per_address;
-    const char *certificate; /* PEM file with key and chain: TLS 1.2; NULL: none */
+    const char *certificate; /* PEM file with key and chain: TLS 1.2; NULL: none. Read once: for
+                                another certificate the server is closed and opened anew. */
 };
 
 /* Oversize messages drop the sender's connection, as do answers that a peer does not read, ten
  * seconds without a greeting, and two minutes without a request. ERR_CONFLICT when the port is
  * taken, ERR_INVALID for an address that is not this machine's, ERR_DENIED for a port it may not
- * use. */
+ * use, ERR_NOT_FOUND and ERR_CORRUPT for a certificate that cannot be read. */
 MUST_CHECK bool bus_server_open(struct bus_server **out, const struct bus_server_options *options,
                                 struct err *e);
 int bus_server_port(const struct bus_server *s);
@@ -98,6 +99,11 @@ void bus_client_next(struct bus_client *c, int64_t timeout_ms, struct bus_arriva
 /* Makes bus_client_next return BUS_WOKEN once. Any thread, but no signal handler. */
 void bus_client_wake(struct bus_client *c);
 bool bus_client_connected(const struct bus_client *c);
+
+/* Why requests get no answer now, as far as the connection tells; returns false. ERR_UNTRUSTED: the
+ * other side does not speak TLS, or shows a certificate that is not of the trusted CA or not of its
+ * name. ERR_UNREACHABLE, ERR_TIMEOUT. Owner thread. */
+bool bus_client_trouble(struct bus_client *c, struct err *e);
 void bus_client_close(struct bus_client *c);
 OWN_DEFINE(bus_client, struct bus_client, bus_client_close)
 

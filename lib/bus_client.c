@@ -11,6 +11,7 @@
 
 #define ID_SIZE 4
 #define SILENCE_MS 5000 /* a request unanswered for so long on a silent connection: a dead one */
+#define GREETING_CHECK_MS 1000 /* how often a connection that is not open yet is looked at */
 #define CALL_TICKET UINT64_MAX
 
 /*   bus_client_send       connected        answer, failure, deadline      bus_client_next
@@ -32,6 +33,7 @@ TAILQ_HEAD(calls, call);
 struct bus_client {
     struct bus_dial dial;
     atomic_bool connected;
+    nng_aio *watching;        /* a connection until it is open */
     struct bus_signal signal; /* guards everything below */
     struct bus_link *link;    /* NULL while there is none; one reference */
     bool opened;              /* the link may be used */
@@ -40,6 +42,8 @@ struct bus_client {
     int64_t heard_at_ms; /* the last answer */
     bool heard;          /* over this link */
     unsigned ending;     /* threads of NNG that are telling of a link's end */
+    int trouble;         /* why the last link ended before it was open, an NNG error */
+    bool watched;
     bool woken, closing;
 };
 
@@ -89,10 +93,27 @@ static void send_unsent(struct bus_client *c) {
     }
 }
 
+/* Sees to the deadline of a greeting, on a thread of NNG. Later a server that is silent is noticed
+ * by the calls that it owes an answer. */
+static void watch(void *argument) {
+    struct bus_client *c = argument;
+    bool stopped = nng_aio_result(c->watching) != 0;
+    lock(c);
+    bool awaited = !stopped && c->link != NULL && !c->opened && !c->closing;
+    struct bus_link *link = awaited ? bus_link_retain(c->link) : NULL;
+    c->watched = awaited;
+    unlock(c);
+    if (link == NULL) return;
+    if (bus_link_is_late(link, clock_monotonic_ms(), -1)) bus_link_close(link);
+    bus_link_release(link);
+    nng_sleep_aio(GREETING_CHECK_MS, c->watching);
+}
+
 static void link_opened(void *owner) {
     struct bus_client *c = owner;
     lock(c);
     c->opened = true;
+    c->trouble = 0;
     atomic_store(&c->connected, true);
     struct bus_link *link = bus_link_retain(c->link);
     pthread_cond_signal(&c->signal.changed);
@@ -139,16 +160,12 @@ static void link_sent(void *owner) {
     (void)owner;
 }
 
-static bool link_idle(void *owner) {
-    (void)owner;
-    return false;
-}
-
 static void link_closed(void *owner) {
     struct bus_client *c = owner;
     lock(c);
     struct bus_link *link = TAKE(c->link);
     bool again = !c->closing, heard = c->heard;
+    if (!c->opened) c->trouble = bus_link_failure(link);
     c->opened = false;
     c->ending++;
     atomic_store(&c->connected, false);
@@ -166,13 +183,11 @@ static void link_closed(void *owner) {
 static const struct bus_link_kind link_kind = {
     .protocol = BUS_PROTOCOL_REQUEST,
     .peer_protocol = BUS_PROTOCOL_REPLY,
-    .idle_ms = -1,
     .send_timeout_ms = -1, /* a server without room does not read: each call has its own deadline */
     .unsent_max_bytes = SIZE_MAX,
     .opened = link_opened,
     .received = link_received,
     .sent = link_sent,
-    .idle = link_idle,
     .closed = link_closed,
 };
 
@@ -183,17 +198,19 @@ static void connected(void *owner, nng_stream *stream) {
     bool wanted = !c->closing;
     c->link = bus_link_retain(link);
     c->heard = false;
+    bool watched = c->watched;
+    c->watched = true;
     unlock(c);
     if (wanted)
         bus_link_start(link);
     else
         bus_link_close(link);
     bus_link_release(link);
+    if (!watched) nng_sleep_aio(GREETING_CHECK_MS, c->watching);
 }
 
 bool bus_client_open(struct bus_client **out, const char *host, int port,
                      const struct bus_trust *trust, struct err *e) {
-    (void)trust;
     OWN(bus_client) struct bus_client *c = memory_zeroed(1, sizeof *c);
     *out = NULL;
     bus_signal_init(&c->signal);
@@ -201,7 +218,8 @@ bool bus_client_open(struct bus_client **out, const char *host, int port,
     TAILQ_INIT(&c->waiting);
     TAILQ_INIT(&c->done);
     c->last_id = random_below(UINT32_MAX);
-    if (!bus_dial_init(&c->dial, host, port, connected, c, e)) return err_wrap(e, "bus");
+    bus_must(nng_aio_alloc(&c->watching, watch, c));
+    if (!bus_dial_init(&c->dial, host, port, trust, connected, c, e)) return err_wrap(e, "bus");
     bus_dial_start(&c->dial);
     *out = TAKE(c);
     return true;
@@ -315,21 +333,47 @@ void bus_client_wake(struct bus_client *c) {
     unlock(c);
 }
 
-static bool call_failed(const struct bus_client *c, const struct call *call, int64_t timeout_ms,
+/* Somebody listens there, but it is not the bus that this client wants. Certain only over TLS: one
+ * without may close a connection because it has too many. */
+static bool not_our_bus(const struct bus_client *c, const char *server, int trouble,
                         struct err *e) {
+    if (c->dial.tls != NULL && bus_tls_is_distrust(trouble)) {
+        err_set(e, ERR_UNTRUSTED, "%s shows no certificate of this grid", server);
+        return err_hint(e,
+                        "is that the address of the grid's master? If it got another CA, or "
+                        "speaks no TLS any more (--insecure), join again with a new join string");
+    }
+    err_set(e, ERR_UNREACHABLE, "%s closed the connection without a greeting", server);
+    return c->dial.tls != NULL
+               ? err_hint(e, "is that the port of the bus, and not that of HTTP?")
+               : err_hint(e, "does it speak TLS? Then join again with a new join string, which "
+                             "has ca=");
+}
+
+bool bus_client_trouble(struct bus_client *c, struct err *e) {
     char place[BUS_URL_SIZE];
     bus_url(place, "tcp", c->dial.host, c->dial.port);
     const char *server = place + strlen("tcp://");
+    lock(c);
+    int trouble = c->trouble;
+    unlock(c);
+    if (bus_client_connected(c)) return err_set(e, ERR_TIMEOUT, "%s does not answer", server);
+    if (trouble != 0 && atomic_load(&c->dial.reached)) return not_our_bus(c, server, trouble, e);
+    err_set(e, ERR_UNREACHABLE, "%s cannot be reached", server);
+    return err_hint(e, "is the master running there, and is TCP port %d open to it?", c->dial.port);
+}
+
+static bool call_failed(struct bus_client *c, const struct call *call, int64_t timeout_ms,
+                        struct err *e) {
     if (call->result == NNG_EMSGSIZE)
         return err_set(e, ERR_TOO_LARGE, "a bus message may have at most %d bytes",
                        BUS_MESSAGE_MAX_BYTES);
     if (call->result == NNG_ECONNRESET)
-        return err_set(e, ERR_UNREACHABLE, "the connection to %s was lost", server);
-    if (call->sent_at_ms != 0)
-        return err_set(e, ERR_TIMEOUT, "%s did not answer within %lld ms", server,
-                       (long long)timeout_ms);
-    err_set(e, ERR_UNREACHABLE, "%s cannot be reached", server);
-    return err_hint(e, "is the master running there, and is TCP port %d open to it?", c->dial.port);
+        return err_set(e, ERR_UNREACHABLE, "the connection to %s:%d was lost", c->dial.host,
+                       c->dial.port);
+    if (call->sent_at_ms == 0) return bus_client_trouble(c, e);
+    return err_set(e, ERR_TIMEOUT, "%s:%d did not answer within %lld ms", c->dial.host,
+                   c->dial.port, (long long)timeout_ms);
 }
 
 bool bus_call(struct bus_client *c, const void *bytes, size_t length, int64_t timeout_ms,
@@ -374,7 +418,9 @@ void bus_client_close(struct bus_client *c) {
     c->closing = true;
     unlock(c);
     bus_dial_stop(&c->dial);
+    if (c->watching != NULL) nng_aio_stop(c->watching);
     end_link(c);
+    nng_aio_free(c->watching);
     bus_dial_fini(&c->dial);
     bus_client_cancel(c);
     bus_signal_fini(&c->signal);

@@ -2,24 +2,28 @@
  * the addresses that a name may have. Included by lib/bus*.c only. */
 #pragma once
 
-#include "lib/bus_internal.h"
+#include "lib/bus_tls.h"
+
+#include <stdatomic.h>
 
 struct bus_dial {
     char host[BUS_HOST_SIZE]; /* without brackets */
     int port;
+    nng_tls_config *tls;                                /* NULL: none */
     void (*connected)(void *owner, nng_stream *stream); /* takes the stream; on a thread of NNG */
     void *owner;
     nng_stream_dialer *routes[3];
     size_t route_count;
-    nng_aio *aio;
+    nng_aio *dialing, *pausing;
+    atomic_bool reached; /* the last attempt found somebody listening */
     /* Used by one thread after another: the starter's, then NNG's. */
     size_t route;
-    bool pausing;
     int pause_ms;
 };
 
-/* Checks the address. ERR_INVALID. bus_dial_fini is due even when it fails. */
+/* Checks address and trust (NULL: no TLS). ERR_INVALID. bus_dial_fini is due even when it fails. */
 MUST_CHECK bool bus_dial_init(struct bus_dial *d, const char *host, int port,
+                              const struct bus_trust *trust,
                               void (*connected)(void *owner, nng_stream *stream), void *owner,
                               struct err *e);
 

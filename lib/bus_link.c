@@ -41,6 +41,8 @@ struct bus_link {
     unsigned char greeting_in[GREETING_SIZE], greeting_out[GREETING_SIZE], length[LENGTH_SIZE];
     unsigned char *message;
     struct bus_frame *sending; /* NULL while the greeting is on its way */
+    int64_t quiet_since_ms;    /* the last message, or the greeting, was complete then */
+    int failure;               /* an NNG error that ended it; 0 while there is none */
     STAILQ_HEAD(frames, bus_frame) unsent;
     size_t unsent_bytes;
     unsigned telling; /* events that the owner is being told */
@@ -66,6 +68,8 @@ struct bus_link *bus_link_new(nng_stream *stream, const struct bus_link_kind *ki
     write_greeting(l->greeting_out, kind->protocol);
     bus_must(nng_aio_alloc(&l->in.aio, in_completed, l));
     bus_must(nng_aio_alloc(&l->out.aio, out_completed, l));
+    nng_aio_set_timeout(l->in.aio, NNG_DURATION_INFINITE);
+    nng_aio_set_timeout(l->out.aio, NNG_DURATION_INFINITE);
     nng_stream_set_bool(stream, NNG_OPT_TCP_NODELAY, true);
     nng_stream_set_bool(stream, NNG_OPT_TCP_KEEPALIVE, true);
     return l;
@@ -128,6 +132,36 @@ static void settle_unlock(struct bus_link *l) {
     if (over) finish(l);
 }
 
+static bool between_messages(const struct bus_link *l) {
+    return l->receiving == RECEIVING_LENGTH && l->in.done == 0;
+}
+
+/* NNG's TLS keeps to itself that the connection failed while nobody was reading: who reads then
+ * would wait for ever. */
+static bool has_lost_its_peer(const struct bus_link *l) {
+    nng_sockaddr peer;
+    return nng_stream_get_addr(l->stream, NNG_OPT_REMADDR, &peer) != 0;
+}
+
+bool bus_link_is_late(struct bus_link *l, int64_t now_ms, int64_t idle_ms) {
+    pthread_mutex_lock(&l->lock);
+    bool late = l->out.active && now_ms >= l->out.deadline_ms;
+    if (l->in.active && between_messages(l))
+        late = late || (idle_ms >= 0 && now_ms - l->quiet_since_ms >= idle_ms);
+    else if (l->in.active)
+        late = late || now_ms >= l->in.deadline_ms;
+    late = !l->closed && (late || has_lost_its_peer(l));
+    pthread_mutex_unlock(&l->lock);
+    return late;
+}
+
+int bus_link_failure(struct bus_link *l) {
+    pthread_mutex_lock(&l->lock);
+    int failure = l->failure;
+    pthread_mutex_unlock(&l->lock);
+    return failure;
+}
+
 bool bus_link_is_closed(struct bus_link *l) {
     pthread_mutex_lock(&l->lock);
     bool closed = l->closed;
@@ -151,15 +185,19 @@ void bus_link_close(struct bus_link *l) {
     bus_link_release(l);
 }
 
-static int time_left_ms(int64_t deadline_ms) {
-    if (deadline_ms == INT64_MAX) return NNG_DURATION_INFINITE;
-    int64_t left = deadline_ms - clock_monotonic_ms();
-    return left < 1 ? 1 : (int)left;
+/* Closes for a reason, unless that has happened; lock held on entry, released on return. */
+static void fail_unlock(struct bus_link *l, int failure) {
+    if (!l->closed && l->failure == 0) l->failure = failure;
+    pthread_mutex_unlock(&l->lock);
+    bus_link_close(l); /* or settles what was closed before */
 }
 
 /* Unlocks and hands the rest of a transfer to NNG. What is handed over after the stream was closed
- * would never end, so whoever closes and whoever hands over both look after it. */
-static void transfer_unlock(struct bus_link *l, struct transfer *t, int timeout_ms,
+ * would never end, so whoever closes and whoever hands over both look after it: TCP streams end it
+ * when it is cancelled, TLS streams only when they are closed once more. Nor does a deadline of NNG
+ * end it: in TLS that takes the whole connection along, or does nothing. bus_link_is_late is for
+ * that. */
+static void transfer_unlock(struct bus_link *l, struct transfer *t,
                             void (*start)(nng_stream *, nng_aio *)) {
     if (l->closed) {
         settle_unlock(l);
@@ -168,10 +206,11 @@ static void transfer_unlock(struct bus_link *l, struct transfer *t, int timeout_
     nng_iov rest = {.iov_buf = t->bytes + t->done, .iov_len = t->wanted - t->done};
     t->active = true;
     bus_must(nng_aio_set_iov(t->aio, 1, &rest));
-    nng_aio_set_timeout(t->aio, timeout_ms);
     pthread_mutex_unlock(&l->lock);
     start(l->stream, t->aio);
-    if (bus_link_is_closed(l)) nng_aio_cancel(t->aio);
+    if (!bus_link_is_closed(l)) return;
+    nng_stream_close(l->stream);
+    nng_aio_cancel(t->aio);
 }
 
 /* Makes the next size bytes of the stream go to bytes; lock held. */
@@ -184,13 +223,8 @@ static void expect(struct bus_link *l, enum receiving what, unsigned char *bytes
     l->in.deadline_ms = clock_monotonic_ms() + timeout_ms;
 }
 
-static bool between_messages(const struct bus_link *l) {
-    return l->receiving == RECEIVING_LENGTH && l->in.done == 0;
-}
-
 static void receive_unlock(struct bus_link *l) {
-    int timeout_ms = between_messages(l) ? l->kind->idle_ms : time_left_ms(l->in.deadline_ms);
-    transfer_unlock(l, &l->in, timeout_ms, nng_stream_recv);
+    transfer_unlock(l, &l->in, nng_stream_recv);
 }
 
 /* Writes length bytes; lock held on entry, released on return. */
@@ -199,7 +233,7 @@ static void send_unlock(struct bus_link *l, unsigned char *bytes, size_t length)
     l->out.wanted = length;
     l->out.done = 0;
     l->out.deadline_ms = bus_deadline(l->kind->send_timeout_ms);
-    transfer_unlock(l, &l->out, l->kind->send_timeout_ms, nng_stream_send);
+    transfer_unlock(l, &l->out, nng_stream_send);
 }
 
 static void send_next_unlock(struct bus_link *l) {
@@ -247,6 +281,7 @@ void bus_link_receive(struct bus_link *l) {
     pthread_mutex_lock(&l->lock);
     assert(!l->in.active && l->message == NULL);
     expect(l, RECEIVING_LENGTH, l->length, LENGTH_SIZE, FRAME_TIMEOUT_MS);
+    l->quiet_since_ms = clock_monotonic_ms();
     receive_unlock(l);
 }
 
@@ -274,19 +309,15 @@ static void frame_left_unlock(struct bus_link *l) {
 
 static void out_result(struct bus_link *l) {
     pthread_mutex_lock(&l->lock);
-    bool failed = nng_aio_result(l->out.aio) != 0;
+    int result = nng_aio_result(l->out.aio);
     l->out.active = false;
-    if (!failed) l->out.done += nng_aio_count(l->out.aio);
-    if (failed && !l->closed) {
-        pthread_mutex_unlock(&l->lock);
-        bus_link_close(l);
-    } else if (failed || l->closed) {
-        settle_unlock(l);
-    } else if (l->out.done < l->out.wanted) {
-        transfer_unlock(l, &l->out, time_left_ms(l->out.deadline_ms), nng_stream_send);
-    } else {
+    if (result == 0) l->out.done += nng_aio_count(l->out.aio);
+    if (result != 0 || l->closed)
+        fail_unlock(l, result);
+    else if (l->out.done < l->out.wanted)
+        transfer_unlock(l, &l->out, nng_stream_send);
+    else
         frame_left_unlock(l);
-    }
 }
 
 /* On a thread of NNG. */
@@ -300,8 +331,7 @@ static void greeting_arrived_unlock(struct bus_link *l) {
     unsigned char right[GREETING_SIZE];
     write_greeting(right, l->kind->peer_protocol);
     if (memcmp(l->greeting_in, right, sizeof right) != 0) {
-        pthread_mutex_unlock(&l->lock);
-        bus_link_close(l);
+        fail_unlock(l, NNG_EPROTO);
         return;
     }
     tell_unlock(l);
@@ -323,8 +353,7 @@ static void length_arrived_unlock(struct bus_link *l) {
     uint64_t length = 0;
     for (int i = 0; i < LENGTH_SIZE; i++) length = length << 8 | l->length[i];
     if (length > BUS_RECEIVE_MAX_BYTES) {
-        pthread_mutex_unlock(&l->lock);
-        bus_link_close(l);
+        fail_unlock(l, NNG_EMSGSIZE);
         return;
     }
     l->message = memory_resize(NULL, length + 1, 1);
@@ -348,27 +377,14 @@ static void in_progress_unlock(struct bus_link *l, size_t count) {
         message_arrived_unlock(l);
 }
 
-/* Nothing came for long; true when the owner wants to go on waiting. Lock held. */
-static bool may_stay_silent(struct bus_link *l) {
-    tell_unlock(l);
-    bool stay = !l->kind->idle(l->owner);
-    pthread_mutex_lock(&l->lock);
-    l->telling--;
-    return stay;
-}
-
 static void in_result(struct bus_link *l) {
     pthread_mutex_lock(&l->lock);
     int result = nng_aio_result(l->in.aio);
-    bool silent = result == NNG_ETIMEDOUT && between_messages(l);
-    bool go_on = !l->closed && (result == 0 || (silent && may_stay_silent(l)));
     l->in.active = false;
-    if (go_on) {
-        in_progress_unlock(l, result == 0 ? nng_aio_count(l->in.aio) : 0);
-        return;
-    }
-    pthread_mutex_unlock(&l->lock);
-    bus_link_close(l); /* or settles what was closed before */
+    if (result != 0 || l->closed)
+        fail_unlock(l, result);
+    else
+        in_progress_unlock(l, nng_aio_count(l->in.aio));
 }
 
 /* On a thread of NNG. */

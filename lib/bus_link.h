@@ -1,6 +1,6 @@
 /* One connection of the bus: the TCP mapping of the scalability protocols (8 bytes of greeting each
- * way, then messages with their length before them) over NNG's byte streams. Included by lib/bus*.c
- * only.
+ * way, then messages with their length before them) over NNG's byte streams, TCP's or TLS's.
+ * Included by lib/bus*.c only.
  *
  * NNG 1.5.2 has this mapping itself, below its request/reply sockets. There, a connection that ends
  * while a message is half read can block NNG's only clean-up thread for good: closing a socket then
@@ -18,7 +18,6 @@ struct bus_link;
  * and holding no lock. closed comes last and once. */
 struct bus_link_kind {
     int protocol, peer_protocol;
-    int idle_ms;             /* silence between messages after which idle is asked; -1: never */
     int send_timeout_ms;     /* for one frame; -1: none */
     size_t unsent_max_bytes; /* beyond, the peer counts as one that does not read */
     void (*opened)(void *owner);
@@ -26,7 +25,6 @@ struct bus_link_kind {
      * another thread, once bus_link_receive asked for it. */
     void (*received)(void *owner, unsigned char *message, size_t length);
     void (*sent)(void *owner); /* a frame left, or was dropped because the link closed */
-    bool (*idle)(void *owner); /* may the link be closed for its silence? */
     void (*closed)(void *owner);
 };
 
@@ -52,3 +50,12 @@ void bus_link_receive(struct bus_link *l);
 void bus_link_close(
     struct bus_link *l); /* any thread; the events follow, or come before it returns */
 bool bus_link_is_closed(struct bus_link *l);
+
+/* Whether a deadline has passed, so that the owner, who asks now and then, should close the link:
+ * ten seconds for greeting and TLS handshake, half a minute for a frame that has begun to come, its
+ * kind's for one that is to go, idle_ms of silence between messages (-1: never); or whether the
+ * peer is gone unnoticed. */
+bool bus_link_is_late(struct bus_link *l, int64_t now_ms, int64_t idle_ms);
+
+/* Why it ended: an NNG error (NNG_EPROTO: no such greeting), 0 when this side closed it. */
+int bus_link_failure(struct bus_link *l);

@@ -1,5 +1,6 @@
 #include "lib/bus_link.h"
 #include "lib/bus_places.h"
+#include "lib/bus_tls.h"
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/rate.h"
@@ -14,9 +15,11 @@
 #define UNSENT_MAX_BYTES (4 * 1024 * 1024) /* answers that a peer does not read */
 #define SEND_TIMEOUT_MS 30000              /* for one of them */
 #define IDLE_MS 120000                     /* a connection without requests is closed after that */
-#define ACCEPT_PAUSE_MS 100                /* when no connection can be accepted */
-#define FLUSH_TIMEOUT_MS 1000              /* for answers under way when the server closes */
-#define IDS_MAX_SIZE (9 * 4)               /* a request's own id behind those of eight devices */
+#define REAP_EVERY_MS 1000                 /* peers who let a deadline pass are found within that */
+#define REAP_BATCH 64
+#define ACCEPT_PAUSE_MS 100   /* when no connection can be accepted */
+#define FLUSH_TIMEOUT_MS 1000 /* for answers under way when the server closes */
+#define IDS_MAX_SIZE (9 * 4)  /* a request's own id behind those of eight devices */
 
 /* A connection. Lives as long as its link runs and as its requests do. */
 struct peer {
@@ -44,7 +47,7 @@ LIST_HEAD(peers, peer);
 
 struct bus_server {
     nng_stream_listener *listener;
-    nng_aio *accepting;
+    nng_aio *accepting, *reaping;
     bool pausing; /* only the accepting callback uses it */
     int port;
     size_t max_parked;
@@ -165,14 +168,6 @@ static void peer_sent(void *owner) {
     unlock(s);
 }
 
-static bool peer_idle(void *owner) {
-    struct peer *p = owner;
-    lock(p->server);
-    bool idle = p->requests == 0;
-    unlock(p->server);
-    return idle;
-}
-
 static void peer_closed(void *owner) {
     struct peer *p = owner;
     lock(p->server);
@@ -183,13 +178,11 @@ static void peer_closed(void *owner) {
 static const struct bus_link_kind peer_kind = {
     .protocol = BUS_PROTOCOL_REPLY,
     .peer_protocol = BUS_PROTOCOL_REQUEST,
-    .idle_ms = IDLE_MS,
     .send_timeout_ms = SEND_TIMEOUT_MS,
     .unsent_max_bytes = UNSENT_MAX_BYTES,
     .opened = peer_opened,
     .received = peer_received,
     .sent = peer_sent,
-    .idle = peer_idle,
     .closed = peer_closed,
 };
 
@@ -262,15 +255,49 @@ static void accepted(void *argument) {
         nng_stream_listener_accept(s->listener, s->accepting);
 }
 
-static bool listen_on(struct bus_server *s, const char *host, int port, struct err *e) {
+/* Some connections that are late, each to be released. Those with requests may be silent. */
+static size_t find_late(struct bus_server *s, struct bus_link *out[REAP_BATCH]) {
+    int64_t now = clock_monotonic_ms();
+    size_t count = 0;
+    struct peer *p;
+    lock(s);
+    LIST_FOREACH(p, &s->peers, next) {
+        if (count == REAP_BATCH) break;
+        if (bus_link_is_late(p->link, now, p->requests == 0 ? IDLE_MS : -1))
+            out[count++] = bus_link_retain(p->link);
+    }
+    unlock(s);
+    return count;
+}
+
+/* On a thread of NNG, now and then. */
+static void reap(void *argument) {
+    struct bus_server *s = argument;
+    struct bus_link *late[REAP_BATCH];
+    size_t count;
+    if (nng_aio_result(s->reaping) != 0) return;
+    do {
+        count = find_late(s, late);
+        for (size_t i = 0; i < count; i++) {
+            bus_link_close(late[i]);
+            bus_link_release(late[i]);
+        }
+    } while (count == REAP_BATCH);
+    nng_sleep_aio(REAP_EVERY_MS, s->reaping);
+}
+
+static bool listen_on(struct bus_server *s, const char *host, int port, nng_tls_config *tls,
+                      struct err *e) {
     char url[BUS_URL_SIZE];
-    bus_url(url, "tcp", host, port);
+    bus_url(url, tls != NULL ? "tls+tcp" : "tcp", host, port);
     int code = nng_stream_listener_alloc(&s->listener, url);
+    if (code == 0 && tls != NULL)
+        code = nng_stream_listener_set_ptr(s->listener, NNG_OPT_TLS_CONFIG, tls);
     if (code == 0) code = nng_stream_listener_listen(s->listener);
     if (code == 0)
         code = nng_stream_listener_get_int(s->listener, NNG_OPT_TCP_BOUND_PORT, &s->port);
     if (code == 0) return true;
-    bus_error(e, code, "the bus cannot listen on %s", url + strlen("tcp://"));
+    bus_error(e, code, "the bus cannot listen on %s", strstr(url, "://") + strlen("://"));
     if (code == NNG_EADDRINUSE)
         err_hint(e, "choose another port, or stop what uses this one (ss -ltnp shows it)");
     if (code == NNG_EADDRINVAL) err_hint(e, "name an address of this machine (ip address)");
@@ -292,8 +319,13 @@ bool bus_server_open(struct bus_server **out, const struct bus_server_options *o
     TAILQ_INIT(&s->ready);
     TAILQ_INIT(&s->waiting);
     bus_must(nng_aio_alloc(&s->accepting, accepted, s));
-    if (!listen_on(s, host, options->port, e)) return false;
+    bus_must(nng_aio_alloc(&s->reaping, reap, s));
+    OWN(bus_tls) nng_tls_config *tls = NULL;
+    if (options->certificate != NULL && !bus_tls_server(&tls, options->certificate, e))
+        return err_wrap(e, "bus");
+    if (!listen_on(s, host, options->port, tls, e)) return false;
     nng_stream_listener_accept(s->listener, s->accepting);
+    nng_sleep_aio(REAP_EVERY_MS, s->reaping);
     *out = TAKE(s);
     return true;
 }
@@ -404,8 +436,9 @@ static void settle(struct bus_server *s) {
     assert(s->parked == 0);
     s->closing = true;
     unlock(s);
+    nng_aio_stop(s->reaping);
     if (s->listener != NULL) nng_stream_listener_close(s->listener);
-    nng_aio_stop(s->accepting);
+    nng_aio_wait(s->accepting); /* the closed listener ends it; see bus_tls.h on cancelling */
 }
 
 /* The next connection that was not told to close yet, now among those leaving; to be released. */
@@ -444,6 +477,7 @@ void bus_server_close(struct bus_server *s) {
     unlock(s);
     nng_stream_listener_free(s->listener);
     nng_aio_free(s->accepting);
+    nng_aio_free(s->reaping);
     bus_places_fini(&s->places);
     bus_signal_fini(&s->signal);
     free(s);

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "lib/bus.h"
 #include "lib/err.h"
 #include "lib/sign.h"
 
@@ -16,6 +17,7 @@ struct herd;
 struct herd_options {
     const char *host;
     int port;
+    const struct bus_trust *trust; /* NULL: no TLS */
     const struct sign_public *master_key;
     struct sign_secret *keys; /* one per agent; outlives the herd */
     size_t count;

@@ -192,11 +192,6 @@ static void link_sent(void *owner) {
     (void)owner;
 }
 
-static bool link_idle(void *owner) {
-    (void)owner;
-    return false;
-}
-
 static bool any_sent(const struct herd_agent *a) {
     for (size_t i = 0; i < HERD_CALLS; i++)
         if (a->calls[i].under_way && a->calls[i].unsent == NULL) return true;
@@ -218,13 +213,11 @@ static void link_closed(void *owner) {
 static const struct bus_link_kind link_kind = {
     .protocol = BUS_PROTOCOL_REQUEST,
     .peer_protocol = BUS_PROTOCOL_REPLY,
-    .idle_ms = -1,
     .send_timeout_ms = -1,
     .unsent_max_bytes = SIZE_MAX,
     .opened = link_opened,
     .received = link_received,
     .sent = link_sent,
-    .idle = link_idle,
     .closed = link_closed,
 };
 
@@ -242,7 +235,7 @@ static void connected(void *owner, nng_stream *stream) {
 bool herd_agent_open(struct herd_agent *a, struct err *e) {
     const struct herd_options *o = &a->herd->options;
     pthread_mutex_init(&a->lock, NULL);
-    if (!bus_dial_init(&a->dial, o->host, o->port, connected, a, e)) return false;
+    if (!bus_dial_init(&a->dial, o->host, o->port, o->trust, connected, a, e)) return false;
     bus_dial_start(&a->dial);
     return true;
 }

@@ -2,9 +2,11 @@
  * JSON line. */
 #include "bench/herd/herd.h"
 #include "bench/herd/provision.h"
+#include "lib/file.h"
 #include "lib/join.h"
 #include "lib/own.h"
 
+#include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -15,7 +17,9 @@ static const char usage[] =
     "Usage: grid-herd provision STATE COUNT KEYS\n"
     "       grid-herd run HOST:PORT STATE COUNT KEYS\n"
     "provision writes COUNT agents into the database of a master that is stopped, and their keys\n"
-    "into the file KEYS. run connects them and obeys lines on stdin:\n"
+    "into the file KEYS. run connects them, over TLS where STATE/tls/ca.pem is there, and obeys "
+    "lines\n"
+    "on stdin:\n"
     "  status          how they are\n"
     "  expect VERSION  count those that are told VERSION from now on\n"
     "  switch MS       each switch of a rollout takes so long from now on; -1: it never ends\n"
@@ -60,6 +64,13 @@ static void obey(char *line) {
     fflush(stdout);
 }
 
+/* Empty where the master has none. */
+static bool read_ca(const char *state, struct text *out, struct err *e) {
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/tls/ca.pem", state);
+    return access(path, F_OK) != 0 || file_read(path, 64 * 1024, out, e);
+}
+
 static bool run(const char *address, const char *state, size_t count, const char *keys_path,
                 struct err *e) {
     char host[JOIN_HOST_SIZE], line[256];
@@ -70,7 +81,11 @@ static bool run(const char *address, const char *state, size_t count, const char
         !provision_read_keys(keys_path, count, &keys, e) ||
         !provision_master_key(state, &master, e))
         return false;
-    const struct herd_options options = {host, port, &master, keys, count};
+    OWN_TEXT struct text ca = TEXT_EMPTY;
+    if (!read_ca(state, &ca, e)) return false;
+    const struct bus_trust trust = {ca.data, "grid-master"};
+    const struct herd_options options = {host,    port, ca.length > 0 ? &trust : NULL,
+                                         &master, keys, count};
     if (!herd_open(&herd, &options, e)) return false;
     if (pthread_create(&ticking, NULL, tick, NULL) != 0)
         return err_set(e, ERR_UNAVAILABLE, "no thread can be started");
