@@ -132,19 +132,24 @@ static bool root_follows(struct tuf_client *c, const struct tuf_document *new, s
     return tuf_client_refuse(c, TUF_ROLLBACK, e);
 }
 
-/* Section 5.3.7, 5.3.8 and, at once, 5.3.11: an attacker who held the keys may have moved versions
- * so far ahead that nothing true would ever be newer. */
-static bool adopt_root(struct tuf_client *c, struct tuf_document **new, struct err *e) {
+/* Section 5.3.11: an attacker who held the keys may have moved versions so far ahead that nothing
+ * true would ever be newer. */
+static bool forget_rotated(struct tuf_client *c, const struct tuf_root *new, struct err *e) {
     const struct tuf_root *old = &c->trusted[TUF_ROOT]->root;
-    bool rotated = lost_signer(old, &(*new)->root, TUF_TIMESTAMP) ||
-                   lost_signer(old, &(*new)->root, TUF_SNAPSHOT);
+    if (!lost_signer(old, new, TUF_TIMESTAMP) && !lost_signer(old, new, TUF_SNAPSHOT)) return true;
+    return forget(c, TUF_TIMESTAMP, e) && forget(c, TUF_SNAPSHOT, e);
+}
+
+/* Section 5.3.7 and 5.3.8. What is to be forgotten goes first: behind the new root nobody could
+ * tell any more that keys were replaced, should the program end in between. */
+static bool adopt_root(struct tuf_client *c, struct tuf_document **new, struct err *e) {
     (*new)->proven = true;
-    if (!adopt(c, new, e)) return false;
+    if (!forget_rotated(c, &(*new)->root, e) || !adopt(c, new, e)) return false;
     for (enum tuf_role_kind kind = TUF_TIMESTAMP; kind < TUF_ROLE_COUNT; kind++)
         if (c->trusted[kind] != NULL)
             c->trusted[kind]->proven =
                 signed_by(c, &c->trusted[TUF_ROOT]->root, c->trusted[kind], NULL);
-    return !rotated || (forget(c, TUF_TIMESTAMP, e) && forget(c, TUF_SNAPSHOT, e));
+    return true;
 }
 
 static bool update_root(struct tuf_client *c, int64_t now_ms, struct err *e) {
