@@ -35,6 +35,10 @@ MUST_CHECK bool tuf_read_list(struct json_slice array, size_t max, tuf_reader *r
  * the list may move. Returns the list. */
 void *tuf_grow(void *list, size_t count, size_t size);
 
+/* Sorts; returns an element that is equal to another one, NULL when there is none. */
+MUST_CHECK const void *tuf_sort(void *list, size_t count, size_t size,
+                                int (*compare)(const void *a, const void *b));
+
 tuf_reader tuf_read_string;  /* char *, owned; frees an older one */
 tuf_reader tuf_read_strings; /* struct tuf_strings */
 tuf_reader tuf_read_bool;    /* bool */

@@ -134,10 +134,9 @@ static int compare_entries(const void *a, const void *b) {
 static bool read_snapshot_meta(struct json_slice value, void *out, struct err *e) {
     struct tuf_snapshot *s = out;
     if (!tuf_read_map(value, TUF_SNAPSHOT_ENTRIES_MAX, add_entry, s, e)) return false;
-    if (s->count > 0) qsort(s->entries, s->count, sizeof *s->entries, compare_entries);
-    for (size_t i = 1; i < s->count; i++)
-        if (compare_entries(&s->entries[i - 1], &s->entries[i]) == 0)
-            return err_set(e, ERR_INVALID, "%s.json is there twice", s->entries[i].role);
+    const struct tuf_snapshot_entry *twice =
+        tuf_sort(s->entries, s->count, sizeof *s->entries, compare_entries);
+    if (twice != NULL) return err_set(e, ERR_INVALID, "%s.json is there twice", twice->role);
     return tuf_snapshot_find(s, tuf_role_name(TUF_TARGETS)) != NULL ||
            err_set(e, ERR_INVALID, "targets.json is missing");
 }

@@ -74,6 +74,15 @@ void *tuf_grow(void *list, size_t count, size_t size) {
     return list;
 }
 
+const void *tuf_sort(void *list, size_t count, size_t size,
+                     int (*compare)(const void *a, const void *b)) {
+    if (count == 0) return NULL;
+    qsort(list, count, size, compare);
+    for (const char *element = list; --count > 0; element += size)
+        if (compare(element, element + size) == 0) return element;
+    return NULL;
+}
+
 bool tuf_read_string(struct json_slice value, void *out, struct err *e) {
     char **string = out;
     OWN_TEXT struct text words = TEXT_EMPTY;
@@ -226,11 +235,9 @@ static int compare_keys(const void *a, const void *b) {
 bool tuf_read_keys(struct json_slice value, void *out, struct err *e) {
     struct tuf_keys *keys = out;
     if (!tuf_read_map(value, TUF_KEYS_MAX, add_key, keys, e)) return false;
-    if (keys->count > 0) qsort(keys->list, keys->count, sizeof *keys->list, compare_keys);
-    for (size_t i = 1; i < keys->count; i++)
-        if (compare_keys(&keys->list[i - 1], &keys->list[i]) == 0)
-            return err_set(e, ERR_INVALID, "key id %s is there twice", keys->list[i].id);
-    return true;
+    const struct tuf_key *twice =
+        tuf_sort(keys->list, keys->count, sizeof *keys->list, compare_keys);
+    return twice == NULL || err_set(e, ERR_INVALID, "key id %s is there twice", twice->id);
 }
 
 static bool read_sha256(struct json_slice value, void *out, struct err *e) {
@@ -284,6 +291,7 @@ bool tuf_envelope_of(const char *bytes, size_t length, struct tuf_envelope *out,
     if (!json_slice_of(bytes, length, &file, e) ||
         !tuf_read_members(file, members, TUF_COUNT(members), e))
         return false;
+    if (!json_slice_is_object(out->part)) return err_set(e, ERR_INVALID, "signed: not an object");
     return json_slice_is_array(out->signatures) ||
            err_set(e, ERR_INVALID, "signatures: not an array");
 }

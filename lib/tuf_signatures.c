@@ -50,11 +50,10 @@ static int compare_signatures(const void *a, const void *b) {
 static bool read_signatures(struct json_slice array, struct signatures *out, struct err *e) {
     if (!tuf_read_list(array, TUF_KEYS_MAX, add_signature, out, e))
         return err_wrap(e, "signatures");
-    if (out->count > 0) qsort(out->list, out->count, sizeof *out->list, compare_signatures);
-    for (size_t i = 1; i < out->count; i++)
-        if (compare_signatures(&out->list[i - 1], &out->list[i]) == 0)
-            return err_set(e, ERR_INVALID, "signatures: key %s signs twice", out->list[i].key_id);
-    return true;
+    const struct signature *twice =
+        tuf_sort(out->list, out->count, sizeof *out->list, compare_signatures);
+    return twice == NULL ||
+           err_set(e, ERR_INVALID, "signatures: key %s signs twice", twice->key_id);
 }
 
 static const char *signature_by(const struct signatures *s, const char *key_id) {

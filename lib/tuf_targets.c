@@ -59,11 +59,8 @@ static int compare_targets(const void *a, const void *b) {
 static bool read_targets(struct json_slice value, void *out, struct err *e) {
     struct tuf_targets *t = out;
     if (!tuf_read_map(value, TUF_TARGETS_MAX, add_target, t, e)) return false;
-    if (t->count > 0) qsort(t->list, t->count, sizeof *t->list, compare_targets);
-    for (size_t i = 1; i < t->count; i++)
-        if (compare_targets(&t->list[i - 1], &t->list[i]) == 0)
-            return err_set(e, ERR_INVALID, "%.64s is there twice", t->list[i].path);
-    return true;
+    const struct tuf_target *twice = tuf_sort(t->list, t->count, sizeof *t->list, compare_targets);
+    return twice == NULL || err_set(e, ERR_INVALID, "%.64s is there twice", twice->path);
 }
 
 /* A role of one of the four names would be taken for that one. */
