@@ -139,26 +139,6 @@ static void grow(struct http_server *s, const struct mg_connection *connection) 
     pthread_mutex_unlock(&s->lock);
 }
 
-/* Answers without waiting for the request, which might never come, and ends the connection. */
-static void refuse_connection(int socket) {
-    static const char body[] =
-        "{\"type\":\"urn:grid:error:rate_limited\",\"title\":\"Too many requests\",\"status\":429,"
-        "\"detail\":\"too many connections from this address\",\"code\":\"rate_limited\"}\n";
-    char words[640];
-    char dropped[4096];
-    int length = snprintf(words, sizeof words,
-                          "HTTP/1.1 429 Too Many Requests\r\nConnection: close\r\n"
-                          "Retry-After: 1\r\nX-Content-Type-Options: nosniff\r\n"
-                          "Content-Type: application/problem+json\r\n"
-                          "Content-Length: %zu\r\n\r\n%s",
-                          sizeof body - 1, body);
-    while (recv(socket, dropped, sizeof dropped, MSG_DONTWAIT) > 0) {
-    }
-    ssize_t sent = send(socket, words, (size_t)length, MSG_NOSIGNAL | MSG_DONTWAIT);
-    (void)sent; /* it is refused either way */
-    shutdown(socket, SHUT_RDWR);
-}
-
 static int init_connection(const struct mg_connection *connection, void **data) {
     struct http_worker *worker = mg_get_thread_pointer(connection);
     struct http_server *s = worker->server;
@@ -171,7 +151,9 @@ static int init_connection(const struct mg_connection *connection, void **data) 
     if (atomic_load(&s->stopping))
         shutdown(socket, SHUT_RDWR);
     else if (most > 0 && count > most)
-        refuse_connection(socket);
+        http_refuse_crowd(s, socket);
+    else if (s->tls != NULL)
+        http_begin_tls(worker, (struct mg_connection *)(uintptr_t)connection);
     return 0;
 }
 
@@ -285,6 +267,7 @@ static void set_defaults(struct http_server_options *o) {
 static void server_free(struct http_server *s) {
     pthread_cond_destroy(&s->quiet);
     pthread_mutex_destroy(&s->lock);
+    http_tls_close(s->tls);
     free(s->workers);
     free(s);
 }
@@ -320,7 +303,8 @@ bool http_server_start(struct http_server **out, const struct http_server_option
     pthread_once(&once, init_civetweb);
     if (!check_listening(options, e)) return false;
     struct http_server *s = server_new(options);
-    if (!start_civetweb(s, e)) {
+    bool tls_ready = options->certificate == NULL || http_tls_open(&s->tls, &s->options, e);
+    if (!tls_ready || !start_civetweb(s, e)) {
         server_free(s);
         return false;
     }

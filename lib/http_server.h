@@ -36,7 +36,7 @@ struct http_server_options {
                                         anew when it was replaced. NULL: plain HTTP */
     const char *client_ca;           /* PEM file: who shows a certificate must have one of this CA;
                                         NULL: none is asked for */
-    bool client_certificates;        /* and everybody has to show one */
+    bool client_certificates;        /* and routes that are not public want to see one */
     int workers;                     /* one per open connection, idle ones too; at most so many */
     int max_connections_per_address; /* 0: no cap. More are answered with 429 and closed; loopback
                                         counts like any address */

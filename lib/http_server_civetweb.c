@@ -59,6 +59,7 @@ static int create_thread(pthread_t *thread, const pthread_attr_t *attributes, vo
 
 #include <../src/civetweb.c>
 
+#include "lib/clock.h"
 #include "lib/http_server_civetweb.h"
 
 struct mg_context *civetweb_start(struct mg_init_data *init, struct mg_error_data *error,
@@ -121,6 +122,26 @@ void civetweb_end_body(struct mg_connection *c) {
 
 bool civetweb_keeps_alive(const struct mg_connection *c) {
     return should_keep_alive(c) && c->protocol_type == PROTOCOL_TYPE_HTTP1;
+}
+
+void civetweb_set_tls(struct mg_connection *c, SSL *tls) {
+    c->ssl = tls;
+}
+
+SSL *civetweb_tls(const struct mg_connection *c) {
+    return c->ssl;
+}
+
+bool civetweb_read_head(struct mg_connection *c, int64_t deadline_ms) {
+    while (c->data_len < c->buf_size && get_http_header_len(c->buf, c->data_len) == 0) {
+        int64_t left_ms = deadline_ms - clock_monotonic_ms();
+        if (left_ms <= 0) return false;
+        int got = pull_inner(NULL, c, c->buf + c->data_len, c->buf_size - c->data_len,
+                             (double)left_ms / 1000);
+        if (got == -2) return true; /* the end, which is seen again */
+        if (got > 0) c->data_len += got;
+    }
+    return true;
 }
 
 void civetweb_stop_listening(const struct mg_context *c) {

@@ -5,6 +5,9 @@
 #include <civetweb.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+
+struct ssl_st; /* SSL of OpenSSL */
 
 /* mg_start2, but of num_threads workers only so many begin. */
 struct mg_context *civetweb_start(struct mg_init_data *init, struct mg_error_data *error,
@@ -38,6 +41,14 @@ void civetweb_end_body(struct mg_connection *c);
 
 /* Whether client, version and configuration let the connection stay open. */
 bool civetweb_keeps_alive(const struct mg_connection *c);
+
+/* TLS that was agreed upon; closed and freed with the connection. */
+void civetweb_set_tls(struct mg_connection *c, struct ssl_st *tls);
+struct ssl_st *civetweb_tls(const struct mg_connection *c); /* NULL: none */
+
+/* Reads what CivetWeb will take for the head of the first request, which it would otherwise give a
+ * time of its own. False when the monotonic deadline came first. */
+bool civetweb_read_head(struct mg_connection *c, int64_t deadline_ms);
 
 /* Wakes the accepting thread, so that mg_stop need not wait for its next look at the flag. */
 void civetweb_stop_listening(const struct mg_context *c);

@@ -3,11 +3,7 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <sys/sendfile.h>
 #include <sys/socket.h>
-
-/* The most that one sendfile(2) call takes. */
-#define SENDFILE_MAX 0x7ffff000
 
 static bool try_again(void) {
     return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
@@ -19,7 +15,7 @@ static bool wait_for(struct http_request *r, short events, int64_t deadline_ms) 
         int64_t left = deadline_ms - clock_monotonic_ms();
         if (left <= 0) return false;
         http_watch_pace(r->worker, events);
-        struct pollfd one = {.fd = r->socket, .events = events};
+        struct pollfd one = {.fd = r->wire.socket, .events = events};
         int ready = poll(&one, 1, left > HTTP_PACE_NOTE_MS ? HTTP_PACE_NOTE_MS : (int)left);
         if (ready > 0 || (ready < 0 && errno != EINTR)) return true;
     }
@@ -28,19 +24,20 @@ static bool wait_for(struct http_request *r, short events, int64_t deadline_ms) 
 enum http_receive_result http_receive(struct http_request *r, void *out, size_t size,
                                       int64_t deadline_ms, size_t *length) {
     for (;;) {
-        ssize_t got = recv(r->socket, out, size, 0);
+        short awaited = 0;
+        ssize_t got = http_wire_receive(&r->wire, out, size, &awaited);
         if (got > 0) {
             *length = (size_t)got;
             return HTTP_RECEIVED;
         }
         if (got == 0 || !try_again()) return HTTP_RECEIVE_END;
-        if (!wait_for(r, POLLIN, deadline_ms)) return HTTP_RECEIVE_LATE;
+        if (!wait_for(r, awaited, deadline_ms)) return HTTP_RECEIVE_LATE;
     }
 }
 
 /* Until it can be written to again; false: stalled or gone. */
-static bool wait_to_send(struct http_request *r) {
-    return wait_for(r, POLLOUT, clock_monotonic_ms() + HTTP_SEND_STALL_MS);
+static bool wait_to_send(struct http_request *r, short awaited) {
+    return wait_for(r, awaited, clock_monotonic_ms() + HTTP_SEND_STALL_MS);
 }
 
 static void advance(struct iovec **parts, size_t *count, size_t sent) {
@@ -57,12 +54,12 @@ static void advance(struct iovec **parts, size_t *count, size_t sent) {
 bool http_send(struct http_request *r, struct iovec *parts, size_t count, bool more) {
     advance(&parts, &count, 0);
     while (count > 0 && !r->gone) {
-        struct msghdr message = {.msg_iov = parts, .msg_iovlen = count};
-        ssize_t sent = sendmsg(r->socket, &message, MSG_NOSIGNAL | (more ? MSG_MORE : 0));
-        if (sent >= 0) {
+        short awaited = 0;
+        ssize_t sent = http_wire_send(&r->wire, parts, count, more, &awaited);
+        if (sent > 0) {
             r->sent_bytes += sent;
             advance(&parts, &count, (size_t)sent);
-        } else if (!try_again() || !wait_to_send(r)) {
+        } else if (sent == 0 || !try_again() || !wait_to_send(r, awaited)) {
             r->gone = true;
         }
     }
@@ -70,14 +67,14 @@ bool http_send(struct http_request *r, struct iovec *parts, size_t count, bool m
 }
 
 bool http_send_file(struct http_request *r, int file, int64_t offset, int64_t length) {
-    off_t at = offset;
     while (length > 0 && !r->gone) {
-        size_t wanted = length < SENDFILE_MAX ? (size_t)length : SENDFILE_MAX;
-        ssize_t sent = sendfile(r->socket, file, &at, wanted);
+        short awaited = 0;
+        ssize_t sent = http_wire_send_file(&r->wire, file, offset, length, &awaited);
         if (sent > 0) {
             r->sent_bytes += sent;
+            offset += sent;
             length -= sent;
-        } else if (sent == 0 || !try_again() || !wait_to_send(r)) {
+        } else if (sent == 0 || !try_again() || !wait_to_send(r, awaited)) {
             r->gone = true; /* at 0 the file is shorter than it was */
         }
     }
@@ -86,15 +83,15 @@ bool http_send_file(struct http_request *r, int file, int64_t offset, int64_t le
 
 void http_linger(struct http_request *r) {
     char dropped[4096];
-    size_t length = 0;
     int64_t deadline_ms = clock_monotonic_ms() + HTTP_LINGER_MS;
-    if (shutdown(r->socket, SHUT_WR) != 0) return;
-    while (clock_monotonic_ms() < deadline_ms &&
-           http_receive(r, dropped, sizeof dropped, deadline_ms, &length) == HTTP_RECEIVED) {
+    if (!http_wire_end(&r->wire)) return;
+    while (clock_monotonic_ms() < deadline_ms) {
+        ssize_t got = recv(r->wire.socket, dropped, sizeof dropped, 0); /* sealed or not */
+        if (got == 0 || (got < 0 && (!try_again() || !wait_for(r, POLLIN, deadline_ms)))) return;
     }
 }
 
 void http_drop_unsent(const struct http_request *r) {
     struct linger none = {.l_onoff = 1, .l_linger = 0};
-    (void)setsockopt(r->socket, SOL_SOCKET, SO_LINGER, &none, sizeof none);
+    (void)setsockopt(r->wire.socket, SOL_SOCKET, SO_LINGER, &none, sizeof none);
 }

@@ -36,13 +36,15 @@ static void set_busy(struct http_worker *worker, bool busy) {
 void http_request_begin(struct http_request *r, struct mg_connection *connection,
                         const struct mg_request_info *info) {
     struct http_worker *worker = mg_get_thread_pointer(connection);
-    *r = (struct http_request){.server = worker->server,
-                               .worker = worker,
-                               .connection = connection,
-                               .info = info,
-                               .socket = civetweb_socket(connection),
-                               .started_us = now_us(),
-                               .principal = "anonymous"};
+    *r = (struct http_request){
+        .server = worker->server,
+        .worker = worker,
+        .connection = connection,
+        .info = info,
+        .wire = {.socket = civetweb_socket(connection), .tls = civetweb_tls(connection)},
+        .started_us = now_us(),
+        .principal = "anonymous"
+    };
     set_busy(worker, true);
     const char *id = http_header(r, "X-Request-Id");
     if (id != NULL && sane_id(id) && text_copy(r->id, sizeof r->id, id)) return;
@@ -56,6 +58,7 @@ static void request_fini(struct http_request *r) {
     text_fini(&r->parameters);
     text_fini(&r->headers);
     free(r->pairs);
+    http_wire_fini(&r->wire);
 }
 
 static bool decode_target(struct http_request *r, struct err *e) {
@@ -91,8 +94,17 @@ static void refuse_unrouted(struct http_request *r, const char *allowed) {
     http_reply_err(r, &e);
 }
 
+static bool check_certificate(const struct http_request *r, struct err *e) {
+    if (!r->server->options.client_certificates || r->route->role == HTTP_PUBLIC ||
+        http_wire_knows_client(&r->wire))
+        return true;
+    err_set(e, ERR_DENIED, "this server wants to see a client certificate");
+    return err_hint(e, "show one that its client CA signed: curl --cert FILE --key FILE");
+}
+
 static bool check_role(struct http_request *r, struct err *e) {
     const struct http_server_options *o = &r->server->options;
+    if (!check_certificate(r, e)) return false;
     if (o->authorize != NULL) return o->authorize(r, r->route->role, e);
     if (r->route->role == HTTP_PUBLIC) return true;
     return err_set(e, ERR_DENIED, "this program knows no tokens, so nobody is a %s here",

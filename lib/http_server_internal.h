@@ -6,6 +6,8 @@
 #include "lib/http_route.h"
 #include "lib/http_server.h"
 #include "lib/http_server_civetweb.h"
+#include "lib/http_server_tls.h"
+#include "lib/http_wire.h"
 #include "lib/rate.h"
 
 #include <pthread.h>
@@ -37,6 +39,7 @@ struct http_worker {
 struct http_server {
     struct http_server_options options;
     struct mg_context *civetweb;
+    struct http_tls *tls; /* NULL: plain HTTP */
     int port;
     char startup_trouble[160]; /* CivetWeb's last words while it starts */
     char request_prefix[9];
@@ -85,7 +88,7 @@ struct http_request {
     struct http_worker *worker;
     struct mg_connection *connection;
     const struct mg_request_info *info;
-    int socket;
+    struct http_wire wire;
     int64_t started_us;
     char id[HTTP_REQUEST_ID_SIZE];
     struct text path;
@@ -119,6 +122,12 @@ void http_watch_pace(struct http_worker *worker, short awaited);
 bool http_is_crowded(struct http_server *s); /* a connection without a request is in the way */
 /* Whether a connection may keep its worker for as long as the client likes. */
 bool http_may_hold_worker(struct http_server *s);
+
+/* http_server_admit.c */
+/* Too many connections from this address: answers and ends this one. */
+void http_refuse_crowd(const struct http_server *s, int socket);
+/* Agrees on keys and reads the head of the first request, both within header_timeout_ms. */
+void http_begin_tls(struct http_worker *worker, struct mg_connection *connection);
 
 /* http_server_dispatch.c */
 /* From the head to the end of the answer; info is not CivetWeb's own where its parser failed. */

@@ -14,7 +14,6 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/eventfd.h>
-#include <sys/socket.h>
 
 #define MESSAGE_MAX (64 * 1024)
 #define QUEUE_MAX (1024 * 1024) /* of a client that takes its messages slower than they come */
@@ -217,7 +216,8 @@ static void take_frames(struct http_socket_connection *c) {
 
 static bool receive(struct http_socket_connection *c) {
     char bytes[4096];
-    ssize_t got = recv(c->request->socket, bytes, sizeof bytes, 0);
+    short awaited = 0;
+    ssize_t got = http_wire_receive(&c->request->wire, bytes, sizeof bytes, &awaited);
     if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) return false;
     if (got < 0) return true;
     c->heard_at_ms = clock_monotonic_ms();
@@ -250,15 +250,16 @@ static void converse(struct http_socket_connection *c) {
         bool closing =
             is_closing(c); /* asked first: a close frame queued later is sent next time */
         if (!flush(c) || closing) return;
+        bool held = http_wire_holds_bytes(&c->request->wire);
         struct pollfd both[] = {
-            {.fd = c->request->socket, .events = POLLIN},
-            {.fd = c->wake,            .events = POLLIN}
+            {.fd = c->request->wire.socket, .events = POLLIN},
+            {.fd = c->wake,                 .events = POLLIN}
         };
-        if (poll(both, 2, (int)c->ping_ms) < 0 && errno != EINTR) return;
+        if (poll(both, 2, held ? 0 : (int)c->ping_ms) < 0 && errno != EINTR) return;
         uint64_t wakes = 0;
         if (both[1].revents != 0 && read(c->wake, &wakes, sizeof wakes) < 0 && errno != EAGAIN)
             return;
-        if (both[0].revents != 0 && !receive(c)) return;
+        if ((held || both[0].revents != 0) && !receive(c)) return;
         if (!check_silence(c)) return;
     }
 }

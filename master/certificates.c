@@ -2,6 +2,7 @@
 
 #include "lib/clock.h"
 #include "lib/file.h"
+#include "lib/file_stamp.h"
 #include "lib/pem.h"
 #include "master/certificate.h"
 #include "master/certificates_names.h"
@@ -11,7 +12,6 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #define DAY_MS INT64_C(86400000)
 #define HTTP_DAYS 90
@@ -19,13 +19,6 @@
 #define CLOCK_SKEW_MS DAY_MS    /* of clients that are behind */
 #define NAMES_EVERY_MS 60000    /* the machine may have got another address */
 #define SECURITY_BITS_LEAST 112 /* RSA 2048 */
-
-/* What tells one content of a file from another without reading it. */
-struct stamp {
-    ino_t inode;
-    int64_t size_bytes;
-    struct timespec changed_at;
-};
 
 struct certificates {
     char directory[PATH_MAX]; /* STATE/tls */
@@ -38,8 +31,8 @@ struct certificates {
     struct tls_pair *ca;
     struct text ca_pem;
     char ca_sha256[SHA256_HEX_SIZE];
-    struct stamp stamps[2]; /* of the given files; who renews */
-    int64_t named_at_ms;    /* when names were last looked at; who renews */
+    struct file_stamp stamps[2]; /* of the given files; who renews */
+    int64_t named_at_ms;         /* when names were last looked at; who renews */
 
     pthread_mutex_t lock; /* guards the fields below */
     struct tls_pair *http;
@@ -223,22 +216,10 @@ static bool read_given(const struct certificates *c, int64_t now_ms, struct tls_
     return true;
 }
 
-static struct stamp stamp_of(const char *path) {
-    struct stat status;
-    if (path[0] == '\0' || stat(path, &status) != 0) return (struct stamp){0};
-    return (struct stamp){status.st_ino, status.st_size, status.st_mtim};
-}
-
-static bool same_stamp(const struct stamp *a, const struct stamp *b) {
-    return a->inode == b->inode && a->size_bytes == b->size_bytes &&
-           a->changed_at.tv_sec == b->changed_at.tv_sec &&
-           a->changed_at.tv_nsec == b->changed_at.tv_nsec;
-}
-
-/* Taken before the files are read: a change meanwhile is seen the next time. */
 static bool given_changed(struct certificates *c) {
-    const struct stamp now[2] = {stamp_of(c->given_certificate), stamp_of(c->given_key)};
-    bool changed = !same_stamp(&now[0], &c->stamps[0]) || !same_stamp(&now[1], &c->stamps[1]);
+    const struct file_stamp now[2] = {file_stamp(c->given_certificate), file_stamp(c->given_key)};
+    bool changed =
+        !file_stamp_equal(&now[0], &c->stamps[0]) || !file_stamp_equal(&now[1], &c->stamps[1]);
     memcpy(c->stamps, now, sizeof now);
     return changed;
 }

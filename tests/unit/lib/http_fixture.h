@@ -24,6 +24,8 @@
 
 #include <cmocka.h>
 
+#include "tests/unit/lib/tls_pump.h"
+
 /* No test may hang: whatever is waited for comes within this time, or the test fails. */
 #define PATIENCE_S 20
 
@@ -32,11 +34,17 @@ struct served {
     int port;
 };
 
+/* The tests of a program run once as they are and once over HTTPS (CMakeLists.txt). */
+__attribute__((unused)) static bool over_tls(void) {
+    return getenv("GRID_TEST_TLS") != NULL;
+}
+
 __attribute__((unused)) static struct served serve_with(struct http_server_options options) {
     struct served s;
     struct err e;
     if (options.workers == 0) options.workers = 8;
     options.address = "127.0.0.1";
+    if (over_tls()) options.certificate = tls_test_certificate();
     if (!http_server_start(&s.server, &options, &e)) fail_msg("%s", e.text);
     s.port = http_server_port(s.server);
     return s;
@@ -51,6 +59,10 @@ __attribute__((unused)) static int dial(int port) {
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
     assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
+    if (!over_tls()) return fd;
+    fd = tls_pump_begin(fd);
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
     return fd;
 }
 
