@@ -236,6 +236,44 @@ static const struct json_field key_fields[] = {
 };
 const struct json_schema answer_key_schema = JSON_SCHEMA(struct answer_key, key_fields);
 
+static const struct json_field trust_key_fields[] = {
+    J(JSON_TEXT, struct answer_trust_key, id, JSON_REQUIRED),
+    J(JSON_TEXT, struct answer_trust_key, key_id, 0),
+    J(JSON_BOOL, struct answer_trust_key, here, 0),
+};
+static const struct json_schema trust_key_schema =
+    JSON_SCHEMA(struct answer_trust_key, trust_key_fields);
+
+static const struct json_field trust_role_fields[] = {
+    J(JSON_TEXT, struct answer_trust_role, name, JSON_REQUIRED),
+    J(JSON_INT, struct answer_trust_role, version, 0),
+    J(JSON_TEXT, struct answer_trust_role, expires_at, 0),
+    J(JSON_INT, struct answer_trust_role, threshold, 0),
+    J_LIST(struct answer_trust_role, keys, &trust_key_schema, 0),
+};
+static const struct json_schema trust_role_schema =
+    JSON_SCHEMA(struct answer_trust_role, trust_role_fields);
+
+static const struct json_field trust_fields[] = {
+    J(JSON_TEXT, struct answer_trust, root_sha256, 0),
+    J(JSON_BOOL, struct answer_trust, offline, 0),
+    J_LIST(struct answer_trust, roles, &trust_role_schema, 0),
+    J(JSON_STRINGS, struct answer_trust, agents_without_root, 0),
+    J(JSON_INT, struct answer_trust, held, 0),
+};
+const struct json_schema answer_trust_schema = JSON_SCHEMA(struct answer_trust, trust_fields);
+
+static const struct json_field held_fields[] = {
+    J(JSON_TEXT, struct answer_held, file, JSON_REQUIRED),
+    J(JSON_TEXT, struct answer_held, sha256, 0),
+    J(JSON_INT, struct answer_held, size_bytes, 0),
+    J(JSON_TEXT, struct answer_held, held_at, 0),
+    J(JSON_TEXT, struct answer_held, reason, 0),
+    J(JSON_TEXT, struct answer_held, principal, 0),
+    J_NAMED(JSON_BOOL, struct answer_held, is_signed, "signed", 0),
+};
+const struct json_schema answer_held_schema = JSON_SCHEMA(struct answer_held, held_fields);
+
 static const struct json_field event_fields[] = {
     J(JSON_INT, struct answer_event, seq, JSON_REQUIRED),
     J(JSON_TEXT, struct answer_event, at, 0),

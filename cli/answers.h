@@ -215,6 +215,42 @@ struct answer_key {
 };
 extern const struct json_schema answer_key_schema;
 
+struct answer_trust_key {
+    char *id;     /* in metadata */
+    char *key_id; /* as people call it */
+    bool here;
+};
+
+struct answer_trust_role {
+    char *name;
+    int64_t version;
+    char *expires_at;
+    int64_t threshold;
+    struct answer_trust_key *keys;
+    size_t keys_count;
+};
+
+struct answer_trust {
+    char *root_sha256;
+    bool offline;
+    struct answer_trust_role *roles;
+    size_t roles_count;
+    char *agents_without_root; /* lines */
+    int64_t held;
+};
+extern const struct json_schema answer_trust_schema;
+
+struct answer_held {
+    char *file;
+    char *sha256;
+    int64_t size_bytes;
+    char *held_at;
+    char *reason;
+    char *principal;
+    bool is_signed;
+};
+extern const struct json_schema answer_held_schema;
+
 struct answer_event {
     int64_t seq;
     char *at;

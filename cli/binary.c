@@ -182,23 +182,6 @@ bool binary_rm(struct invocation *call, struct err *e) {
         call, "its bytes are deleted, and its name can only ever hold the same bytes again", e);
 }
 
-bool binary_sign(struct invocation *call, struct err *e) {
-    OWN_BINARY_FILE struct binary_file file = {.fd = -1};
-    OWN_TEXT struct text signature = TEXT_EMPTY;
-    char path[PATH_MAX + 16];
-    if (call->settings->key[0] == '\0') {
-        err_set(e, ERR_USAGE, "binary sign needs --key FILE");
-        return err_hint(e, "gridctl key generate makes one");
-    }
-    if (!binary_file_open(call->arguments[0], call->settings, &file, e)) return false;
-    if (!binary_file_sign(&file, call->settings->key, &signature, e)) return false;
-    snprintf(path, sizeof path, "%s.minisig", file.path);
-    if (!file_write_durable(path, text_value(&signature), signature.length, 0644, e))
-        return err_wrap(e, "write %s", path);
-    invocation_note(call, "signed as %s\nNext: gridctl binary push %s", file.name, file.path);
-    return listing_line(e, "%s", path);
-}
-
 /* The signature beside the file, else the one by which the master vouches for it. */
 static bool find_signature(struct invocation *call, const struct binary_file *file,
                            struct text *out, struct err *e) {

@@ -1,9 +1,8 @@
 #include "cli/binary_file.h"
 
 #include "cli/api.h"
-#include "cli/terminal.h"
+#include "cli/key_file.h"
 #include "lib/file.h"
-#include "lib/secret.h"
 #include "lib/sign.h"
 
 #include <errno.h>
@@ -78,33 +77,10 @@ bool binary_file_signature(const struct binary_file *f, const struct settings *s
     return err_wrap(e, "signature");
 }
 
-/* A refusal that brings a hint is about the file; one without is about the password. */
-static bool password_refused(const struct err *e) {
-    return e->code == ERR_DENIED && e->hint[0] == '\0';
-}
-
-static bool ask_and_read(const char *path, struct sign_secret **out, struct err *e) {
-    char password[512];
-    bool read = terminal_secret("password of the key", password, sizeof password, e) &&
-                sign_secret_read(path, password, out, e);
-    secret_wipe(password, sizeof password);
-    return read;
-}
-
-static bool read_key(const char *path, struct sign_secret **out, struct err *e) {
-    const char *environment = getenv("GRID_KEY_PASSWORD");
-    if (sign_secret_read(path, environment, out, e)) return true;
-    bool ask = password_refused(e) && environment == NULL && terminal_present();
-    if (ask && ask_and_read(path, out, e)) return true;
-    if (password_refused(e))
-        err_hint(e, "its password is read from GRID_KEY_PASSWORD, else from the terminal");
-    return err_wrap(e, "key");
-}
-
 bool binary_file_sign(const struct binary_file *f, const char *key_path, struct text *out,
                       struct err *e) {
     OWN(sign_secret) struct sign_secret *key = NULL;
-    return read_key(key_path, &key, e) && sign_file(key, f->fd, f->name, out, e);
+    return key_file_secret(key_path, &key, e) && sign_file(key, f->fd, f->name, out, e);
 }
 
 void binary_path(const struct artifact_name *id, const char *what, struct text *out) {

@@ -32,8 +32,7 @@ MUST_CHECK bool binary_file_identify(const char *path, const struct settings *s,
 MUST_CHECK bool binary_file_signature(const struct binary_file *f, const struct settings *s,
                                       struct text *out, bool *found, struct err *e);
 
-/* Signs f, whose artifact name the signature binds, by the secret key file --key. An encrypted
- * key's password is read from GRID_KEY_PASSWORD or asked for. */
+/* Signs f, whose artifact name the signature binds, by a secret key file (key_file.h). */
 MUST_CHECK bool binary_file_sign(const struct binary_file *f, const char *key_path,
                                  struct text *out, struct err *e);
 

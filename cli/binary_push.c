@@ -1,6 +1,6 @@
 /* binary push: what could be refused is checked before the first byte goes out, and a transfer that
  * is cut goes on where the master says it stopped. */
-#include "cli/binary_file.h"
+#include "cli/binary_targets.h"
 #include "cli/format.h"
 #include "cli/handlers.h"
 #include "cli/listing.h"
@@ -19,8 +19,10 @@
 struct upload {
     struct invocation *call;
     const struct binary_file *file;
-    char *signature_header; /* "X-Grid-Signature: ...", NULL for none; owned */
-    char *path;             /* owned */
+    char *signature_header;    /* "X-Grid-Signature: ...", NULL for none; owned */
+    char *path;                /* owned */
+    struct trust_file targets; /* FILE.targets.json; empty: none */
+    bool held;                 /* the master has the bytes, and waits for somebody's word */
     struct progress progress;
     int64_t deadline_ms; /* monotonic; 0: none */
 };
@@ -28,9 +30,11 @@ struct upload {
 static bool signature_header(struct upload *u, struct err *e) {
     OWN_TEXT struct text signature = TEXT_EMPTY, header = TEXT_EMPTY;
     const struct settings *s = u->call->settings;
+    char key[PATH_MAX];
     bool found = true;
-    if (s->key[0] != '\0' ? !binary_file_sign(u->file, s->key, &signature, e)
-                          : !binary_file_signature(u->file, s, &signature, &found, e))
+    if (!settings_one(s->keys, "--key", key, e)) return false;
+    if (key[0] != '\0' ? !binary_file_sign(u->file, key, &signature, e)
+                       : !binary_file_signature(u->file, s, &signature, &found, e))
         return false;
     if (!found) return true;
     OWN_MEMORY char *base64 = memory_zeroed(ENCODE_BASE64_SIZE(signature.length), 1);
@@ -100,7 +104,9 @@ static bool send_from(struct upload *u, int64_t offset, struct http_answer *answ
         return err_errno(e, errno, "cannot read %s", u->file->path);
     u->progress.base_bytes = offset;
     bool sent = api_call(u->call->api, &put, u->path, answer, e);
-    *done = sent && answer->status != 202;
+    u->held = sent && answer->status == 202 &&
+              (answer->upload_offset < 0 || answer->upload_offset == size);
+    *done = sent && (answer->status != 202 || u->held);
     return sent;
 }
 
@@ -182,12 +188,35 @@ static bool report(struct upload *u, const struct http_answer *answer, const cha
     return true;
 }
 
+static bool report_held(struct upload *u, const struct http_answer *answer, struct err *e) {
+    struct answer_held held;
+    if (!answer_decode(&answer_held_schema, answer, &held, e)) return false;
+    bool done = listing_changed(u->call, answer, u->file->name, e, "held %s: %s", u->file->name,
+                                format_or(held.reason, "it waits for an approval"));
+    json_clear(&answer_held_schema, &held);
+    if (done)
+        invocation_note(u->call,
+                        "Next: gridctl binary sign %s --key KEYFILE, where the key is, and push "
+                        "again; or gridctl binary approve %s",
+                        u->file->path, u->file->name);
+    return done;
+}
+
+/* What was held is published by the targets that name it. */
+static bool finish(struct upload *u, const struct http_answer *answer, struct err *e) {
+    OWN_HTTP_ANSWER struct http_answer published = {0};
+    if (!u->held) return report(u, answer, "published", e);
+    if (!trust_file_present(&u->targets)) return report_held(u, answer, e);
+    return binary_targets_send(u->call, u->file, &u->targets, &published, e) &&
+           report(u, &published, "published", e);
+}
+
 static bool push(struct upload *u, struct err *e) {
     OWN_HTTP_ANSWER struct http_answer answer = {0};
     bool same;
     if (!look_up(u, &answer, &same, e)) return false;
     if (same) return report(u, &answer, "already published:", e);
-    if (!signature_header(u, e)) return false;
+    if (!signature_header(u, e) || !binary_targets_read(u->file, &u->targets, e)) return false;
     if (u->call->settings->dry_run)
         return invocation_would(u->call, e, "publish %s (%lld bytes, %s)", u->file->name,
                                 (long long)u->file->size_bytes,
@@ -198,8 +227,7 @@ static bool push(struct upload *u, struct err *e) {
     bool sent = upload(u, &answer, e);
     progress_end(&u->progress);
     terminal_on_interrupt(NULL, NULL);
-    if (!sent) return false;
-    return report(u, &answer, "published", e);
+    return sent && finish(u, &answer, e);
 }
 
 bool binary_push(struct invocation *call, struct err *e) {
@@ -217,5 +245,6 @@ bool binary_push(struct invocation *call, struct err *e) {
     bool done = push(&u, e);
     free(u.signature_header);
     free(u.path);
+    trust_file_fini(&u.targets);
     return done;
 }

@@ -21,7 +21,11 @@
 #define PLATFORM VALUE(OPTION_STRING, "platform", platform, "linux|darwin|windows|any", NULL, "platform instead of the file name's")
 #define ARCH VALUE(OPTION_STRING, "arch", arch, "x86_64|aarch64|arm|x86|any", NULL, "architecture instead of the file name's")
 #define SIGNATURE VALUE(OPTION_STRING, "signature", signature, "FILE", NULL, "signature instead of PATH.minisig")
-#define SECRET_KEY VALUE(OPTION_STRING, "key", key, "FILE", NULL, "secret key to sign with; its password from GRID_KEY_PASSWORD or the terminal")
+#define SECRET_KEY VALUE(OPTION_LIST, "key", keys, "FILE", NULL, "secret key to sign with; its password from GRID_KEY_PASSWORD or the terminal")
+#define SECRET_KEYS VALUE(OPTION_LIST, "key", keys, "FILE", NULL, "secret key to sign with, again for more; password from GRID_KEY_PASSWORD or the terminal")
+#define METADATA VALUE(OPTION_LIST, "metadata", trust.metadata, "FILE", NULL, "root or targets in force, instead of asking the master; again for the other")
+#define LIFE VALUE(OPTION_DURATION, "expires", trust.life_ms, "TIME", NULL, "good for so long; else two years (root), a year (targets)")
+#define ABANDON FLAG("abandon", trust.abandon, "even when agents are left behind that trust no root yet")
 #define LABEL VALUE(OPTION_LIST, "label", labels, "KEY=VALUE", NULL, "label that the joining machine gets; again for more")
 #define KIND_JOIN {.type = OPTION_STRING, OPTION(struct settings, kind), .initial = "join"}
 
@@ -69,7 +73,35 @@ static const struct option_entry binary_verify_options[] = {
     NAME, VERSION, PLATFORM, ARCH, SIGNATURE,
     VALUE(OPTION_STRING, "key-file", key_file, "FILE", NULL, "public key (.pub) that must have signed it"),
 };
-static const struct option_entry binary_sign_options[] = {NAME, VERSION, PLATFORM, ARCH, SECRET_KEY};
+static const struct option_entry binary_sign_options[] = {NAME, VERSION, PLATFORM, ARCH, SECRET_KEYS, METADATA};
+static const struct option_entry key_show_options[] = {
+    VALUE(OPTION_STRING, "role", trust.roles, "root|targets", NULL, "the metadata of this role, as they are"),
+    FLAG("release", trust.release, "the public key that signs downloads"), METADATA,
+};
+static const struct option_entry key_rotate_options[] = {
+    VALUE(OPTION_STRING, "role", trust.roles, "ROLE,...", NULL, "of these roles; else snapshot,timestamp"),
+    FLAG("offline", trust.offline, "give root and targets to keys that the master has not got"),
+    VALUE(OPTION_LIST, "root-key", trust.root_keys, "FILE", NULL, "key of root: .key signs now, .pub later; again for more"),
+    VALUE(OPTION_INT, "root-threshold", trust.root_threshold, "N", "1", "so many keys of root must sign"),
+    VALUE(OPTION_LIST, "targets-key", trust.targets_keys, "FILE", NULL, "key of targets: .key signs now, .pub later; again for more"),
+    VALUE(OPTION_INT, "targets-threshold", trust.targets_threshold, "N", "1", "so many keys of targets must sign"),
+    VALUE(OPTION_LIST, "key", keys, "FILE", NULL, "secret key to sign with besides, such as one of root in force; again for more"),
+    LIFE, ABANDON, YES, DRY_RUN,
+};
+static const struct option_entry key_root_options[] = {
+    VALUE(OPTION_LIST, "add", trust.add, "ROLE=FILE", NULL, "this key (.pub or .key) may sign the role, too; again for more"),
+    VALUE(OPTION_LIST, "remove", trust.remove, "ROLE=KEY", NULL, "this key, by id or file, signs the role no more; again for more"),
+    VALUE(OPTION_LIST, "threshold", trust.thresholds, "ROLE=N", NULL, "so many keys must sign the role; again for more"),
+    SECRET_KEYS, METADATA, LIFE, ABANDON, YES, DRY_RUN,
+};
+static const struct option_entry key_targets_options[] = {
+    VALUE(OPTION_LIST, "yank", trust.yank, "BINARY", NULL, "agents begin this file no more; again for more"),
+    VALUE(OPTION_LIST, "remove", trust.drop, "BINARY", NULL, "this file is published no more; again for more"),
+    VALUE(OPTION_LIST, "floor", trust.floors, "ARTIFACT=VERSION", NULL, "agents begin nothing below; none for no floor; again for more"),
+    SECRET_KEYS, METADATA, LIFE, YES, DRY_RUN,
+};
+static const struct option_entry key_sign_options[] = {SECRET_KEYS, METADATA, YES};
+static const struct option_entry key_publish_options[] = {ABANDON, YES, DRY_RUN};
 static const struct option_entry channel_set_options[] = {
     DRY_RUN, VALUE(OPTION_STRING, "artifact", artifact, "NAME", NULL, "artifact it points to; else storage-server"),
 };
@@ -195,7 +227,7 @@ static const struct command commands[] = {
 
     {.noun = "binary", .verb = "push", .arguments = "FILE", .summary = "publishes a file, going on where a cut upload stopped",
      .details = "Name, version, platform and arch come from the file name NAME-VERSION-PLATFORM-ARCH or from options.\n"
-                "A FILE.minisig beside it goes along; --key signs on the way.",
+                "FILE.minisig and FILE.targets.json beside it go along; --key signs on the way.",
      .example = "gridctl binary push storage-server-1.1.0-linux-x86_64", .formats = COMMAND_SHOW,
      OPTIONS_OF(binary_push_options), .run = binary_push},
     {.noun = "binary", .verb = "list", .arguments = "", .summary = "what is published, or what was refused",
@@ -206,9 +238,18 @@ static const struct command commands[] = {
     {.noun = "binary", .verb = "verify", .arguments = "FILE", .summary = "compares a local file with the published one",
      .details = "Compares the SHA-256 with the master's; --key-file checks the signature, too: FILE.minisig, else the master's.",
      .formats = COMMAND_TEXT | COMMAND_JSON, OPTIONS_OF(binary_verify_options), .run = binary_verify},
-    {.noun = "binary", .verb = "sign", .arguments = "FILE", .summary = "writes FILE.minisig, which binds the name, too",
+    {.noun = "binary", .verb = "sign", .arguments = "FILE", .summary = "writes FILE.minisig and FILE.targets.json, for push to send along",
+     .details = "The first is for people and for the master's intake, and binds the name, too. The second is what agents believe; it\n"
+                "is made where the key is one of targets: of the targets that the master serves, or without network of --metadata.",
      .example = "gridctl binary sign storage-server-1.1.0-linux-x86_64 --key grid.key", .formats = COMMAND_TEXT,
      OPTIONS_OF(binary_sign_options), .run = binary_sign},
+    {.noun = "binary", .verb = "held", .arguments = "", .summary = "what waits for an approval or a signature",
+     .formats = COMMAND_LIST, OPTIONS_OF(list_limit_options), .run = binary_held},
+    {.noun = "binary", .verb = "approve", .arguments = "FILE...", .summary = "publishes held files, where the master signs targets",
+     .example = "gridctl binary approve storage-server-1.1.0-linux-x86_64", .formats = COMMAND_SHOW,
+     OPTIONS_OF(asked_change_options), .run = binary_approve},
+    {.noun = "binary", .verb = "discard", .arguments = "FILE...", .summary = "deletes held files",
+     .formats = COMMAND_SHOW, OPTIONS_OF(asked_change_options), .run = binary_discard},
     {.noun = "binary", .verb = "yank", .arguments = "NAME...", .summary = "never offers them again",
      .formats = COMMAND_SHOW, OPTIONS_OF(asked_change_options), .run = binary_yank},
     {.noun = "binary", .verb = "rm", .arguments = "NAME...", .summary = "deletes what no machine holds or wants",
@@ -260,14 +301,39 @@ static const struct command commands[] = {
     {.noun = "key", .verb = "generate", .arguments = "[NAME]", .summary = "makes NAME.key (secret) and NAME.pub for signing",
      .details = "Keys are minisign's; NAME is \"grid\" when not given. Files that exist are never replaced.",
      .formats = COMMAND_SHOW, .run = key_generate},
-    {.noun = "key", .verb = "show", .arguments = "[FILE]", .summary = "a public key file, or the grid's release key",
-     .example = "gridctl key show > release.pub", .formats = COMMAND_SHOW, .run = key_show},
+    {.noun = "key", .verb = "show", .arguments = "[FILE]", .summary = "who may sign what, or what a key or metadata file says",
+     .details = "Without FILE: the four roles, whose signatures each needs, how many of their keys the master has, how long each is\n"
+                "good. FILE is a .pub, a .key or a .json. --role prints metadata in force, to be carried to where --metadata takes it.",
+     .example = "gridctl key show --role targets > targets.json", .formats = COMMAND_SHOW, OPTIONS_OF(key_show_options), .run = key_show},
     {.noun = "key", .verb = "trust", .arguments = "FILE", .summary = "accepts files signed by this publisher, unsigned ones no more",
      .formats = COMMAND_SHOW, OPTIONS_OF(plain_change_options), .run = key_trust},
     {.noun = "key", .verb = "list", .arguments = "", .summary = "keys of the grid and its publishers",
      .formats = COMMAND_LIST, .run = key_list},
     {.noun = "key", .verb = "rm", .arguments = "KEY...", .summary = "trusts publishers no more",
      .formats = COMMAND_SHOW, OPTIONS_OF(asked_change_options), .run = key_rm},
+    {.noun = "key", .verb = "rotate", .arguments = "", .summary = "exchanges keys that the master has, or takes root and targets from it",
+     .details = "The master makes new keys of its own, or with --offline root and targets go to the keys named, and to no others. What\n"
+                "lacks signatures is written to N.root.json and N.targets.json: key sign adds them, anywhere, key publish sends both.",
+     .example = "gridctl key rotate --offline --root-key a.pub --root-key b.pub --root-key c.pub --root-threshold 2 --targets-key build.pub",
+     .formats = COMMAND_SHOW, OPTIONS_OF(key_rotate_options), .run = key_rotate},
+    {.noun = "key", .verb = "root", .arguments = "", .summary = "makes the next root: other keys, other thresholds, a later end",
+     .details = "A role is root, targets, snapshot or timestamp. Without changes the root in force is renewed. Published at once when no\n"
+                "signature is missing, else written to N.root.json. A lost key: --remove and --add in one.",
+     .example = "gridctl key root --remove root=5E1D0A44 --add root=anna2.pub --key ben.key",
+     .formats = COMMAND_SHOW, OPTIONS_OF(key_root_options), .run = key_root},
+    {.noun = "key", .verb = "targets", .arguments = "", .summary = "makes the next targets: yanks, removes, sets floors, where the master has no key",
+     .details = "Without changes the targets in force are renewed. Published at once when no signature is missing, else written to\n"
+                "N.targets.json.",
+     .example = "gridctl key targets --yank storage-server-1.1.0-linux-x86_64 --key build.key",
+     .formats = COMMAND_SHOW, OPTIONS_OF(key_targets_options), .run = key_targets},
+    {.noun = "key", .verb = "sign", .arguments = "FILE...", .summary = "adds a signature to root or targets metadata, after showing what they say",
+     .details = "Needs no network. With --metadata also what they change, and whose signatures are still missing.",
+     .example = "gridctl key sign 2.root.json --key anna.key", .formats = COMMAND_TEXT | COMMAND_NAMES,
+     OPTIONS_OF(key_sign_options), .run = key_sign},
+    {.noun = "key", .verb = "publish", .arguments = "FILE...", .summary = "sends signed root or targets metadata to the master",
+     .details = "A root that hands targets to other keys goes together with the targets that these have signed.",
+     .example = "gridctl key publish 2.root.json 1790000000.targets.json", .formats = COMMAND_SHOW,
+     OPTIONS_OF(key_publish_options), .run = key_publish},
 
     {.noun = "token", .verb = "create", .arguments = "", .summary = "makes a token; its secret is shown once",
      .details = "The secret alone goes to stdout.", .example = "GRID_TOKEN=$(gridctl token create --role operator --expires 8h)",
@@ -296,7 +362,7 @@ static const struct command_noun nouns[] = {
     {"channel", "points channels at versions"},
     {"rollout", "moves agents to a version step by step, watches, and takes them back"},
     {"quarantine", "shows builds that failed, and lifts their quarantine"},
-    {"key", "makes, shows and trusts signing keys"},
+    {"key", "makes, shows, trusts and exchanges signing keys"},
     {"token", "makes and revokes tokens"},
     {"event", "shows what happened in a grid"},
     {"backup", "saves and restores what a master knows"},

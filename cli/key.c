@@ -1,5 +1,6 @@
 #include "cli/format.h"
 #include "cli/handlers.h"
+#include "cli/key_file.h"
 #include "cli/listing.h"
 #include "lib/file.h"
 #include "lib/json.h"
@@ -41,28 +42,6 @@ bool key_list(struct invocation *call, struct err *e) {
     return listing_run(call, &l, e);
 }
 
-/* Id and key line of a public key's text. */
-static bool emit_key(const struct invocation *call, const struct sign_public *key, struct err *e) {
-    char id[SIGN_KEY_ID_HEX_SIZE], line[SIGN_PUBLIC_TEXT_SIZE];
-    sign_key_id(key, id);
-    sign_public_text(key, line);
-    if (call->format == OUTPUT_NAME) return listing_line(e, "%s", id);
-    if (call->format == OUTPUT_JSON)
-        return listing_line(e, "{\"key_id\": \"%s\", \"public_key\": \"%s\"}", id, line);
-    return listing_line(e, "untrusted comment: minisign public key %s\n%s", id, line);
-}
-
-bool key_show(struct invocation *call, struct err *e) {
-    struct sign_public key;
-    if (call->argument_count > 0)
-        return sign_public_read(call->arguments[0], &key, e) && emit_key(call, &key, e);
-    OWN_HTTP_ANSWER struct http_answer answer = {0};
-    if (!api_get(call->api, "/api/keys/release", &answer, e)) return false;
-    if (!sign_public_parse(text_value(&answer.body), &key, e))
-        return err_wrap(e, "the master's answer");
-    return emit_key(call, &key, e);
-}
-
 bool key_generate(struct invocation *call, struct err *e) {
     char secret_path[PATH_MAX], public_path[PATH_MAX];
     const char *name = call->argument_count > 0 ? call->arguments[0] : "grid";
@@ -79,7 +58,7 @@ bool key_generate(struct invocation *call, struct err *e) {
     char id[SIGN_KEY_ID_HEX_SIZE];
     sign_key_id(sign_secret_public(key), id);
     if (call->format == OUTPUT_NAME) return listing_line(e, "%s", id);
-    if (call->format == OUTPUT_JSON) return emit_key(call, sign_secret_public(key), e);
+    if (call->format == OUTPUT_JSON) return key_file_print(call, sign_secret_public(key), e);
     if (!listing_line(e, "%s  %s (keep it secret)  %s", id, secret_path, public_path)) return false;
     invocation_note(call,
                     "It has no password; minisign -C -s %s sets one\n"

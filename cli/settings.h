@@ -4,6 +4,7 @@
 
 #include <limits.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define SETTINGS_WORD_SIZE 64
@@ -36,7 +37,7 @@ struct settings {
     char platform[SETTINGS_WORD_SIZE];
     char arch[SETTINGS_WORD_SIZE];
     char notes[1024];
-    char key[PATH_MAX];       /* secret key file */
+    char *keys;               /* secret key files, lines */
     char key_file[PATH_MAX];  /* public key file */
     char signature[PATH_MAX]; /* .minisig file */
     char artifact[SETTINGS_WORD_SIZE];
@@ -64,6 +65,18 @@ struct settings {
     } rollout;
     bool clear; /* a floor */
 
+    /* who may sign what */
+    struct {
+        char *metadata; /* files that say what is in force, lines */
+        char roles[SETTINGS_WORD_SIZE];
+        bool offline, release, abandon;
+        char *root_keys, *targets_keys; /* key files, lines */
+        int64_t root_threshold, targets_threshold;
+        char *add, *remove, *thresholds; /* "role=value" lines */
+        char *yank, *drop, *floors;      /* of targets: file names, "artifact=version" lines */
+        int64_t life_ms;
+    } trust;
+
     /* tokens */
     char kind[SETTINGS_WORD_SIZE];
     char role[SETTINGS_WORD_SIZE];
@@ -78,3 +91,12 @@ struct settings {
     int64_t lines;
     char *data; /* request body, or @FILE, or - */
 };
+
+/* One line after the other of an option that was given several times; cursor begins at the option's
+ * value, which may be NULL. False behind the last. Pure. */
+bool settings_next(const char **cursor, char line[PATH_MAX]);
+
+/* The only line of it. ERR_USAGE when there are several; option is for words only. "" for none. */
+struct err;
+bool settings_one(const char *lines, const char *option, char line[PATH_MAX], struct err *e)
+    __attribute__((warn_unused_result));

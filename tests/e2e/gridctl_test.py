@@ -221,7 +221,7 @@ class GridctlTest(unittest.TestCase):
         self.run_bad(5, "exists already", "key", "generate", key)
         name = ANY % "0.3.0"
         path = self.write(name, "signed")
-        release = self.write("release.pub", self.run_ok("key", "show"))
+        release = self.write("release.pub", self.run_ok("key", "show", "--release"))
         key_id = self.run_ok("key", "trust", key + ".pub", "-o", "name").strip()
         self.addCleanup(lambda: self.grid.gridctl("key", "rm", key_id, "--yes"))
         self.assertIn(key_id, self.run_ok("key", "list"))

@@ -199,7 +199,7 @@ static void reads_options_of_a_push(void **state) {
     assert_string_equal(s.artifact_version, "1.2.3");
     assert_string_equal(s.platform, "linux");
     assert_string_equal(s.arch, "amd64");
-    assert_string_equal(s.key, "k");
+    assert_string_equal(s.keys, "k");
     assert_string_equal(s.notes, "a b");
     assert_true(s.dry_run);
     assert_int_equal(s.timeout_ms, 120000);

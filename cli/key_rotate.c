@@ -1,0 +1,101 @@
+/* Exchanging keys: those at the master by new ones, or by keys that are kept elsewhere. */
+#include "cli/handlers.h"
+#include "cli/key_file.h"
+#include "cli/listing.h"
+#include "cli/trust_fetch.h"
+#include "cli/trust_next.h"
+#include "lib/json.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* --role snapshot,timestamp as a JSON array. */
+static bool roles_json(const char *given, struct text *out, struct err *e) {
+    char words[SETTINGS_WORD_SIZE], *rest = NULL;
+    snprintf(words, sizeof words, "%s", given[0] != '\0' ? given : "snapshot,timestamp");
+    text_add(out, "{\"roles\":[");
+    for (char *word = strtok_r(words, ",", &rest); word != NULL;
+         word = strtok_r(NULL, ",", &rest)) {
+        enum tuf_role_kind role;
+        if (!tuf_role_parse(word, &role)) {
+            err_set(e, ERR_USAGE, "there is no role \"%s\"", word);
+            return err_hint(e, "--role takes root, targets, snapshot, timestamp, with commas");
+        }
+        text_add(out, out->data[out->length - 1] == '[' ? "" : ",");
+        json_quote(word, out);
+    }
+    text_add(out, "]}");
+    return true;
+}
+
+static bool rotate_here(struct invocation *call, struct err *e) {
+    OWN_HTTP_ANSWER struct http_answer answer = {0};
+    OWN_TEXT struct text body = TEXT_EMPTY;
+    const char *roles = call->settings->trust.roles;
+    const char *named = roles[0] != '\0' ? roles : "snapshot,timestamp";
+    if (!roles_json(roles, &body, e)) return false;
+    if (call->settings->dry_run)
+        return invocation_would(call, e, "have the master make new keys of %s", named);
+    return api_send(call->api, "POST", "/api/trust/rotate", text_value(&body), &answer, e) &&
+           listing_changed(call, &answer, named, e, "%s: new keys, made by the master", named);
+}
+
+/* Keys of one role: public halves of whatever file; secret ones sign at once. */
+struct handed {
+    struct sign_public keys[KEY_RING_MAX];
+    size_t count;
+};
+
+static bool read_keys(const char *paths, const char *option, struct handed *out,
+                      struct key_ring *ring, struct err *e) {
+    char path[PATH_MAX];
+    while (settings_next(&paths, path)) {
+        struct sign_secret *secret = NULL;
+        if (out->count == KEY_RING_MAX)
+            return err_set(e, ERR_USAGE, "--%s takes at most %d keys", option, KEY_RING_MAX);
+        if (!key_file_public(path, &out->keys[out->count++], &secret, e)) return false;
+        if (secret != NULL && !key_ring_add(ring, secret, e)) return false;
+    }
+    if (out->count > 0) return true;
+    err_set(e, ERR_USAGE, "key rotate --offline needs --%s FILE", option);
+    return err_hint(e, "a .key file to sign with now, or a .pub file of who signs elsewhere");
+}
+
+static bool hand_over(struct invocation *call, const struct trust_base *base,
+                      struct trust_changes *changes, struct key_ring *ring, struct err *e) {
+    const struct settings *s = call->settings;
+    struct handed root = {0}, targets = {0};
+    if (!read_keys(s->trust.root_keys, "root-key", &root, ring, e) ||
+        !read_keys(s->trust.targets_keys, "targets-key", &targets, ring, e) ||
+        !key_ring_read(ring, s->keys, e))
+        return false;
+    trust_root_hand_over(&base->root.root, TUF_ROOT, root.keys, root.count, s->trust.root_threshold,
+                         changes);
+    trust_root_hand_over(&base->root.root, TUF_TARGETS, targets.keys, targets.count,
+                         s->trust.targets_threshold, changes);
+    return true;
+}
+
+static bool rotate_offline(struct invocation *call, const struct trust_base *base,
+                           const struct answer_trust *trust, struct err *e) {
+    OWN_CHANGES struct trust_changes changes = {0};
+    OWN_TRUST_DRAFT struct trust_draft draft = {0};
+    OWN_KEY_RING struct key_ring ring = {0};
+    return hand_over(call, base, &changes, &ring, e) &&
+           trust_next_root(base, &changes, call->settings->trust.life_ms, &draft, e) &&
+           trust_draft_deliver(call, &draft, base, trust, &ring, e);
+}
+
+bool key_rotate(struct invocation *call, struct err *e) {
+    OWN_TRUST_BASE struct trust_base base = {0};
+    struct answer_trust trust;
+    const struct settings *s = call->settings;
+    bool keys = s->trust.root_keys != NULL || s->trust.targets_keys != NULL;
+    if (keys && !s->trust.offline)
+        return err_set(e, ERR_USAGE, "--root-key and --targets-key go with --offline");
+    if (!s->trust.offline) return rotate_here(call, e);
+    if (!trust_fetch_all(call, &base, &trust, e)) return false;
+    bool done = rotate_offline(call, &base, &trust, e);
+    json_clear(&answer_trust_schema, &trust);
+    return done;
+}

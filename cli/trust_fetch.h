@@ -1,0 +1,20 @@
+/* What is in force: from the master's repository, or from the files of --metadata where there is no
+ * network. */
+#pragma once
+
+#include "cli/invocation.h"
+#include "cli/trust_words.h"
+
+/* Root and targets. With --metadata only what these files are; else both, targets verified by the
+ * root. Public: no token is needed. */
+MUST_CHECK bool trust_fetch(struct invocation *call, struct trust_base *out, struct err *e);
+
+/* The same, and which keys the master has: GET /api/trust, *trust decoded (see answers.h; the
+ * caller clears it). Never from --metadata. */
+struct answer_trust;
+MUST_CHECK bool trust_fetch_all(struct invocation *call, struct trust_base *out,
+                                struct answer_trust *trust, struct err *e);
+
+/* One file of the repository, "timestamp.json". */
+MUST_CHECK bool trust_fetch_file(struct invocation *call, const char *file, struct text *out,
+                                 struct err *e);

@@ -1,0 +1,164 @@
+#include "cli/trust_targets.h"
+
+#include "lib/tuf_custom.h"
+
+#include <stdio.h>
+#include <string.h>
+
+void trust_targets_renew(struct tuf_targets *t, int64_t now_ms, int64_t life_ms) {
+    int64_t next = t->heading.version + 1, now_s = now_ms / 1000;
+    t->heading.version = next > now_s ? next : now_s;
+    t->heading.expires_ms = now_ms + life_ms;
+}
+
+/* What the target says of itself; false when it is none of this grid's. */
+static bool custom_of(const struct tuf_target *target, struct tuf_custom *out) {
+    struct err ignored;
+    return target->custom != NULL && tuf_custom_parse(target->custom, out, &ignored);
+}
+
+static void set_custom(struct tuf_target *target, const struct tuf_custom *custom) {
+    OWN_TEXT struct text json = TEXT_EMPTY;
+    tuf_custom_write(custom, &json);
+    free(target->custom);
+    target->custom = text_take(&json);
+}
+
+static void raise_floor(const char *version, char floor[SEMVER_SIZE]) {
+    if (version[0] == '\0' || (floor[0] != '\0' && semver_compare(version, floor) <= 0)) return;
+    text_cut(floor, SEMVER_SIZE, version);
+}
+
+/* The highest floor that any target of the name sets, "" for none. */
+static void floor_of(const struct tuf_targets *t, const char *name, char floor[SEMVER_SIZE]) {
+    struct tuf_custom custom;
+    floor[0] = '\0';
+    for (size_t i = 0; i < t->count; i++)
+        if (custom_of(&t->list[i], &custom) && strcmp(custom.id.name, name) == 0)
+            raise_floor(custom.floor, floor);
+}
+
+static int64_t newest_release(const struct tuf_targets *t) {
+    struct tuf_custom custom;
+    int64_t newest = 0;
+    for (size_t i = 0; i < t->count; i++)
+        if (custom_of(&t->list[i], &custom) && custom.release > newest) newest = custom.release;
+    return newest;
+}
+
+/* Room for a target, where its path belongs. */
+static struct tuf_target *insert(struct tuf_targets *t, const char *path) {
+    size_t at = 0;
+    while (at < t->count && strcmp(t->list[at].path, path) < 0) at++;
+    t->list = memory_resize(t->list, t->count + 1, sizeof *t->list);
+    memmove(&t->list[at + 1], &t->list[at], (t->count - at) * sizeof *t->list);
+    t->count++;
+    t->list[at] = (struct tuf_target){.path = text_duplicate(path)};
+    return &t->list[at];
+}
+
+bool trust_targets_add(struct tuf_targets *t, const struct trust_build *b, struct err *e) {
+    char file[ARTIFACT_FILE_SIZE];
+    artifact_file_name(&b->id, file);
+    const struct tuf_target *known = tuf_targets_find(t, file);
+    if (known != NULL && strcmp(known->promise.sha256, b->sha256) == 0) return true;
+    if (known != NULL) {
+        err_set(e, ERR_CONFLICT, "%s is published already with other bytes", file);
+        return err_hint(e, "sign it under a new version");
+    }
+    struct tuf_custom custom = {.id = b->id, .release = newest_release(t) + 1};
+    floor_of(t, b->id.name, custom.floor);
+    struct tuf_target *target = insert(t, file);
+    target->promise.length = b->size_bytes;
+    memcpy(target->promise.sha256, b->sha256, sizeof b->sha256);
+    set_custom(target, &custom);
+    return true;
+}
+
+static struct tuf_target *find(struct tuf_targets *t, const char *file, struct err *e) {
+    for (size_t i = 0; i < t->count; i++)
+        if (strcmp(t->list[i].path, file) == 0) return &t->list[i];
+    err_set(e, ERR_NOT_FOUND, "the targets do not name %.150s", file);
+    err_hint(e, "gridctl binary list -o name prints the names");
+    return NULL;
+}
+
+bool trust_targets_yank(struct tuf_targets *t, const char *file, struct err *e) {
+    struct tuf_custom custom;
+    struct tuf_target *target = find(t, file, e);
+    if (target == NULL) return false;
+    if (!custom_of(target, &custom))
+        return err_set(e, ERR_CORRUPT, "the targets do not say what %s is", file);
+    custom.yanked = true;
+    set_custom(target, &custom);
+    return true;
+}
+
+bool trust_targets_remove(struct tuf_targets *t, const char *file, struct err *e) {
+    struct tuf_target *target = find(t, file, e);
+    if (target == NULL) return false;
+    free(target->path);
+    free(target->custom);
+    size_t after = t->count - (size_t)(target - t->list) - 1;
+    memmove(target, target + 1, after * sizeof *target);
+    t->count--;
+    return true;
+}
+
+bool trust_targets_floor(struct tuf_targets *t, const char *name, const char *version,
+                         struct err *e) {
+    struct tuf_custom custom;
+    bool found = false;
+    for (size_t i = 0; i < t->count; i++) {
+        if (!custom_of(&t->list[i], &custom) || strcmp(custom.id.name, name) != 0) continue;
+        text_cut(custom.floor, sizeof custom.floor, version != NULL ? version : "");
+        set_custom(&t->list[i], &custom);
+        found = true;
+    }
+    return found || err_set(e, ERR_NOT_FOUND, "the targets name no build of %.64s", name);
+}
+
+static bool is_yanked(const struct tuf_target *target) {
+    struct tuf_custom custom;
+    return custom_of(target, &custom) && custom.yanked;
+}
+
+static const char *change_of(const struct tuf_target *before, const struct tuf_target *after) {
+    if (before == NULL) return "adds";
+    if (before->promise.length != after->promise.length ||
+        strcmp(before->promise.sha256, after->promise.sha256) != 0)
+        return "replaces the bytes of";
+    if (is_yanked(before) != is_yanked(after)) return is_yanked(after) ? "yanks" : "offers again";
+    return NULL;
+}
+
+/* Once for each artifact name, at its first target: those of one name follow each other. */
+static void floor_difference(const struct tuf_targets *before, const struct tuf_targets *after,
+                             size_t at, struct text *out) {
+    struct tuf_custom custom, last;
+    char was[SEMVER_SIZE], is[SEMVER_SIZE];
+    if (!custom_of(&after->list[at], &custom)) return;
+    if (at > 0 && custom_of(&after->list[at - 1], &last) &&
+        strcmp(last.id.name, custom.id.name) == 0)
+        return;
+    floor_of(before, custom.id.name, was);
+    floor_of(after, custom.id.name, is);
+    if (strcmp(was, is) == 0) return;
+    if (is[0] == '\0')
+        text_add_format(out, "removes the floor of %s\n", custom.id.name);
+    else
+        text_add_format(out, "moves the floor of %s to %s\n", custom.id.name, is);
+}
+
+void trust_targets_difference(const struct tuf_targets *before, const struct tuf_targets *after,
+                              struct text *out) {
+    for (size_t i = 0; i < after->count; i++) {
+        const struct tuf_target *target = &after->list[i];
+        const char *change = change_of(tuf_targets_find(before, target->path), target);
+        if (change != NULL) text_add_format(out, "%s %s\n", change, target->path);
+    }
+    for (size_t i = 0; i < before->count; i++)
+        if (tuf_targets_find(after, before->list[i].path) == NULL)
+            text_add_format(out, "removes %s\n", before->list[i].path);
+    for (size_t i = 0; i < after->count; i++) floor_difference(before, after, i, out);
+}

@@ -1,0 +1,26 @@
+/* What metadata files say, what they change, and whose signatures they still need, in words. Pure.
+ */
+#pragma once
+
+#include "cli/output.h"
+#include "cli/trust_file.h"
+
+/* What is in force; files that are not known are empty. */
+struct trust_base {
+    struct trust_file root;
+    struct trust_file targets;
+    struct tuf_signers here; /* ids of the keys that the master has */
+};
+void trust_base_fini(struct trust_base *b);
+#define OWN_TRUST_BASE __attribute__((cleanup(trust_base_fini)))
+
+/* Appends what f says, and what is another than in force. */
+void trust_words_say(const struct trust_file *f, const struct trust_base *base,
+                     const struct output_style *style, struct text *out);
+
+/* Whether f has the signatures that it needs, those that the master adds counted in; lacking gets a
+ * line for each role that has too few: "root: 1 of 2 signatures; missing: NAME NAME". judge is the
+ * root that says who signs targets; it may be NULL, then only a root's own signatures are looked
+ * at. */
+bool trust_words_complete(const struct trust_file *f, const struct trust_base *base,
+                          const struct tuf_root *judge, struct text *lacking);
