@@ -17,7 +17,7 @@ struct walk {
     size_t bytes;
     char visited[TUF_DELEGATIONS_MAX][TUF_ROLE_NAME_SIZE];
     size_t visited_count;
-    bool ended; /* by a terminating delegation, or since it has gone too far */
+    bool ended; /* by a terminating delegation */
 };
 
 static bool delegates(const struct tuf_delegation *d, const struct walk *w) {
@@ -33,8 +33,7 @@ static bool delegates(const struct tuf_delegation *d, const struct walk *w) {
 static bool enter(struct walk *w, const char *role) {
     for (size_t i = 0; i < w->visited_count; i++)
         if (strcmp(w->visited[i], role) == 0) return false;
-    w->ended = w->visited_count == TUF_DELEGATIONS_MAX;
-    if (w->ended) return false;
+    if (w->visited_count == TUF_DELEGATIONS_MAX) return false;
     snprintf(w->visited[w->visited_count++], TUF_ROLE_NAME_SIZE, "%s", role);
     return true;
 }

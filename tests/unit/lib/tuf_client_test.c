@@ -482,11 +482,17 @@ static void versions_may_not_go_back_when_a_key_was_added(void **state) {
     assert_int_equal(attack, TUF_ROLLBACK);
 }
 
-/* A client that runs on while thresholds rise: what two sign now is not what one signed before. */
+/* A client that runs on while thresholds rise: what two sign now is not what one signed before,
+ * though no hash tells. */
 static void file_of_the_same_version_is_taken_anew_when_more_must_sign(void **state) {
     (void)state;
     struct err e;
     OWN(repository) struct repository *r = repository_begin();
+    for (size_t i = 0; i < r->role_count; i++)
+        r->entries[i].promise = (struct tuf_promise){.version = 1, .length = -1};
+    publish_snapshot(r);
+    r->timestamp.snapshot = (struct tuf_promise){.version = 1, .length = -1};
+    publish_timestamp(r);
     OWN(tuf_client) struct tuf_client *c = repository_client(r);
     no_error(tuf_client_refresh(c, NOW_MS, &e), &e);
     for (enum tuf_role_kind kind = TUF_TIMESTAMP; kind < TUF_ROLE_COUNT; kind++) {
@@ -500,9 +506,10 @@ static void file_of_the_same_version_is_taken_anew_when_more_must_sign(void **st
     assert_null(tuf_client_targets(c));
     r->also = r->spare;
     publish_role(r, &r->roles[0]);
+    r->entries[0].promise = (struct tuf_promise){.version = 1, .length = -1};
     publish_snapshot(r);
+    r->timestamp.snapshot = (struct tuf_promise){.version = 1, .length = -1};
     publish_timestamp(r);
-    r->also = NULL;
     no_error(tuf_client_refresh(c, NOW_MS, &e), &e);
     assert_non_null(tuf_client_targets(c));
     assert_true(folder_same(&r->published, &r->trusted, "timestamp.json"));
@@ -510,17 +517,31 @@ static void file_of_the_same_version_is_taken_anew_when_more_must_sign(void **st
     assert_true(folder_same(&r->published, &r->trusted, "targets.json"));
 }
 
-static void trusted_files_that_have_expired_are_no_reason_to_keep_them(void **state) {
+/* Nothing new lies there but, at last, a timestamp, then a snapshot. */
+static void trusted_files_that_have_expired_are_a_freeze_until_newer_ones_come(void **state) {
     (void)state;
     struct err e;
     enum tuf_attack attack;
     OWN(repository) struct repository *r = repository_begin();
     no_error(repository_refresh(r, NOW_MS, NULL, &e), &e);
-    int64_t later_ms = NOW_MS + 20 * DAY_MS;
-    assert_false(repository_refresh(r, later_ms, &attack, &e));
-    assert_int_equal(attack, TUF_FREEZE);
-    r->timestamp.heading.expires_ms = r->snapshot.heading.expires_ms = later_ms + DAY_MS;
+    int64_t later_ms = NOW_MS + 29 * DAY_MS, latest_ms = later_ms + 9 * DAY_MS;
+    r->root.heading.expires_ms = latest_ms;
+    r->root.heading.version++;
+    publish_root(r);
+    struct tuf_heading *const headings[] = {&r->timestamp.heading, &r->snapshot.heading,
+                                            &r->roles[0].targets.heading};
+    r->roles[0].targets.heading.expires_ms = later_ms;
     publish_all(r);
+    no_error(repository_refresh(r, NOW_MS, NULL, &e), &e);
+    for (size_t i = 0; i < sizeof headings / sizeof headings[0]; i++) {
+        assert_false(repository_refresh(r, later_ms, &attack, &e));
+        assert_int_equal(attack, TUF_FREEZE);
+        headings[i]->expires_ms = latest_ms;
+        if (i == 2) publish_all(r);
+        if (i == 1) publish_snapshot_and_timestamp(r);
+        r->timestamp.heading.version++;
+        publish_timestamp(r);
+    }
     no_error(repository_refresh(r, later_ms, NULL, &e), &e);
 }
 
@@ -532,6 +553,11 @@ static void damaged_trusted_files_count_as_absent(void **state) {
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
         no_error(repository_refresh(r, NOW_MS, NULL, &e), &e);
         folder_put(&r->trusted, files[i], "{", 1);
+        no_error(repository_refresh(r, NOW_MS, NULL, &e), &e);
+        assert_true(folder_same(&r->published, &r->trusted, files[i]));
+        char *version = strstr(folder_find(&r->trusted, files[i])->bytes.data, "\"version\":1}}");
+        assert_non_null(version);
+        version[strlen("\"version\":")] = '9';
         no_error(repository_refresh(r, NOW_MS, NULL, &e), &e);
         assert_true(folder_same(&r->published, &r->trusted, files[i]));
     }
@@ -614,7 +640,7 @@ int main(void) {
         cmocka_unit_test(versions_may_go_back_when_their_keys_were_replaced),
         cmocka_unit_test(versions_may_not_go_back_when_a_key_was_added),
         cmocka_unit_test(file_of_the_same_version_is_taken_anew_when_more_must_sign),
-        cmocka_unit_test(trusted_files_that_have_expired_are_no_reason_to_keep_them),
+        cmocka_unit_test(trusted_files_that_have_expired_are_a_freeze_until_newer_ones_come),
         cmocka_unit_test(damaged_trusted_files_count_as_absent),
         cmocka_unit_test(damaged_trusted_root_is_corrupt_and_a_missing_one_not_found),
         cmocka_unit_test(refresh_goes_on_wherever_it_was_cut_off),

@@ -325,8 +325,8 @@ static void repository_end(struct repository *r) {
 OWN_DEFINE(repository, struct repository, repository_end)
 
 /* Refreshes with a client of its own, as a program that begins anew. */
-static bool repository_refresh(struct repository *r, int64_t now_ms, enum tuf_attack *attack,
-                               struct err *e) {
+__attribute__((unused)) static bool repository_refresh(struct repository *r, int64_t now_ms,
+                                                       enum tuf_attack *attack, struct err *e) {
     OWN(tuf_client) struct tuf_client *c = repository_client(r);
     text_clear(&r->asked);
     bool good = tuf_client_refresh(c, now_ms, e);
