@@ -114,6 +114,7 @@ bool http_call(const struct http_call *call, struct http_answer *out, struct err
     int64_t usual_ms = large ? 0 : HTTP_CLIENT_TIMEOUT_MS;
     OWN_TRANSFER struct http_transfer t = {
         .url = call->url,
+        .trust = call->trust,
         .token = call->token,
         .timeout_ms = call->timeout_ms > 0 ? call->timeout_ms : usual_ms,
         .stall_timeout_ms =

@@ -8,12 +8,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Whom to take for the server of an https URL; all NULL: a certificate that the system's CAs vouch
- * for, of the URL's name. */
+/* Whom to take for the server of an https URL; nothing set: a certificate that the system's CAs
+ * vouch for, of the URL's name. Whoever else answers is ERR_UNREACHABLE: who is meant was not
+ * reached. */
 struct http_trust {
     const char *pin; /* "sha256//BASE64", several joined by ';': the server's key is one of these,
                         whatever its certificate says */
-    const char *ca_pem; /* else its certificate is signed by this CA, for the URL's name */
+    const char *ca_pem; /* else its certificate is signed by this CA, for the URL's name (over
+                           mbedTLS a host name, as it knows no certificates of addresses) */
+    bool anybody;       /* else whoever answers: for what is proven by other means. No token is sent
+                           to them */
 };
 
 struct http_call {

@@ -128,6 +128,7 @@ bool http_download(const struct http_download *d, int64_t *received, struct err 
     OWN_HTTP_ANSWER struct http_answer answer = {0};
     struct download state = {.wanted = d, .received = d->offset};
     OWN_TRANSFER struct http_transfer t = {.url = d->url,
+                                           .trust = d->trust,
                                            .token = d->token,
                                            .timeout_ms = d->timeout_ms,
                                            .stall_timeout_ms = patience_ms(d),

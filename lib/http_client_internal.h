@@ -13,6 +13,7 @@
 
 struct http_transfer {
     const char *url;
+    struct http_trust trust;
     const char *token;
     int64_t timeout_ms; /* 0: none */
     int64_t stall_timeout_ms;
@@ -50,6 +51,12 @@ void http_transfer_header(struct http_transfer *t, const char *line);
 MUST_CHECK bool http_transfer_run(struct http_transfer *t);
 void http_transfer_close(struct http_transfer *t);
 #define OWN_TRANSFER __attribute__((cleanup(http_transfer_close)))
+
+/* http_client_trust.c */
+bool http_trusts_anybody(const struct http_trust *trust);
+void http_transfer_set_trust(const struct http_transfer *t);
+/* Whether code says that the server is not the one to trust; then *e says so. */
+bool http_transfer_distrusts(struct http_transfer *t, CURLcode code);
 
 /* The error that an answer of status 400 and above stands for. */
 bool http_answer_err(const struct http_answer *a, const char *url, struct err *e);

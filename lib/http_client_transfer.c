@@ -118,7 +118,7 @@ void http_transfer_header(struct http_transfer *t, const char *line) {
 
 static void add_token(struct http_transfer *t) {
     OWN_TEXT struct text line = TEXT_EMPTY;
-    if (t->token == NULL) return;
+    if (t->token == NULL || http_trusts_anybody(&t->trust)) return;
     text_add_format(&line, "Authorization: Bearer %s", t->token);
     http_transfer_header(t, line.data);
     explicit_bzero(line.data, line.length);
@@ -144,6 +144,7 @@ bool http_transfer_open(struct http_transfer *t) {
     curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, on_progress);
     curl_easy_setopt(easy, CURLOPT_XFERINFODATA, t);
     curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
+    http_transfer_set_trust(t);
     return true;
 }
 
@@ -157,6 +158,7 @@ void http_transfer_close(struct http_transfer *t) {
 static bool explain(struct http_transfer *t, CURLcode code) {
     const char *words = t->curl_error[0] != '\0' ? t->curl_error : curl_easy_strerror(code);
     if (t->failed) return false; /* the callback has said why */
+    if (http_transfer_distrusts(t, code)) return false;
     switch (code) {
     case CURLE_OK:
         return true;

@@ -2,7 +2,9 @@
 #include "tests/unit/lib/http_fixture.h"
 
 #include "lib/clock.h"
+#include "lib/file.h"
 #include "lib/http_client.h"
+#include "lib/tls_pair.h"
 
 static char directory[] = "/tmp/grid-http-tls-XXXXXX";
 
@@ -22,14 +24,18 @@ static void run_in_directory(const char *command) {
 
 #define NEW_KEY "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes"
 
-/* NAME.pem with key and certificate of its own. */
-static void make_certificate(const char *name) {
+/* NAME.pem with key and certificate of its own, for these names. */
+static void make_certificate_for(const char *name, const char *names) {
     OWN_TEXT struct text command = TEXT_EMPTY;
     text_add_format(&command,
                     "openssl req -x509 " NEW_KEY " -days 2 -subj /CN=%s -addext "
-                    "subjectAltName=IP:127.0.0.1,DNS:localhost -keyout k -out c && cat k c >%s.pem",
-                    name, name);
+                    "subjectAltName=%s -keyout k -out c && cat k c >%s.pem",
+                    name, names, name);
     run_in_directory(command.data);
+}
+
+static void make_certificate(const char *name) {
+    make_certificate_for(name, "IP:127.0.0.1,DNS:localhost");
 }
 
 static void hello(struct http_request *r) {
@@ -335,6 +341,94 @@ static void files_that_cannot_serve_stop_the_start(void **state) {
     }
 }
 
+static bool fetch(int port, const char *host, struct http_trust trust, struct err *e) {
+    char url[64];
+    OWN_HTTP_ANSWER struct http_answer answer = {0};
+    snprintf(url, sizeof url, "https://%s:%d/hello", host, port);
+    const struct http_call call = {.url = url, .trust = trust, .token = "gt_secret"};
+    *e = (struct err){0};
+    bool done = http_call(&call, &answer, e) && answer.status == 200;
+    if (done) assert_string_equal(text_value(&answer.body), "hello");
+    return done;
+}
+
+static void fetch_fails(int port, const char *host, struct http_trust trust, const char *words) {
+    struct err e;
+    assert_false(fetch(port, host, trust, &e));
+    assert_string_equal(err_code_name(e.code), "unreachable");
+    if (strstr(e.text, words) == NULL) fail_msg("\"%s\" lacks \"%s\"", e.text, words);
+}
+
+static void clients_take_the_pinned_key_alone(void **state) {
+    (void)state;
+    struct err e;
+    OWN(tls_pair) struct tls_pair *a = NULL;
+    OWN(tls_pair) struct tls_pair *other = NULL;
+    char good[TLS_PIN_SIZE], bad[TLS_PIN_SIZE], both[2 * TLS_PIN_SIZE];
+    struct served s = serve((struct http_server_options){SERVED});
+    make_certificate("other");
+    assert_true(tls_pair_read(&a, file("a.pem"), &e));
+    assert_true(tls_pair_read(&other, file("other.pem"), &e));
+    tls_pair_pin(a, good);
+    tls_pair_pin(other, bad);
+    snprintf(both, sizeof both, "%s;%s", bad, good);
+    if (!fetch(s.port, "127.0.0.1", (struct http_trust){.pin = good}, &e)) fail_msg("%s", e.text);
+    if (!fetch(s.port, "127.0.0.1", (struct http_trust){.pin = both}, &e)) fail_msg("%s", e.text);
+    fetch_fails(s.port, "127.0.0.1", (struct http_trust){.pin = bad}, "another key");
+    fetch_fails(s.port, "127.0.0.1", (struct http_trust){.pin = bad, .anybody = true},
+                "another key");
+    http_server_stop(s.server);
+}
+
+static void clients_take_what_the_ca_signed_for_the_name(void **state) {
+    (void)state;
+    struct err e;
+    OWN_TEXT struct text own = TEXT_EMPTY;
+    OWN_TEXT struct text other = TEXT_EMPTY;
+    struct served s = serve((struct http_server_options){SERVED});
+    make_certificate("other");
+    assert_true(file_read(file("a.pem"), 65536, &own, &e));
+    assert_true(file_read(file("other.pem"), 65536, &other, &e));
+    struct http_trust good = {.ca_pem = own.data};
+    if (!fetch(s.port, "localhost", good, &e)) fail_msg("%s", e.text);
+    if (!fetch(s.port, "127.0.0.1", good, &e)) fail_msg("%s", e.text);
+    fetch_fails(s.port, "localhost", (struct http_trust){.ca_pem = other.data}, "not trusted");
+    fetch_fails(s.port, "localhost", (struct http_trust){0}, "not trusted");
+    http_server_stop(s.server);
+
+    OWN_TEXT struct text named = TEXT_EMPTY;
+    make_certificate_for("named", "DNS:localhost");
+    s = serve_with((struct http_server_options){SERVED, .certificate = file("named.pem")});
+    assert_true(file_read(file("named.pem"), 65536, &named, &e));
+    if (!fetch(s.port, "localhost", (struct http_trust){.ca_pem = named.data}, &e))
+        fail_msg("%s", e.text);
+    fetch_fails(s.port, "127.0.0.1", (struct http_trust){.ca_pem = named.data}, "not trusted");
+    http_server_stop(s.server);
+}
+
+static atomic_int tokens_seen;
+
+static bool note_token(struct http_request *r, enum http_role role, struct err *e) {
+    (void)e;
+    if (http_bearer(r) != NULL) atomic_fetch_add(&tokens_seen, 1);
+    http_set_principal(r, "token:a", role);
+    return true;
+}
+
+static void clients_that_trust_anybody_give_their_token_to_nobody(void **state) {
+    (void)state;
+    struct err e;
+    struct served s = serve(
+        (struct http_server_options){.routes = routes, .route_count = 2, .authorize = note_token});
+    assert_true(fetch(s.port, "localhost", (struct http_trust){.anybody = true}, &e));
+    assert_int_equal(atomic_load(&tokens_seen), 0);
+    OWN_TEXT struct text ca = TEXT_EMPTY;
+    assert_true(file_read(file("a.pem"), 65536, &ca, &e));
+    assert_true(fetch(s.port, "localhost", (struct http_trust){.ca_pem = ca.data}, &e));
+    assert_int_equal(atomic_load(&tokens_seen), 1);
+    http_server_stop(s.server);
+}
+
 static int begin(void **state) {
     (void)state;
     http_client_setup();
@@ -362,6 +456,9 @@ int main(void) {
         cmocka_unit_test(client_certificates_may_be_shown_but_must_be_good),
         cmocka_unit_test(routes_that_are_not_public_can_demand_a_certificate),
         cmocka_unit_test(files_that_cannot_serve_stop_the_start),
+        cmocka_unit_test(clients_take_the_pinned_key_alone),
+        cmocka_unit_test(clients_take_what_the_ca_signed_for_the_name),
+        cmocka_unit_test(clients_that_trust_anybody_give_their_token_to_nobody),
     };
     signal(SIGPIPE, SIG_IGN);
     return cmocka_run_group_tests(tests, begin, end);
