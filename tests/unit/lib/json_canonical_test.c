@@ -16,29 +16,30 @@ static bool canonical(const char *json, struct text *out, struct err *e) {
     return json_canonical(copy, length, out, e);
 }
 
+/* U+FF61 comes before U+1F600 by its bytes, behind it in UTF-16. */
+#define EMOJI "{\"\xF0\x9F\x98\x80\":1,\"\xEF\xBD\xA1\":2}"
+#define EMOJI_FORM "{\"\xEF\xBD\xA1\":2,\"\xF0\x9F\x98\x80\":1}"
+#define NESTED "{\"z\":{\"d\":1,\"c\":{\"f\":[],\"e\":0}},\"y\":[{\"b\":1,\"a\":1}]}"
+#define NESTED_FORM "{\"y\":[{\"a\":1,\"b\":1}],\"z\":{\"c\":{\"e\":0,\"f\":[]},\"d\":1}}"
+
 static void canonical_form_is_one_for_all_spellings(void **state) {
     (void)state;
     static const struct {
         const char *json;
         const char *form;
     } cases[] = {
-        {"{}",                                                                   "{}"                                      },
-        {" [ ] ",                                                                "[]"                                      },
-        {"{\"b\" : 1,\t\"a\":[1 , 2,\n{} ]}",                                    "{\"a\":[1,2,{}],\"b\":1}"                },
-        {"[true,false,null,0,-0,-7]",                                            "[true,false,null,0,0,-7]"                },
-        {"9007199254740991",                                                     "9007199254740991"                        },
-        {"-9007199254740991",                                                    "-9007199254740991"                       },
-        {"\"\\u0041\\/\\\"\\\\\"",                                               "\"A/\\\"\\\\\""                          },
-        {"\"\\n\\t\\b\\f\\r\\u001f\\u007f\"",                                    "\"\n\t\b\f\r\x1f\x7f\""                  },
-        {"\"\\u00e4\\u20AC\\ud83d\\ude00\"",                                     "\"\xC3\xA4\xE2\x82\xAC\xF0\x9F\x98\x80\""},
-        {"{\"aa\":1,\"a\":2,\"\":3,\"B\":4}",                                    "{\"\":3,\"B\":4,\"a\":2,\"aa\":1}"       },
- /* '"' (0x22) and '#' (0x23) come before '[' (0x5B) and '\' (0x5C), escaped or not. */
-        {"{\"[\":1,\"\\\\\":2,\"#\":3,\"\\\"\":4}",                              "{\"\\\"\":4,\"#\":3,\"[\":1,\"\\\\\":2}" },
- /* U+FF61 comes before U+1F600 by its bytes, behind it in UTF-16. */
-        {"{\"\xF0\x9F\x98\x80\":1,\"\xEF\xBD\xA1\":2}",
-         "{\"\xEF\xBD\xA1\":2,\"\xF0\x9F\x98\x80\":1}"                                                                     },
-        {"{\"z\":{\"d\":1,\"c\":{\"f\":[],\"e\":0}},\"y\":[{\"b\":1,\"a\":1}]}",
-         "{\"y\":[{\"a\":1,\"b\":1}],\"z\":{\"c\":{\"e\":0,\"f\":[]},\"d\":1}}"                                            },
+        {"{}",                                "{}"                                      },
+        {" [ ] ",                             "[]"                                      },
+        {"{\"b\" : 1,\t\"a\":[1 , 2,\n{} ]}", "{\"a\":[1,2,{}],\"b\":1}"                },
+        {"[true,false,null,0,-0,-7]",         "[true,false,null,0,0,-7]"                },
+        {"9007199254740991",                  "9007199254740991"                        },
+        {"-9007199254740991",                 "-9007199254740991"                       },
+        {"\"\\u0041\\/\\\"\\\\\"",            "\"A/\\\"\\\\\""                          },
+        {"\"\\n\\t\\b\\f\\r\\u001f\\u007f\"", "\"\n\t\b\f\r\x1f\x7f\""                  },
+        {"\"\\u00e4\\u20AC\\ud83d\\ude00\"",  "\"\xC3\xA4\xE2\x82\xAC\xF0\x9F\x98\x80\""},
+        {"{\"aa\":1,\"a\":2,\"\":3,\"B\":4}", "{\"\":3,\"B\":4,\"a\":2,\"aa\":1}"       },
+        {EMOJI,                               EMOJI_FORM                                },
+        {NESTED,                              NESTED_FORM                               },
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct err e = {0};
@@ -46,6 +47,29 @@ static void canonical_form_is_one_for_all_spellings(void **state) {
         if (!canonical(cases[i].json, &out, &e)) fail_msg("%s: %s", cases[i].json, e.text);
         assert_string_equal(out.data, cases[i].form);
     }
+}
+
+/* '"' (0x22) and '#' (0x23) come before '[' (0x5B) and '\' (0x5C), escaped or not. */
+static void order_is_by_the_bytes_meant_wherever_members_stand(void **state) {
+    (void)state;
+    static const char *const keys[] = {"\\\"", "\\\"a", "#", "[", "\\\\"};
+    enum { KEYS = sizeof keys / sizeof keys[0] };
+    OWN_TEXT struct text expected = TEXT_EMPTY;
+    for (int i = 0; i < KEYS; i++)
+        text_add_format(&expected, "%s\"%s\":0", i == 0 ? "{" : ",", keys[i]);
+    text_add(&expected, "}");
+    for (int first = 0; first < KEYS; first++)
+        for (int step = 1; step < KEYS; step++) { /* five is prime: every step meets all */
+            struct err e = {0};
+            OWN_TEXT struct text json = TEXT_EMPTY;
+            OWN_TEXT struct text out = TEXT_EMPTY;
+            for (int i = 0; i < KEYS; i++)
+                text_add_format(&json, "%s\"%s\":0", i == 0 ? "{" : ",",
+                                keys[(first + i * step) % KEYS]);
+            text_add(&json, "}");
+            assert_true(canonical(json.data, &out, &e));
+            assert_string_equal(out.data, expected.data);
+        }
 }
 
 static void what_has_no_canonical_form_is_refused(void **state) {
@@ -157,6 +181,7 @@ static void member_that_is_not_there_once_is_refused(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(canonical_form_is_one_for_all_spellings),
+        cmocka_unit_test(order_is_by_the_bytes_meant_wherever_members_stand),
         cmocka_unit_test(what_has_no_canonical_form_is_refused),
         cmocka_unit_test(canonical_form_is_appended),
         cmocka_unit_test(depth_is_limited),
