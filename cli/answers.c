@@ -212,6 +212,7 @@ static const struct json_field token_fields[] = {
     J(JSON_TEXT, struct answer_token, id, JSON_REQUIRED),
     J(JSON_TEXT, struct answer_token, kind, 0),
     J(JSON_TEXT, struct answer_token, role, 0),
+    J(JSON_TEXT, struct answer_token, scope, 0),
     J(JSON_LABELS, struct answer_token, labels, 0),
     J(JSON_INT, struct answer_token, uses_left, 0),
     J(JSON_TEXT, struct answer_token, expires_at, 0),

@@ -192,6 +192,7 @@ struct answer_token {
     char *id;
     char *kind;
     char *role;
+    char *scope;
     char *labels;
     int64_t uses_left;
     char *expires_at;

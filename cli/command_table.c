@@ -26,6 +26,7 @@
 #define METADATA VALUE(OPTION_LIST, "metadata", trust.metadata, "FILE", NULL, "root or targets in force, instead of asking the master; again for the other")
 #define LIFE VALUE(OPTION_DURATION, "expires", trust.life_ms, "TIME", NULL, "good for so long; else two years (root), a year (targets)")
 #define ABANDON FLAG("abandon", trust.abandon, "even when agents are left behind that trust no root yet")
+#define SCOPE VALUE(OPTION_STRING, "scope", scope, "SELECTOR", NULL, "only for agents with these labels, as rack=b; else for all")
 #define LABEL VALUE(OPTION_LIST, "label", labels, "KEY=VALUE", NULL, "label that the joining machine gets; again for more")
 #define KIND_JOIN {.type = OPTION_STRING, OPTION(struct settings, kind), .initial = "join"}
 
@@ -148,6 +149,7 @@ static const struct option_entry token_create_options[] = {
     VALUE(OPTION_DURATION, "expires", expires_ms, "TIME", "1h", "how long it is good, 0 for ever (api only)"),
     VALUE(OPTION_INT, "uses", uses, "N", "1", "of a join token: how many machines may use it"),
     LABEL,
+    SCOPE,
 };
 static const struct option_entry event_tail_options[] = {
     VALUE(OPTION_INT, "since", since, "SEQ", "-1", "what came after this number; -1: the last ones"),

@@ -80,6 +80,7 @@ struct settings {
     /* tokens */
     char kind[SETTINGS_WORD_SIZE];
     char role[SETTINGS_WORD_SIZE];
+    char scope[512]; /* selector of agents; "": all */
     int64_t expires_ms;
     int64_t uses;
     char *labels; /* "key=value" lines */

@@ -9,6 +9,7 @@ static const struct output_column columns[] = {
     {"ID",        0           },
     {"KIND",      0           },
     {"ROLE",      0           },
+    {"SCOPE",     0           },
     {"USES LEFT", COLUMN_RIGHT},
     {"EXPIRES",   0           },
     {"LABELS",    COLUMN_FLEX },
@@ -23,6 +24,7 @@ static void token_row(const void *item, int64_t now_ms, struct output_table *t) 
     output_cell(t, k->id);
     output_cell(t, k->kind);
     output_cell(t, k->role);
+    output_cell(t, k->scope);
     if (join && k->uses_left >= 0)
         output_cell_format(t, "%lld", (long long)k->uses_left);
     else

@@ -33,6 +33,10 @@ bool token_request_json(const struct settings *s, struct text *out, struct err *
     bool join = strcmp(s->kind, "join") == 0;
     if (!join && strcmp(s->kind, "api") != 0)
         return err_set(e, ERR_USAGE, "--kind takes api or join, not \"%s\"", s->kind);
+    if (join && s->scope[0] != '\0') {
+        err_set(e, ERR_USAGE, "--scope is for API tokens; a machine that joins gets labels");
+        return err_hint(e, "--label KEY=VALUE");
+    }
     if (s->uses < 1) return err_set(e, ERR_USAGE, "--uses takes a number from 1 on");
     if (s->expires_ms < 0 || (join && s->expires_ms < 1000))
         return err_set(e, ERR_USAGE, "--expires takes a time such as 1h");
@@ -43,6 +47,8 @@ bool token_request_json(const struct settings *s, struct text *out, struct err *
     } else {
         text_add(out, ",\"role\":");
         json_quote(s->role, out);
+        if (s->scope[0] != '\0') text_add(out, ",\"scope\":");
+        if (s->scope[0] != '\0') json_quote(s->scope, out);
     }
     if (s->labels != NULL && s->labels[0] != '\0' && !add_labels(s->labels, out, e)) return false;
     text_add(out, "}");
@@ -64,7 +70,8 @@ void token_request_limits(const struct settings *s, struct text *out) {
     else if (strcmp(s->kind, "join") == 0)
         text_add(out, "one machine may use it");
     else
-        text_add_format(out, "role %s", s->role);
+        text_add_format(out, "role %s%s%s", s->role, s->scope[0] != '\0' ? ", scope " : "",
+                        s->scope);
     bool join = strcmp(s->kind, "join") == 0;
     if (s->expires_ms > 0)
         text_add_format(out, ", %s %s", join ? "within" : "for",

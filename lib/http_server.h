@@ -91,6 +91,16 @@ void http_set_principal(struct http_request *r, const char *principal,
 const char *http_principal(const struct http_request *r); /* "token:<id>", or "anonymous" */
 enum http_role http_principal_role(const struct http_request *r);
 
+/* What authorize found out besides: the selector of what the principal is good for ("": all), and
+ * what names its credential (the principal unless set), for who may have several. Both copied. */
+void http_set_scope(struct http_request *r, const char *scope);
+const char *http_scope(const struct http_request *r);
+void http_set_credential(struct http_request *r, const char *credential);
+const char *http_credential(const struct http_request *r);
+
+const struct http_route *http_matched_route(const struct http_request *r);
+bool http_is_secure(const struct http_request *r); /* it came over TLS */
+
 /* Body: all of it as text (cap and deadline of the route), or streamed. Sends "100 Continue" when
  * the client waits for it. http_body_length is -1 when chunked. http_body_read: *length 0 means the
  * end; a body cut short is ERR_INVALID. */

@@ -57,6 +57,7 @@ static void request_fini(struct http_request *r) {
     text_fini(&r->query);
     text_fini(&r->parameters);
     text_fini(&r->headers);
+    text_fini(&r->scope);
     free(r->pairs);
     http_wire_fini(&r->wire);
 }

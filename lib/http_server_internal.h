@@ -17,6 +17,7 @@
 #define HTTP_ADDRESS_SIZE 48
 #define HTTP_REQUEST_ID_SIZE 65
 #define HTTP_PRINCIPAL_SIZE 128
+#define HTTP_CREDENTIAL_SIZE 40
 
 #define HTTP_SEND_STALL_MS 30000 /* a client that takes no byte for this long is gone */
 #define HTTP_LINGER_MS 2000      /* for a client to read why its upload was refused */
@@ -99,6 +100,8 @@ struct http_request {
     struct text parameters;
     char principal[HTTP_PRINCIPAL_SIZE];
     enum http_role role;
+    struct text scope;
+    char credential[HTTP_CREDENTIAL_SIZE]; /* "": the principal */
     struct http_body_state body;
     struct text headers; /* lines that the handler adds to its answer */
     int status;          /* 0: not answered yet */

@@ -109,3 +109,29 @@ const char *http_principal(const struct http_request *r) {
 enum http_role http_principal_role(const struct http_request *r) {
     return r->role;
 }
+
+void http_set_scope(struct http_request *r, const char *scope) {
+    text_fini(&r->scope);
+    text_add(&r->scope, scope);
+}
+
+const char *http_scope(const struct http_request *r) {
+    return text_value(&r->scope);
+}
+
+void http_set_credential(struct http_request *r, const char *credential) {
+    bool fits = text_copy(r->credential, sizeof r->credential, credential);
+    assert(fits);
+}
+
+const char *http_credential(const struct http_request *r) {
+    return r->credential[0] != '\0' ? r->credential : r->principal;
+}
+
+const struct http_route *http_matched_route(const struct http_request *r) {
+    return r->route;
+}
+
+bool http_is_secure(const struct http_request *r) {
+    return r->info->is_ssl != 0;
+}

@@ -1,6 +1,7 @@
 #include "lib/labels.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 struct label {
@@ -234,5 +235,18 @@ bool labels_match(const char *labels, const char *selector) {
         assert(checked);
         if (!holds(&condition, labels)) return false;
     }
+    return true;
+}
+
+bool labels_selector_next(const char **cursor, char term[LABELS_TERM_SIZE]) {
+    static const char *const signs[] = {[HAS_VALUE] = "=", [HAS_NOT_VALUE] = "!="};
+    struct span span;
+    struct condition c;
+    if (*cursor == NULL || is_blank(*cursor) || !take_term(cursor, &span)) return false;
+    bool checked = parse_condition(span, &c, NULL);
+    assert(checked);
+    bool valued = c.kind == HAS_VALUE || c.kind == HAS_NOT_VALUE;
+    snprintf(term, LABELS_TERM_SIZE, "%s%s%s%s", c.kind == HAS_NOT_KEY ? "!" : "", c.label.key,
+             valued ? signs[c.kind] : "", c.label.value);
     return true;
 }

@@ -25,4 +25,9 @@ bool labels_next(const char **cursor, char key[LABEL_PART_SIZE], char value[LABE
 /* Selector: terms "k=v", "k!=v", "k", "!k" joined by ',' = and; "" selects everything. A missing
  * key satisfies "k!=v". */
 MUST_CHECK bool labels_selector_check(const char *selector, struct err *e);
+
+/* Iterates the terms of a checked selector in their canonical form ("k=v", without blanks): begin
+ * with *cursor = selector; false at the end. */
+#define LABELS_TERM_SIZE (2 * LABEL_PART_SIZE + 2)
+bool labels_selector_next(const char **cursor, char term[LABELS_TERM_SIZE]);
 bool labels_match(const char *labels, const char *selector); /* selector passed the check */

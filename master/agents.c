@@ -3,6 +3,7 @@
 
 #include "lib/clock.h"
 #include "lib/condition.h"
+#include "lib/labels.h"
 
 #include <assert.h>
 #include <stdarg.h>
@@ -245,8 +246,15 @@ static void count_nodes(struct agents_summary *s, const struct wire_heartbeat *r
     }
 }
 
+struct summarizing {
+    const char *selector;
+    struct agents_summary *out;
+};
+
 static bool summarize_agent(const struct agent_view *v, void *argument) {
-    struct agents_summary *s = argument;
+    const struct summarizing *of = argument;
+    struct agents_summary *s = of->out;
+    if (!labels_match(v->labels, of->selector)) return true;
     s->status[v->status]++;
     if (v->status == AGENT_UP || v->status == AGENT_SUSPECT) {
         count_nodes(s, &v->report);
@@ -256,9 +264,10 @@ static bool summarize_agent(const struct agent_view *v, void *argument) {
     return true;
 }
 
-void agents_summarize(struct agents *a, struct agents_summary *out) {
+void agents_summarize(struct agents *a, const char *selector, struct agents_summary *out) {
+    struct summarizing of = {selector, out};
     *out = (struct agents_summary){0};
-    agents_visit(a, summarize_agent, out);
+    agents_visit(a, summarize_agent, &of);
 }
 
 struct holders {

@@ -113,7 +113,7 @@ struct agents_summary {
 };
 extern const char *const agents_node_states[AGENTS_NODE_STATES]; /* starting healthy unhealthy
                                                                     backoff stopped draining */
-void agents_summarize(struct agents *a, struct agents_summary *out);
+void agents_summarize(struct agents *a, const char *selector, struct agents_summary *out);
 
 /* Writes up to five ids of agents that run or want this digest into out, "" when there are none. */
 void agents_holding(struct agents *a, const char *sha256, char *out, size_t size);

@@ -15,7 +15,7 @@
 #include <string.h>
 
 struct agent_filter {
-    const char *status, *mode, *version, *platform, *arch, *channel, *label;
+    const char *status, *mode, *version, *platform, *arch, *channel, *label, *scope;
     size_t sort; /* index in sort_names */
     struct listing *listing;
 };
@@ -40,6 +40,7 @@ static bool read_filter(struct http_request *r, struct agent_filter *f, struct e
     f->version = http_query(r, "version");
     f->channel = http_query(r, "channel");
     f->label = http_query(r, "label");
+    f->scope = http_scope(r);
     const char *platform = http_query(r, "platform"), *arch = http_query(r, "arch");
     f->platform = platform != NULL ? platform_canonical(platform) : NULL;
     f->arch = arch != NULL ? platform_arch_canonical(arch) : NULL;
@@ -65,7 +66,8 @@ static bool collect_agent(const struct agent_view *v, void *argument) {
     if (!agrees(f->status, agent_status_name(v->status)) || !agrees(f->mode, v->mode) ||
         !agrees(f->version, v->report.version) || !agrees(f->channel, v->channel) ||
         !agrees(f->platform, v->platform) || !agrees(f->arch, v->arch) ||
-        (f->label != NULL && !labels_match(v->labels, f->label)))
+        (f->label != NULL && !labels_match(v->labels, f->label)) ||
+        !labels_match(v->labels, f->scope))
         return true;
     if (f->sort == SORT_LAST_SEEN)
         snprintf(key, sizeof key, "%020" PRId64, v->last_seen_at_ms);

@@ -57,7 +57,7 @@ static int64_t count_descriptors(void) {
 static void fill_descriptors(const struct master *m, struct facts *f) {
     struct rlimit limit = {0};
     struct agents_summary now;
-    agents_summarize(m->agents, &now);
+    agents_summarize(m->agents, "", &now);
     getrlimit(RLIMIT_NOFILE, &limit);
     f->descriptors_limit = limit.rlim_cur > JSON_INT_MAX ? JSON_INT_MAX : (int64_t)limit.rlim_cur;
     f->descriptors_used = count_descriptors();

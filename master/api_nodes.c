@@ -1,4 +1,5 @@
 #include "lib/http_server.h"
+#include "lib/labels.h"
 #include "master/api_agents.h"
 #include "master/api_logs.h"
 #include "master/body.h"
@@ -10,7 +11,7 @@
 #include <string.h>
 
 struct node_filter {
-    const char *state, *agent, *version;
+    const char *state, *agent, *version, *scope;
     size_t sort;
     struct listing *listing;
 };
@@ -30,7 +31,7 @@ static bool agrees(const char *wanted, const char *value) {
 
 static bool collect_nodes(const struct agent_view *v, void *argument) {
     struct node_filter *f = argument;
-    if (!agrees(f->agent, v->id)) return true;
+    if (!agrees(f->agent, v->id) || !labels_match(v->labels, f->scope)) return true;
     for (size_t i = 0; i < v->report.nodes_count; i++) {
         const struct wire_node *n = &v->report.nodes[i];
         const char *state = view_node_state(v, n);
@@ -90,6 +91,7 @@ static bool read_filter(struct http_request *r, struct node_filter *f, struct er
     f->state = http_query(r, "state");
     f->agent = http_query(r, "agent");
     f->version = http_query(r, "version");
+    f->scope = http_scope(r);
     if (f->state == NULL || known_state(f->state)) return true;
     return err_set(e, ERR_INVALID,
                    "state=%s: one of starting, healthy, unhealthy, backoff, stopped, draining",

@@ -3,6 +3,7 @@
 #include "master/body.h"
 #include "master/listing.h"
 #include "master/master.h"
+#include "master/scope.h"
 #include "master/view_plan.h"
 #include "master/view_rollout.h"
 
@@ -79,6 +80,25 @@ static void collect(const struct rollout_heading *h, const struct rollout_filter
     listing_add(f->listing, key, view_rollout_id(h->number, id));
 }
 
+struct reach {
+    const char *scope;
+    bool within;
+};
+
+static bool compare_reach(const struct rollout_view *v, void *argument) {
+    struct reach *reach = argument;
+    reach->within = scope_covers(reach->scope, v->request->selector);
+    return true;
+}
+
+static bool is_within(struct http_request *r, int64_t number) {
+    struct reach reach = {.scope = http_scope(r)};
+    struct err ignored;
+    return reach.scope[0] == '\0' || (rollouts_visit_outline(master_of(r)->rollouts, number,
+                                                             compare_reach, &reach, &ignored) &&
+                                      reach.within);
+}
+
 void api_rollouts_list(struct http_request *r) {
     struct master *m = master_of(r);
     OWN_LISTING struct listing listing = {0};
@@ -88,7 +108,8 @@ void api_rollouts_list(struct http_request *r) {
     size_t count = 0, first = 0, end = 0;
     struct err e;
     bool listed = read_filter(r, &filter, &e) && rollouts_list(m->rollouts, &headings, &count, &e);
-    for (size_t i = 0; i < count; i++) collect(&headings[i], &filter);
+    for (size_t i = 0; i < count; i++)
+        if (is_within(r, headings[i].number)) collect(&headings[i], &filter);
     if (!listed || !listing_page(&listing, r, &first, &end, &e)) {
         http_reply_err(r, &e);
         return;
@@ -205,10 +226,44 @@ void api_rollouts_agents(struct http_request *r) {
         http_reply_err(r, &e);
 }
 
+/* Whoever has a scope reaches nobody outside of it, whatever the body selects. */
+static bool narrow(const struct http_request *r, struct rollout_request *request, struct err *e) {
+    OWN_TEXT struct text both = TEXT_EMPTY;
+    if (http_scope(r)[0] == '\0') return true;
+    scope_and(http_scope(r), request->selector, &both);
+    if (text_copy(request->selector, sizeof request->selector, text_value(&both))) return true;
+    rollout_request_clear(request);
+    return err_set(e, ERR_INVALID, "selector: too long together with the scope");
+}
+
 static bool read_request(struct http_request *r, struct rollout_request *out, struct err *e) {
     OWN_TEXT struct text body = TEXT_EMPTY;
     return body_no_query(r, e) && body_text(r, &body, e) &&
-           rollout_request_decode(text_value(&body), body.length, out, e);
+           rollout_request_decode(text_value(&body), body.length, out, e) && narrow(r, out, e);
+}
+
+struct wider {
+    const char *scope;
+    int64_t number;
+};
+
+static bool find_wider(const struct rollout_view *v, void *argument) {
+    struct wider *w = argument;
+    bool active = v->finished_at_ms == 0;
+    if (active && !scope_covers(w->scope, v->request->selector)) w->number = v->number;
+    return w->number == 0;
+}
+
+/* To take over would end it for machines outside, too. */
+static bool check_supersede(struct http_request *r, const struct rollout_request *request,
+                            struct err *e) {
+    struct wider w = {.scope = http_scope(r)};
+    if (!request->supersede || w.scope[0] == '\0') return true;
+    rollouts_visit_live(master_of(r)->rollouts, find_wider, &w);
+    if (w.number == 0) return true;
+    err_set(e, ERR_DENIED, "supersede: rollout r-%" PRId64 " reaches beyond the scope \"%s\"",
+            w.number, w.scope);
+    return err_hint(e, "wait until it is over, or ask somebody without a scope");
 }
 
 struct planning {
@@ -302,7 +357,7 @@ static bool start(struct http_request *r, const struct rollout_request *request,
                   bool *existed, struct err *e) {
     struct master *m = master_of(r);
     const char *key = "";
-    if (!read_key(r, &key, e) ||
+    if (!check_supersede(r, request, e) || !read_key(r, &key, e) ||
         !rollouts_start(m->rollouts, request, http_principal(r), key, number, existed, e))
         return false;
     return !*existed || check_repetition(m, *number, request, e);

@@ -91,9 +91,9 @@ static const struct json_field summary_fields[] = {
 };
 static const struct json_schema summary_schema = JSON_SCHEMA(struct summary, summary_fields);
 
-static void fill_agents(const struct master *m, struct summary *s) {
+static void fill_agents(const struct master *m, const char *scope, struct summary *s) {
     struct agents_summary now;
-    agents_summarize(m->agents, &now);
+    agents_summarize(m->agents, scope, &now);
     s->agents = (struct agents_count){.pending = now.status[AGENT_PENDING],
                                       .up = now.status[AGENT_UP],
                                       .suspect = now.status[AGENT_SUSPECT],
@@ -152,7 +152,7 @@ void api_summary(struct http_request *r) {
     clock_rfc3339(m->started_at_ms, s.started_at);
     snprintf(s.http_url, sizeof s.http_url, "%s", m->http_url);
     snprintf(s.bus_address, sizeof s.bus_address, "%s", m->bus_address);
-    fill_agents(m, &s);
+    fill_agents(m, http_scope(r), &s);
     if (http_query_only(r, nothing, &e) && fill_catalog(m, &s, &e)) {
         json_encode(&summary_schema, &s, &json);
         http_reply_json(r, 200, text_value(&json), json.length);
@@ -162,18 +162,35 @@ void api_summary(struct http_request *r) {
     json_clear(&summary_schema, &s);
 }
 
+/* For who has a scope there may be pages of what is not shown, which must not look like the end. */
+static bool list_events(struct http_request *r, int64_t since, int64_t limit, struct event **list,
+                        size_t *count, struct err *e) {
+    const struct master *m = master_of(r);
+    const char *scope = http_scope(r);
+    int64_t first = 0;
+    for (;;) {
+        if (!events_list(m->events, since, http_query(r, "kind"), http_query(r, "subject"), limit,
+                         list, count, &first, e))
+            return false;
+        bool last = since < 0 || (int64_t)*count < limit;
+        if (*count > 0) since = (*list)[*count - 1].seq;
+        if (scope[0] != '\0') events_keep_within(*list, count, m->agents, scope);
+        if (last || *count > 0) return true;
+        free(*list);
+    }
+}
+
 void api_events_list(struct http_request *r) {
     static const char *const allowed[] = {"since", "limit", "kind", "subject", NULL};
     struct event *list = NULL;
     size_t count = 0;
-    int64_t since = -1, limit = 100, first = 0;
+    int64_t since = -1, limit = 100;
     OWN_TEXT struct text json = TEXT_EMPTY;
     struct err e;
     if (!http_query_only(r, allowed, &e) ||
         !http_query_int(r, "since", 0, INT64_MAX, -1, &since, &e) ||
         !http_query_int(r, "limit", 1, EVENT_LIST_MAX, 100, &limit, &e) ||
-        !events_list(master_of(r)->events, since, http_query(r, "kind"), http_query(r, "subject"),
-                     limit, &list, &count, &first, &e)) {
+        !list_events(r, since, limit, &list, &count, &e)) {
         http_reply_err(r, &e);
         return;
     }

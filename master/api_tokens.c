@@ -5,6 +5,7 @@
 #include "master/body.h"
 #include "master/listing.h"
 #include "master/master.h"
+#include "master/scope.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -16,6 +17,8 @@ struct token_order {
     int64_t uses, expires_s;
     char *labels;
     char role[16];
+    char scope[SCOPE_SIZE];
+    bool has_scope;
 };
 static const struct json_field order_fields[] = {
     J(JSON_STRING, struct token_order, kind, JSON_REQUIRED),
@@ -23,6 +26,7 @@ static const struct json_field order_fields[] = {
     J(JSON_INT, struct token_order, expires_s, 0),
     J(JSON_LABELS, struct token_order, labels, 0),
     J(JSON_STRING, struct token_order, role, 0),
+    J_OPTIONAL(JSON_STRING, struct token_order, scope),
 };
 static const struct json_schema order_schema = JSON_SCHEMA(struct token_order, order_fields);
 
@@ -30,6 +34,7 @@ struct token_json {
     char id[SECRET_ID_SIZE];
     char kind[8];
     char role[16];
+    char scope[SCOPE_SIZE];
     char *labels;
     int64_t uses_left;
     char expires_at[CLOCK_RFC3339_SIZE]; /* "" = never */
@@ -42,6 +47,7 @@ static const struct json_field token_fields[] = {
     J(JSON_STRING, struct token_json, id, 0),
     J(JSON_STRING, struct token_json, kind, 0),
     J(JSON_STRING, struct token_json, role, JSON_OMIT_EMPTY),
+    J(JSON_STRING, struct token_json, scope, JSON_OMIT_EMPTY),
     J(JSON_LABELS, struct token_json, labels, 0),
     J(JSON_INT, struct token_json, uses_left, 0),
     J(JSON_STRING, struct token_json, expires_at, JSON_OMIT_EMPTY),
@@ -58,6 +64,7 @@ static void describe(const struct token *t, struct token_json *out) {
     memcpy(out->id, t->id, sizeof out->id);
     memcpy(out->kind, t->kind, sizeof out->kind);
     memcpy(out->role, t->role, sizeof out->role);
+    memcpy(out->scope, t->scope, sizeof out->scope);
     memcpy(out->created_by, t->created_by, sizeof out->created_by);
     if (t->expires_at_ms > 0) clock_rfc3339(t->expires_at_ms, out->expires_at);
     clock_rfc3339(t->created_at_ms, out->created_at);
@@ -108,11 +115,13 @@ static bool create(struct http_request *r, struct token *out, char secret[SECRET
     if (!body_no_query(r, e) || !body_json(r, &order_schema, &order, e)) return false;
     const struct token_request request = {.kind = order.kind,
                                           .role = order.role,
+                                          .scope = order.has_scope ? order.scope : NULL,
                                           .labels = order.labels,
                                           .uses = order.uses,
                                           .expires_s = order.expires_s,
                                           .principal = http_principal(r),
-                                          .principal_role = http_principal_role(r)};
+                                          .principal_role = http_principal_role(r),
+                                          .principal_scope = http_scope(r)};
     bool created = tokens_create(master_of(r)->db, &request, clock_wall_ms(), out, secret, e);
     json_clear(&order_schema, &order);
     return created;
@@ -152,6 +161,7 @@ static bool list_page(struct http_request *r, const struct token *tokens, size_t
         return false;
     for (size_t i = 0; i < count; i++) {
         char key[24] = "";
+        if (!scope_covers(http_scope(r), tokens[i].scope)) continue;
         if (sort == SORT_CREATED) snprintf(key, sizeof key, "%020" PRId64, tokens[i].created_at_ms);
         listing_add(&listing, key, tokens[i].id);
     }

@@ -1,6 +1,7 @@
 /* Who may do what: tokens, roles and limits of every request. */
 #include "lib/clock.h"
 #include "master/master.h"
+#include "master/scope_check.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -75,12 +76,13 @@ static bool authenticate(struct http_request *r, const char *token, struct err *
     struct master *m = master_of(r);
     int64_t wait_ms = 0;
     enum http_role role = HTTP_PUBLIC;
-    char principal[64];
+    char principal[64], scope[SCOPE_SIZE];
     bool refused = false;
     if (authenticate_download(r, token, &refused, e) || authenticate_join(r, token)) return true;
     if (refused) return false;
-    if (tokens_authenticate(m->db, token, clock_wall_ms(), &role, principal, e)) {
+    if (tokens_authenticate(m->db, token, clock_wall_ms(), &role, principal, scope, e)) {
         http_set_principal(r, principal, role);
+        http_set_scope(r, scope);
         return true;
     }
     if (e->code != ERR_UNAUTHENTICATED || rate_limiter_take(m->failed_login_limit, http_address(r),
@@ -110,7 +112,7 @@ bool master_authorize(struct http_request *r, enum http_role role, struct err *e
     snprintf(key, sizeof key, "%s %s", http_address(r), http_principal(r));
     if (!rate_limiter_take(m->request_limit, key, 1, clock_monotonic_ms(), &wait_ms))
         return refuse_rate(r, wait_ms, "requests", e);
-    return master_require_role(r, role, e);
+    return master_require_role(r, role, e) && scope_check(r, e);
 }
 
 /* NULL unless authenticate_download let it in. */

@@ -3,6 +3,7 @@
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "master/master.h"
+#include "master/scope_check.h"
 
 #include <assert.h>
 #include <pthread.h>
@@ -27,7 +28,9 @@ const struct json_schema event_schema = JSON_SCHEMA(struct event, event_fields);
 struct subscriber {
     struct events *events;
     struct http_socket_connection *connection; /* NULL until opened */
-    char principal[64];
+    struct agents *agents;
+    char credential[64];
+    char scope[SCOPE_SIZE];
     int64_t since;
     bool ahead; /* it has seen more than there is: another grid, or one restored from a backup */
     struct subscriber *next;
@@ -121,24 +124,24 @@ void events_announce(struct events *events) {
     pthread_mutex_unlock(&events->lock);
 }
 
-void events_dismiss(struct events *events, const char *principal) {
+void events_dismiss(struct events *events, const char *credential) {
     pthread_mutex_lock(&events->lock);
     for (struct subscriber *s = events->subscribers; s != NULL; s = s->next)
-        if (strcmp(s->principal, principal) == 0) http_socket_close(s->connection, CLOSE_POLICY);
+        if (strcmp(s->credential, credential) == 0) http_socket_close(s->connection, CLOSE_POLICY);
     pthread_mutex_unlock(&events->lock);
 }
 
-struct principal {
-    char name[sizeof((struct subscriber *)0)->principal];
+struct credential {
+    char name[sizeof((struct subscriber *)0)->credential];
 };
 
-static struct principal *list_principals(struct events *events, size_t *count) {
-    struct principal *list = NULL;
+static struct credential *list_credentials(struct events *events, size_t *count) {
+    struct credential *list = NULL;
     *count = 0;
     pthread_mutex_lock(&events->lock);
     for (const struct subscriber *s = events->subscribers; s != NULL; s = s->next) {
         list = memory_resize(list, *count + 1, sizeof *list);
-        memcpy(list[(*count)++].name, s->principal, sizeof s->principal);
+        memcpy(list[(*count)++].name, s->credential, sizeof s->credential);
     }
     pthread_mutex_unlock(&events->lock);
     return list;
@@ -146,7 +149,7 @@ static struct principal *list_principals(struct events *events, size_t *count) {
 
 void events_review(struct events *events, events_may_follow *may_follow, void *context) {
     size_t count = 0;
-    OWN_MEMORY struct principal *list = list_principals(events, &count);
+    OWN_MEMORY struct credential *list = list_credentials(events, &count);
     for (size_t i = 0; i < count; i++)
         if (!may_follow(context, list[i].name)) events_dismiss(events, list[i].name);
 }
@@ -235,6 +238,28 @@ int64_t events_last_seq(struct events *events) {
     return db_read(events->db, read_bounds, &l, &e) ? l.last_seq : 0;
 }
 
+/* The subject of an event about a machine: an agent, or a node of one. */
+static bool is_shown(const struct event *event, struct agents *agents, const char *scope) {
+    char agent_id[WIRE_AGENT_ID_SIZE];
+    size_t length = strcspn(event->subject, "/");
+    snprintf(agent_id, sizeof agent_id, "%.*s", (int)(length < sizeof agent_id ? length : 0),
+             event->subject);
+    return scope[0] == '\0' ||
+           scope_shows_event(event->kind, scope_has_agent(agents, agent_id, scope));
+}
+
+void events_keep_within(struct event *list, size_t *count, struct agents *agents,
+                        const char *scope) {
+    size_t kept = 0;
+    for (size_t i = 0; i < *count; i++) {
+        if (is_shown(&list[i], agents, scope))
+            list[kept++] = list[i];
+        else
+            json_clear(&event_schema, &list[i]);
+    }
+    *count = kept;
+}
+
 static bool send_reset(struct http_socket_connection *c, int64_t first_seq) {
     OWN_TEXT struct text words = TEXT_EMPTY;
     text_add_format(&words, "{\"kind\":\"reset\",\"seq\":%lld}", (long long)first_seq);
@@ -262,7 +287,7 @@ static bool pump_subscriber(struct events *events, struct subscriber *s) {
     if (s->ahead || (first > s->since + 1 && s->since > 0)) open = send_reset(s->connection, first);
     s->ahead = false;
     for (size_t i = 0; i < count && open; i++) {
-        open = send_event(s->connection, &list[i]);
+        if (is_shown(&list[i], s->agents, s->scope)) open = send_event(s->connection, &list[i]);
         s->since = list[i].seq;
     }
     json_clear_list(&event_schema, list, count);
@@ -316,7 +341,9 @@ static void *socket_accept(struct http_request *r, struct err *e) {
     struct subscriber *s = memory_zeroed(1, sizeof *s);
     int64_t last = events_last_seq(m->events);
     s->events = m->events;
-    snprintf(s->principal, sizeof s->principal, "%s", http_principal(r));
+    s->agents = m->agents;
+    snprintf(s->credential, sizeof s->credential, "%s", http_credential(r));
+    snprintf(s->scope, sizeof s->scope, "%s", http_scope(r));
     s->ahead = since > last;
     s->since = since < 0 ? last : s->ahead ? 0 : since;
     return s;

@@ -43,15 +43,19 @@ void events_announce(struct events *events);
 MUST_CHECK bool events_list(struct events *events, int64_t since, const char *kind,
                             const char *subject, int64_t limit, struct event **out, size_t *count,
                             int64_t *first_seq, struct err *e);
+/* Takes out of a list what somebody with this scope is not told; the rest moves up. */
+struct agents;
+void events_keep_within(struct event *list, size_t *count, struct agents *agents,
+                        const char *scope);
 int64_t events_last_seq(struct events *events);
 
-/* Ends the sockets that this principal opened (1008): its token is worth nothing any more. Any
- * thread. */
-void events_dismiss(struct events *events, const char *principal);
+/* Ends the sockets that were opened with this credential (1008): a token or session that is worth
+ * nothing any more. Any thread. */
+void events_dismiss(struct events *events, const char *credential);
 
-/* Closes the sockets of principals who may not follow any more: tokens that expired, or that were
+/* Closes the sockets of credentials that may not follow any more: those that expired, or that were
  * revoked while the socket was being opened. Asks without a lock. */
-typedef bool events_may_follow(void *context, const char *principal);
+typedef bool events_may_follow(void *context, const char *credential);
 void events_review(struct events *events, events_may_follow *may_follow, void *context);
 
 /* Sends new events to the sockets; a thread of its own until events_stop. */

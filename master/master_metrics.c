@@ -117,7 +117,7 @@ void master_metrics_render(const struct master *m, struct text *out) {
     struct binary *list = NULL;
     size_t count = 0;
     struct err e;
-    agents_summarize(m->agents, &s);
+    agents_summarize(m->agents, "", &s);
     for (int i = 0; i < AGENT_STATUS_COUNT; i++)
         metric_set(&agents, (double)s.status[i], agent_status_name((enum agent_status)i), NULL);
     for (int i = 0; i < AGENTS_NODE_STATES; i++)

@@ -18,7 +18,8 @@ EMBED_DECLARE(master_schema)
 #define AGENT_CHOICE_COLUMNS                                                                       \
     "id, channel, platform, arch, generation, desired_version, desired_sha256, pin,"               \
     " self_version, self_sha256, reported_labels, assigned_labels"
-#define TOKEN_COLUMNS "id, kind, hash, role, labels, uses_left, expires_at, created_at, created_by"
+#define TOKEN_COLUMNS                                                                              \
+    "id, kind, hash, role, labels, uses_left, expires_at, created_at, created_by, scope"
 #define ROLLOUT_COLUMNS                                                                            \
     "number, artifact, version, request, state, resume, cause, reason, revision, clock_ms,"        \
     " entered_ms, progress_ms, turns, domain, created_at, finished_at, principal, superseded_by,"  \
@@ -106,7 +107,7 @@ static const char *const statements[Q_COUNT] = {
                        " restart_generation=max(restart_generation+1, ?3)",
 
     [Q_TOKEN_INSERT] = "INSERT INTO token (" TOKEN_COLUMNS ")"
-                       " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                       " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     [Q_TOKEN_FIND] = "SELECT " TOKEN_COLUMNS " FROM token WHERE id=?1",
     [Q_TOKEN_LIST] = "SELECT " TOKEN_COLUMNS " FROM token ORDER BY created_at, id",
     [Q_TOKEN_DELETE] = "DELETE FROM token WHERE id=?1",

@@ -34,6 +34,24 @@ static bool check_api_request(const struct token_request *q, struct err *e) {
     return true;
 }
 
+static const char *own_scope(const struct token_request *q) {
+    return q->principal_scope != NULL ? q->principal_scope : "";
+}
+
+static bool refuse_scope(const struct token_request *q, const char *what, struct err *e) {
+    err_set(e, ERR_DENIED, "%s beyond the scope \"%s\" of who asks", what, own_scope(q));
+    return err_hint(e, "begin with the terms of that scope");
+}
+
+/* Nobody lets others do, or join, what lies outside of their own scope. */
+static bool check_scope(const struct token_request *q, const struct token *t, struct err *e) {
+    bool join = strcmp(t->kind, "join") == 0;
+    if (join && t->scope[0] != '\0')
+        return err_set(e, ERR_INVALID, "scope: only API tokens have one");
+    if (join) return labels_match(t->labels, own_scope(q)) || refuse_scope(q, "labels", e);
+    return scope_covers(own_scope(q), t->scope) || refuse_scope(q, "a scope", e);
+}
+
 static bool check_request(const struct token_request *q, struct err *e) {
     if (q->kind == NULL || (strcmp(q->kind, "join") != 0 && strcmp(q->kind, "api") != 0))
         return err_set(e, ERR_INVALID, "kind: join or api");
@@ -55,12 +73,13 @@ struct creation {
 static bool insert_token(struct db_connection *c, void *argument, struct err *e) {
     const struct creation *n = argument;
     const struct token *t = n->token;
-    return db_exec(c, Q_TOKEN_INSERT, e, "sssssiiis", t->id, t->kind, n->hash, t->role,
+    return db_exec(c, Q_TOKEN_INSERT, e, "sssssiiiss", t->id, t->kind, n->hash, t->role,
                    t->labels != NULL ? t->labels : "", t->uses_left, t->expires_at_ms,
-                   t->created_at_ms, t->created_by) &&
+                   t->created_at_ms, t->created_by, t->scope) &&
            events_add(c, e, "token.created", t->id, t->created_by, NULL,
-                      "%s token %s%s%s was created", t->kind, t->id,
-                      *t->role != '\0' ? " with role " : "", t->role);
+                      "%s token %s%s%s%s%s was created", t->kind, t->id,
+                      *t->role != '\0' ? " with role " : "", t->role,
+                      *t->scope != '\0' ? " and scope " : "", t->scope);
 }
 
 static bool fill_token(const struct token_request *q, int64_t now_wall_ms, struct token *t,
@@ -78,6 +97,8 @@ static bool fill_token(const struct token_request *q, int64_t now_wall_ms, struc
         !text_copy(t->role, sizeof t->role, q->role != NULL ? q->role : "") ||
         !text_copy(t->created_by, sizeof t->created_by, q->principal))
         return err_set(e, ERR_INVALID, "token: a field is too long");
+    const char *scope = q->scope != NULL ? q->scope : join ? "" : own_scope(q);
+    if (!scope_parse(scope, t->scope, e)) return false;
     t->labels = text_take(&labels);
     return true;
 }
@@ -86,6 +107,10 @@ bool tokens_create(struct db *db, const struct token_request *request, int64_t n
                    struct token *out, char secret[SECRET_TEXT_SIZE], struct err *e) {
     char hash[SECRET_HASH_SIZE];
     if (!check_request(request, e) || !fill_token(request, now_wall_ms, out, e)) return false;
+    if (!check_scope(request, out, e)) {
+        token_clear(out);
+        return false;
+    }
     secret_generate(strcmp(out->kind, "join") == 0 ? "gj" : "gt", out->id, secret, hash);
     struct creation n = {out, hash};
     if (db_write(db, insert_token, &n, e)) return true;
@@ -122,6 +147,7 @@ static void read_token(struct db_row *row, struct token *t) {
     snprintf(t->kind, sizeof t->kind, "%s", db_column_text(row, 1));
     snprintf(t->role, sizeof t->role, "%s", db_column_text(row, 3));
     snprintf(t->created_by, sizeof t->created_by, "%s", db_column_text(row, 8));
+    snprintf(t->scope, sizeof t->scope, "%s", db_column_text(row, 9));
     t->labels = text_duplicate(db_column_text(row, 4));
 }
 
@@ -208,12 +234,14 @@ static bool is_current(const struct token *t, int64_t now_wall_ms) {
 }
 
 bool tokens_authenticate(struct db *db, const char *secret, int64_t now_wall_ms,
-                         enum http_role *role, char principal[64], struct err *e) {
+                         enum http_role *role, char principal[64], char scope[SCOPE_SIZE],
+                         struct err *e) {
     struct token t = {0};
     if (!find_secret(db, "gt", secret, &t, e)) return false;
     bool valid =
         strcmp(t.kind, "api") == 0 && is_current(&t, now_wall_ms) && http_role_parse(t.role, role);
     snprintf(principal, 64, "token:%s", t.id);
+    memcpy(scope, t.scope, SCOPE_SIZE);
     token_clear(&t);
     return valid || refuse(e);
 }

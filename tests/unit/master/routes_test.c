@@ -4,6 +4,7 @@
 #include "lib/http_server.h"
 #include "master/api_binaries_internal.h"
 #include "master/master.h"
+#include "master/scope.h"
 #include "tests/unit/lib/http_fixture.h"
 #include "tests/unit/master/master_fixture.h"
 
@@ -211,6 +212,49 @@ static void every_row_is_expected_once(void **state) {
         assert_int_equal(master_routes[index].body_max_bytes > 0, x->takes_body);
         assert_true((master_routes[index].handler != NULL) !=
                     (master_routes[index].socket != NULL));
+    }
+}
+
+static int expected_for_scope(const struct http_route *route) {
+    bool reads = strcmp(route->method, "GET") == 0 || strcmp(route->method, "HEAD") == 0;
+    switch (scope_of_route(route->method, route->pattern)) {
+    case SCOPE_ALL:
+    case SCOPE_WITHIN:
+        return REACHED;
+    case SCOPE_AGENT:
+    case SCOPE_NODE:
+        return reads ? 404 : 403; /* a-1 is there, in another rack */
+    default:
+        return 403;
+    }
+}
+
+static void every_row_says_what_a_scope_means_there(void **state) {
+    const struct gate *g = *state;
+    struct err error;
+    struct token token;
+    char secret[SECRET_TEXT_SIZE];
+    const struct token_request request = {.kind = "api",
+                                          .role = "admin",
+                                          .scope = "rack=b",
+                                          .principal = "test",
+                                          .principal_role = HTTP_ADMIN};
+    fixture_agent(g->f, "a-1");
+    assert_ok(tokens_create(g->f->db, &request, clock_wall_ms(), &token, secret, &error));
+    token_clear(&token);
+    for (size_t i = 0; i < EXPECTATIONS; i++) {
+        char allowed[96];
+        const struct expectation *x = &expectations[i];
+        int index = http_route_match(master_routes, master_route_count, x->method, x->path, allowed,
+                                     sizeof allowed);
+        assert_true(index >= 0);
+        const struct http_route *route = &master_routes[index];
+        enum scope_rule rule = scope_of_route(route->method, route->pattern);
+        if (rule == SCOPE_UNSAID) fail_msg("%s %s: no rule", route->method, route->pattern);
+        if (route->role == HTTP_PUBLIC) assert_int_equal(rule, SCOPE_ALL);
+        if (rule == SCOPE_ROLLOUT) continue; /* there are none here: tests/e2e/scope_test.py */
+        int expected = expected_for_scope(route), status = call_with(g, x, secret);
+        if (status != expected) fail_msg("%s %s: %d, not %d", x->method, x->path, status, expected);
     }
 }
 
@@ -443,6 +487,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(every_route_is_open_to_its_role_and_those_above_only),
         TEST(every_row_is_expected_once),
+        TEST(every_row_says_what_a_scope_means_there),
         TEST(only_uploads_take_large_bodies_and_long),
         TEST(token_comes_as_bearer_or_api_key),
         TEST(principal_is_the_tokens_id),

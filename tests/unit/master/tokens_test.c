@@ -34,10 +34,11 @@ static void api_token_gives_its_role(void **state) {
     struct err error;
     char secret[SECRET_TEXT_SIZE], principal[64];
     enum http_role role = HTTP_PUBLIC;
+    char scope[SCOPE_SIZE];
     assert_ok(make(
         f, (struct token_request){.kind = "api", .role = "operator", .principal_role = HTTP_ADMIN},
         secret, &error));
-    assert_ok(tokens_authenticate(f->db, secret, 2000, &role, principal, &error));
+    assert_ok(tokens_authenticate(f->db, secret, 2000, &role, principal, scope, &error));
     assert_int_equal(role, HTTP_OPERATOR);
     assert_memory_equal(principal, "token:", 6);
 }
@@ -48,6 +49,7 @@ static void wrong_tokens_are_refused_with_the_same_words(void **state) {
     char secret[SECRET_TEXT_SIZE], altered[SECRET_TEXT_SIZE], expired[SECRET_TEXT_SIZE],
         join[SECRET_TEXT_SIZE], principal[64], id_only[SECRET_TEXT_SIZE];
     enum http_role role;
+    char scope[SCOPE_SIZE];
     assert_ok(make(
         f, (struct token_request){.kind = "api", .role = "admin", .principal_role = HTTP_ADMIN},
         secret, &error));
@@ -64,8 +66,8 @@ static void wrong_tokens_are_refused_with_the_same_words(void **state) {
     const char *const wrong[] = {
         altered, expired, join, id_only, "", "gt_", "gt_0000000000000000.x", "nonsense"};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
-        assert_false(
-            tokens_authenticate(f->db, wrong[i], 1000 + 3600 * 1000, &role, principal, &error));
+        assert_false(tokens_authenticate(f->db, wrong[i], 1000 + 3600 * 1000, &role, principal,
+                                         scope, &error));
         assert_int_equal(error.code, ERR_UNAUTHENTICATED);
         if (i == 0) first = error;
         assert_string_equal(error.text, first.text);

@@ -1,0 +1,80 @@
+/* What a scope means for each route. A test holds this against master_routes; a route that is not
+ * here is closed to everybody who has a scope. */
+#include "master/scope.h"
+
+#include <string.h>
+
+/* clang-format off */
+static const struct {
+    const char *method, *pattern;
+    enum scope_rule rule;
+} rules[] = {
+    {"GET",    "/",                                             SCOPE_ALL},
+    {"GET",    "/healthz",                                      SCOPE_ALL},
+    {"GET",    "/readyz",                                       SCOPE_ALL},
+    {"GET",    "/metrics",                                      SCOPE_ALL},
+    {"GET",    "/install.sh",                                   SCOPE_ALL},
+    {"GET",    "/api/openapi.yaml",                             SCOPE_ALL},
+    {"GET",    "/api/summary",                                  SCOPE_WITHIN},
+    {"GET",    "/api/doctor",                                   SCOPE_ALL},
+    {"GET",    "/api/events",                                   SCOPE_WITHIN},
+    {"WS",     "/api/events/ws",                                SCOPE_WITHIN},
+    {"GET",    "/api/agents",                                   SCOPE_WITHIN},
+    {"GET",    "/api/agents/:id",                               SCOPE_AGENT},
+    {"PATCH",  "/api/agents/:id",                               SCOPE_AGENT},
+    {"DELETE", "/api/agents/:id",                               SCOPE_AGENT},
+    {"POST",   "/api/agents/:id/approve",                       SCOPE_AGENT},
+    {"POST",   "/api/agents/:id/revoke",                        SCOPE_AGENT},
+    {"POST",   "/api/agents/:id/drain",                         SCOPE_AGENT},
+    {"POST",   "/api/agents/:id/resume",                        SCOPE_AGENT},
+    {"GET",    "/api/agents/:id/why",                           SCOPE_AGENT},
+    {"GET",    "/api/agents/:id/logs",                          SCOPE_AGENT},
+    {"GET",    "/api/nodes",                                    SCOPE_WITHIN},
+    {"GET",    "/api/nodes/:id",                                SCOPE_NODE},
+    {"POST",   "/api/nodes/:id/restart",                        SCOPE_NODE},
+    {"GET",    "/api/nodes/:id/logs",                           SCOPE_NODE},
+    {"GET",    "/api/tokens",                                   SCOPE_WITHIN},
+    {"POST",   "/api/tokens",                                   SCOPE_WITHIN},
+    {"DELETE", "/api/tokens/:id",                               SCOPE_GRID},
+    {"GET",    "/binaries/:file",                               SCOPE_ALL},
+    {"GET",    "/api/binaries",                                 SCOPE_ALL},
+    {"GET",    "/api/binaries/rejected",                        SCOPE_ALL},
+    {"GET",    "/api/binaries/latest/:platform/:arch",          SCOPE_ALL},
+    {"GET",    "/api/binaries/:version/:platform/:arch",        SCOPE_ALL},
+    {"HEAD",   "/api/binaries/:version/:platform/:arch",        SCOPE_ALL},
+    {"PUT",    "/api/binaries/:version/:platform/:arch",        SCOPE_GRID},
+    {"DELETE", "/api/binaries/:version/:platform/:arch",        SCOPE_GRID},
+    {"POST",   "/api/binaries/:version/:platform/:arch/verify", SCOPE_ALL},
+    {"POST",   "/api/binaries/:version/:platform/:arch/yank",   SCOPE_GRID},
+    {"GET",    "/api/channels",                                 SCOPE_ALL},
+    {"PUT",    "/api/channels/:name",                           SCOPE_GRID},
+    {"GET",    "/api/rollouts",                                 SCOPE_WITHIN},
+    {"POST",   "/api/rollouts",                                 SCOPE_WITHIN},
+    {"POST",   "/api/rollouts/plan",                            SCOPE_WITHIN},
+    {"GET",    "/api/rollouts/:id",                             SCOPE_ROLLOUT},
+    {"GET",    "/api/rollouts/:id/agents",                      SCOPE_ROLLOUT},
+    {"POST",   "/api/rollouts/:id/pause",                       SCOPE_ROLLOUT},
+    {"POST",   "/api/rollouts/:id/resume",                      SCOPE_ROLLOUT},
+    {"POST",   "/api/rollouts/:id/promote",                     SCOPE_ROLLOUT},
+    {"POST",   "/api/rollouts/:id/stop",                        SCOPE_ROLLOUT},
+    {"POST",   "/api/rollouts/:id/rollback",                    SCOPE_ROLLOUT},
+    {"GET",    "/api/quarantine",                               SCOPE_ALL},
+    {"DELETE", "/api/quarantine/:digest",                       SCOPE_GRID},
+    {"GET",    "/api/floors",                                   SCOPE_ALL},
+    {"PUT",    "/api/floors/:name",                             SCOPE_GRID},
+    {"DELETE", "/api/floors/:name",                             SCOPE_GRID},
+    {"GET",    "/api/audit",                                    SCOPE_GRID},
+    {"GET",    "/api/keys/release",                             SCOPE_ALL},
+    {"GET",    "/api/keys",                                     SCOPE_GRID},
+    {"POST",   "/api/keys",                                     SCOPE_GRID},
+    {"DELETE", "/api/keys/:id",                                 SCOPE_GRID},
+    {"POST",   "/api/backup",                                   SCOPE_GRID},
+};
+/* clang-format on */
+
+enum scope_rule scope_of_route(const char *method, const char *pattern) {
+    for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++)
+        if (strcmp(rules[i].method, method) == 0 && strcmp(rules[i].pattern, pattern) == 0)
+            return rules[i].rule;
+    return SCOPE_UNSAID;
+}
