@@ -286,6 +286,27 @@ static const struct json_field event_fields[] = {
 };
 const struct json_schema answer_event_schema = JSON_SCHEMA(struct answer_event, event_fields);
 
+static const struct json_field audit_row_fields[] = {
+    J(JSON_INT, struct answer_audit_row, seq, JSON_REQUIRED),
+    J(JSON_TEXT, struct answer_audit_row, at, JSON_REQUIRED),
+    J(JSON_TEXT, struct answer_audit_row, principal, JSON_REQUIRED),
+    J(JSON_TEXT, struct answer_audit_row, action, JSON_REQUIRED),
+    J(JSON_TEXT, struct answer_audit_row, subject, JSON_REQUIRED),
+    J(JSON_RAW, struct answer_audit_row, data, JSON_REQUIRED),
+    J(JSON_TEXT, struct answer_audit_row, hash, JSON_REQUIRED),
+};
+const struct json_schema answer_audit_row_schema =
+    JSON_SCHEMA(struct answer_audit_row, audit_row_fields);
+
+static const struct json_field audit_point_fields[] = {
+    J(JSON_INT, struct answer_audit_point, seq, JSON_REQUIRED),
+    J(JSON_TEXT, struct answer_audit_point, at, JSON_REQUIRED),
+    J(JSON_TEXT, struct answer_audit_point, hash, JSON_REQUIRED),
+    J(JSON_TEXT, struct answer_audit_point, signature, JSON_REQUIRED),
+};
+const struct json_schema answer_audit_point_schema =
+    JSON_SCHEMA(struct answer_audit_point, audit_point_fields);
+
 static const struct json_field readiness_fields[] = {
     J(JSON_TEXT, struct answer_readiness, status, 0),
     J(JSON_STRINGS, struct answer_readiness, reasons, 0),

@@ -263,6 +263,25 @@ struct answer_event {
 };
 extern const struct json_schema answer_event_schema;
 
+struct answer_audit_row {
+    int64_t seq;
+    char *at;
+    char *principal;
+    char *action;
+    char *subject;
+    char *data; /* JSON */
+    char *hash;
+};
+extern const struct json_schema answer_audit_row_schema;
+
+struct answer_audit_point {
+    int64_t seq;
+    char *at;
+    char *hash;
+    char *signature; /* base64 */
+};
+extern const struct json_schema answer_audit_point_schema;
+
 struct answer_readiness {
     char *status;
     char *reasons; /* lines */

@@ -48,6 +48,7 @@ static const struct option_entry bare_options[] = {
 
 static const struct option_entry list_options[] = {FILTER, SORT, LIMIT};
 static const struct option_entry list_limit_options[] = {LIMIT};
+static const struct option_entry audit_list_options[] = {FILTER, LIMIT};
 static const struct option_entry plain_change_options[] = {DRY_RUN};
 static const struct option_entry asked_change_options[] = {YES, DRY_RUN};
 static const struct option_entry agent_rm_options[] = {
@@ -349,6 +350,14 @@ static const struct command commands[] = {
      .details = "-o json prints one object a line.", .example = "gridctl event tail --follow --subject agent-1",
      .formats = COMMAND_LIST, OPTIONS_OF(event_tail_options), .run = event_tail},
 
+    {.noun = "audit", .verb = "list", .arguments = "", .summary = "who changed what, newest first",
+     .details = "Filters: principal, action, subject.", .example = "gridctl audit list --filter action=token.created --limit 20",
+     .formats = COMMAND_LIST, OPTIONS_OF(audit_list_options), .run = audit_show},
+    {.noun = "audit", .verb = "verify", .arguments = "", .summary = "proves that no row was altered, taken out or cut off",
+     .details = "Recomputes the chain of hashes, checks the checkpoints that the master signed, and remembers how far the trail went: what\n"
+                "was seen once cannot be taken away unseen. The first master key seen is believed from then on. Exit code 1 when something\n"
+                "is wrong.", .formats = COMMAND_TEXT | COMMAND_JSON, .run = audit_verify},
+
     {.noun = "backup", .verb = "create", .arguments = "[FILE]", .summary = "everything the master knows, in one file",
      .details = "The file is an SQLite archive (sqlite3 -A lists it). It holds secret keys.", .formats = COMMAND_TEXT | COMMAND_NAMES, .run = backup_create},
     {.noun = "backup", .verb = "restore", .arguments = "FILE", .summary = "makes the state directory of a stopped master from a backup",
@@ -367,6 +376,7 @@ static const struct command_noun nouns[] = {
     {"key", "makes, shows, trusts and exchanges signing keys"},
     {"token", "makes and revokes tokens"},
     {"event", "shows what happened in a grid"},
+    {"audit", "shows who changed what, and proves that the record is whole"},
     {"backup", "saves and restores what a master knows"},
 };
 static const struct manual_row environment[] = {
@@ -379,6 +389,7 @@ static const struct manual_row files[] = {
     {"STATE/url", "where the local master serves HTTP"},
     {"STATE/admin.token", "its admin token, shown to that master alone"},
     {"~/.config/grid/url", "the master of the last login"},
+    {"~/.local/state/grid/audit-*.json", "how far an audit trail went when it was checked"},
     {"~/.config/grid/token", "the token of the last login, shown to that master alone"},
 };
 static const struct manual_row examples[] = {

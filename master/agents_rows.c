@@ -170,15 +170,15 @@ static bool change_labels(struct db_connection *c, struct row_change *r, struct 
     }
     if (strcmp(text_value(&labels), r->row.view.assigned_labels) == 0) return true;
     return db_exec(c, Q_AGENT_SET_LABELS, e, "ss", r->id, text_value(&labels)) &&
-           events_add(c, e, "agent.labelled", r->id, r->principal, NULL,
-                      "agent %s has assigned labels \"%s\"", r->id, text_value(&labels));
+           events_add_change(c, e, "agent.labelled", r->id, r->principal, NULL,
+                             "agent %s has assigned labels \"%s\"", r->id, text_value(&labels));
 }
 
 static bool change_channel(struct db_connection *c, struct row_change *r, struct err *e) {
     if (strcmp(r->row.view.channel, r->value) == 0) return true;
     return db_exec(c, Q_AGENT_SET_CHANNEL, e, "ss", r->id, r->value) &&
-           events_add(c, e, "agent.channel", r->id, r->principal, NULL,
-                      "agent %s follows channel %s", r->id, r->value);
+           events_add_change(c, e, "agent.channel", r->id, r->principal, NULL,
+                             "agent %s follows channel %s", r->id, r->value);
 }
 
 static bool set_pin(struct db_connection *c, struct row_change *r, const char *kind,
@@ -200,8 +200,8 @@ static bool change_pin(struct db_connection *c, struct row_change *r, struct err
 static bool change_mode(struct db_connection *c, struct row_change *r, struct err *e) {
     if (strcmp(r->row.view.mode, r->value) == 0) return true;
     return db_exec(c, Q_AGENT_SET_MODE, e, "ss", r->id, r->value) &&
-           events_add(c, e, "agent.mode", r->id, r->principal, NULL, "agent %s is %s", r->id,
-                      r->value);
+           events_add_change(c, e, "agent.mode", r->id, r->principal, NULL, "agent %s is %s", r->id,
+                             r->value);
 }
 
 char *agent_tag(const struct agent_view *view, char out[AGENT_TAG_SIZE]) {
@@ -264,7 +264,7 @@ static bool change_admission(struct db_connection *c, struct row_change *r, stru
     if (r->row.view.admission == admission_parse(r->value)) return true;
     snprintf(kind, sizeof kind, "agent.%s", verb);
     return db_exec(c, Q_AGENT_SET_ADMISSION, e, "ss", r->id, r->value) &&
-           events_add(c, e, kind, r->id, r->principal, NULL, "agent %s was %s", r->id, verb);
+           events_add_change(c, e, kind, r->id, r->principal, NULL, "agent %s was %s", r->id, verb);
 }
 
 bool agents_approve(struct agents *a, const char *id, const char *principal, struct err *e) {
@@ -297,8 +297,8 @@ static bool change_restart(struct db_connection *c, struct row_change *r, struct
     }
     return db_exec(c, Q_NODE_RESTART, e, "ssi", r->value, r->id, done + 1) &&
            db_exec(c, Q_AGENT_RAISE_GENERATION, e, "si", r->id, (int64_t)0) &&
-           events_add(c, e, "node.restart_requested", r->value, r->principal, NULL,
-                      "node %s is to restart", r->value);
+           events_add_change(c, e, "node.restart_requested", r->value, r->principal, NULL,
+                             "node %s is to restart", r->value);
 }
 
 bool agents_restart_node(struct agents *a, const char *node_id, const char *principal,
@@ -392,9 +392,9 @@ static bool write_enrollment(struct db_connection *c, struct enrolling *n, bool 
     return db_exec(c, Q_AGENT_INSERT, e, "ssssssssi", in->id, sign_public_text(in->public_key, key),
                    admission, in->labels, assigned, in->platform, in->arch, in->address,
                    clock_wall_ms()) &&
-           events_add(c, e, "agent.enrolled", in->id, principal, NULL,
-                      "agent %s joined from %s (%s-%s)%s", in->id, in->address, in->platform,
-                      in->arch, in->approve ? " and waits for approval" : "");
+           events_add_change(c, e, "agent.enrolled", in->id, principal, NULL,
+                             "agent %s joined from %s (%s-%s)%s", in->id, in->address, in->platform,
+                             in->arch, in->approve ? " and waits for approval" : "");
 }
 
 static bool enroll(struct db_connection *c, void *argument, struct err *e) {
@@ -431,8 +431,8 @@ static bool delete_agent(struct db_connection *c, void *argument, struct err *e)
     const struct removal *r = argument;
     if (!db_exec(c, Q_AGENT_DELETE, e, "s", r->id)) return false;
     if (db_changed_rows(c) == 0) return agents_unknown(e, r->id);
-    return events_add(c, e, "agent.removed", r->id, r->principal, NULL, "agent %s was removed",
-                      r->id);
+    return events_add_change(c, e, "agent.removed", r->id, r->principal, NULL,
+                             "agent %s was removed", r->id);
 }
 
 bool agent_row_delete(struct agents *a, const char *id, const char *principal, struct err *e) {

@@ -1,6 +1,8 @@
 #include "master/api_audit.h"
 
 #include "master/audit.h"
+#include "master/audit_points.h"
+#include "master/body.h"
 #include "master/listing.h"
 #include "master/master.h"
 
@@ -8,8 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* One more than the page is read, to know whether there is a next one: the trail is never pruned.
- */
+/* One more than the page is read, to know whether there is a next one. */
 struct audit_page {
     struct audit_filter filter;
     int64_t before;              /* only rows below */
@@ -18,9 +19,11 @@ struct audit_page {
     size_t read, shown;
 };
 
+#define SINCE_MAX 10000
+
 static bool read_query(struct http_request *r, struct audit_page *p, struct err *e) {
-    static const char *const allowed[] = {"principal", "action", "subject",
-                                          "limit",     "cursor", NULL};
+    static const char *const allowed[] = {"principal", "action", "subject", "limit",
+                                          "cursor",    "since",  NULL};
     struct listing_item after;
     if (!http_query_only(r, allowed, e) || !listing_limit(r, &p->limit, e) ||
         !listing_after(r, &after, e))
@@ -49,11 +52,41 @@ static bool read_page(struct http_request *r, struct audit_page *p, struct err *
     return true;
 }
 
+/* ?since=SEQ: oldest first, for who checks the chain. */
+static bool read_since(struct http_request *r, struct audit_page *p, struct err *e) {
+    int64_t since = 0;
+    if (!http_query_int(r, "since", 0, INT64_MAX, 0, &since, e)) return false;
+    if (http_query(r, "cursor") != NULL)
+        return err_set(e, ERR_INVALID, "cursor: since=SEQ goes on by the number of the last row");
+    int64_t most = p->limit > 0 && p->limit < SINCE_MAX ? p->limit : SINCE_MAX;
+    if (!audit_since(master_of(r)->db, &p->filter, since, most, &p->entries, &p->read, e))
+        return false;
+    p->shown = p->read;
+    return true;
+}
+
+static bool read_rows(struct http_request *r, struct audit_page *p, struct err *e) {
+    return http_query(r, "since") != NULL ? read_since(r, p, e) : read_page(r, p, e);
+}
+
+void api_audit_points(struct http_request *r) {
+    OWN_MEMORY struct audit_point_view *points = NULL;
+    OWN_TEXT struct text json = TEXT_EMPTY;
+    size_t count = 0;
+    struct err e;
+    if (!body_no_query(r, &e) || !audit_points_list(master_of(r)->db, &points, &count, &e)) {
+        http_reply_err(r, &e);
+        return;
+    }
+    json_encode_list(&audit_point_schema, points, count, &json);
+    http_reply_json_etag(r, json.data, json.length);
+}
+
 void api_audit_list(struct http_request *r) {
     OWN_TEXT struct text json = TEXT_EMPTY;
     struct audit_page page = {.limit = 0};
     struct err e;
-    if (read_query(r, &page, &e) && read_page(r, &page, &e)) {
+    if (read_query(r, &page, &e) && read_rows(r, &page, &e)) {
         json_encode_list(&audit_entry_schema, page.entries, page.shown, &json);
         http_reply_json_etag(r, json.data, json.length);
     } else {

@@ -4,3 +4,4 @@
 #include "lib/http_server.h"
 
 void api_audit_list(struct http_request *r);
+void api_audit_points(struct http_request *r);

@@ -88,7 +88,7 @@ static void tell(struct http_request *r, const char *kind, const char *key_id, c
     struct master *m = master_of(r);
     OWN_TEXT struct text sentence = TEXT_EMPTY;
     text_add_format(&sentence, "publisher key %s %s", key_id, words);
-    events_record(m->events, kind, key_id, http_principal(r), sentence.data);
+    events_record_change(m->events, kind, key_id, http_principal(r), sentence.data);
     intake_wake(m->intake); /* what was refused for its signature may be fine now */
 }
 
@@ -125,11 +125,18 @@ void api_keys_distrust(struct http_request *r) {
     http_reply_empty(r, 204);
 }
 
-void api_keys_release(struct http_request *r) {
-    const struct sign_public *key = sign_secret_public(keys_release(master_of(r)->keys));
+static void reply_public(struct http_request *r, const struct sign_public *key) {
     char id[SIGN_KEY_ID_HEX_SIZE], line[SIGN_PUBLIC_TEXT_SIZE];
     OWN_TEXT struct text file = TEXT_EMPTY;
     text_add_format(&file, "untrusted comment: minisign public key %s\n%s\n", sign_key_id(key, id),
                     sign_public_text(key, line));
     http_reply_text(r, 200, "text/plain; charset=utf-8", file.data, file.length);
+}
+
+void api_keys_release(struct http_request *r) {
+    reply_public(r, sign_secret_public(keys_release(master_of(r)->keys)));
+}
+
+void api_keys_master(struct http_request *r) {
+    reply_public(r, sign_secret_public(keys_master(master_of(r)->keys)));
 }

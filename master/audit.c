@@ -1,5 +1,6 @@
 #include "master/audit.h"
 
+#include "lib/audit_chain.h"
 #include "lib/clock.h"
 #include "master/store.h"
 
@@ -15,25 +16,6 @@ static const struct json_field fields[] = {
 };
 const struct json_schema audit_entry_schema = JSON_SCHEMA(struct audit_entry, fields);
 
-/* Each part with its length before it, so that no two rows read the same. */
-static void add_part(struct sha256 *h, const char *part) {
-    char length[24];
-    int digits = snprintf(length, sizeof length, "%zu:", strlen(part));
-    sha256_add(h, length, (size_t)digits);
-    sha256_add(h, part, strlen(part));
-}
-
-static void hash_row(const char *before, int64_t at_ms, const char *const parts[4],
-                     char out[SHA256_HEX_SIZE]) {
-    OWN(sha256) struct sha256 *h = sha256_begin();
-    char at[24];
-    snprintf(at, sizeof at, "%" PRId64, at_ms);
-    add_part(h, before);
-    add_part(h, at);
-    for (int i = 0; i < 4; i++) add_part(h, parts[i]);
-    sha256_hex(h, out);
-}
-
 static bool take_hash(struct db_row *row, void *argument, struct err *e) {
     (void)e;
     text_cut(argument, SHA256_HEX_SIZE, db_column_text(row, 0));
@@ -45,8 +27,9 @@ bool audit_add(struct db_connection *c, const char *principal, const char *actio
     char before[SHA256_HEX_SIZE] = "", hash[SHA256_HEX_SIZE];
     int64_t now_ms = clock_wall_ms();
     const char *data = data_json != NULL ? data_json : "{}";
+    const struct audit_row row = {now_ms, principal, action, subject, data};
     if (!db_query(c, Q_AUDIT_LAST_HASH, take_hash, before, e, "")) return false;
-    hash_row(before, now_ms, (const char *const[4]){principal, action, subject, data}, hash);
+    audit_chain_hash(before, &row, hash);
     return db_exec(c, Q_AUDIT_INSERT, e, "isssss", now_ms, principal, action, subject, data, hash);
 }
 
@@ -88,16 +71,34 @@ static bool read_entries(struct db_connection *c, void *argument, struct err *e)
                     l->before, l->limit);
 }
 
+static bool list_by(struct db *db, db_operation *read, struct listing *l, struct audit_entry **out,
+                    size_t *count, struct err *e) {
+    if (!db_read(db, read, l, e)) {
+        json_clear_list(&audit_entry_schema, l->entries, l->count);
+        return false;
+    }
+    *out = l->entries;
+    *count = l->count;
+    return true;
+}
+
 bool audit_list(struct db *db, const struct audit_filter *filter, int64_t before, int64_t limit,
                 struct audit_entry **out, size_t *count, struct err *e) {
     struct listing l = {.filter = filter, .before = before, .limit = limit};
-    if (!db_read(db, read_entries, &l, e)) {
-        json_clear_list(&audit_entry_schema, l.entries, l.count);
-        return false;
-    }
-    *out = l.entries;
-    *count = l.count;
-    return true;
+    return list_by(db, read_entries, &l, out, count, e);
+}
+
+static bool read_since(struct db_connection *c, void *argument, struct err *e) {
+    struct listing *l = argument;
+    const struct audit_filter *f = l->filter;
+    return db_query(c, Q_AUDIT_SINCE, take_entry, l, e, "sssii", f->principal, f->action,
+                    f->subject, l->before, l->limit);
+}
+
+bool audit_since(struct db *db, const struct audit_filter *filter, int64_t since, int64_t limit,
+                 struct audit_entry **out, size_t *count, struct err *e) {
+    struct listing l = {.filter = filter, .before = since, .limit = limit};
+    return list_by(db, read_since, &l, out, count, e);
 }
 
 static bool take_count(struct db_row *row, void *argument, struct err *e) {
@@ -122,9 +123,10 @@ bool audit_count(struct db *db, const struct audit_filter *filter, size_t *count
 
 static bool check_row(struct db_row *row, void *argument, struct err *e) {
     char *before = argument, hash[SHA256_HEX_SIZE];
-    const char *const parts[4] = {db_column_text(row, 2), db_column_text(row, 3),
-                                  db_column_text(row, 4), db_column_text(row, 5)};
-    hash_row(before, db_column_int(row, 1), parts, hash);
+    const struct audit_row of = {db_column_int(row, 1), db_column_text(row, 2),
+                                 db_column_text(row, 3), db_column_text(row, 4),
+                                 db_column_text(row, 5)};
+    audit_chain_hash(before, &of, hash);
     memcpy(before, hash, sizeof hash);
     if (strcmp(hash, db_column_text(row, 6)) == 0) return true;
     err_set(e, ERR_CORRUPT, "audit row %" PRId64 " or one before it was altered",
@@ -133,7 +135,8 @@ static bool check_row(struct db_row *row, void *argument, struct err *e) {
 }
 
 static bool check_all(struct db_connection *c, void *argument, struct err *e) {
-    return db_query(c, Q_AUDIT_ALL, check_row, argument, e, "");
+    return db_query(c, Q_AUDIT_ANCHOR, take_hash, argument, e, "") &&
+           db_query(c, Q_AUDIT_ALL, check_row, argument, e, "");
 }
 
 bool audit_check(struct db *db, struct err *e) {

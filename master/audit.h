@@ -1,5 +1,6 @@
 /* The audit trail: who changed what. Each row's hash covers the row and the hash before it, so that
- * none can be altered or left out unseen. Written in the transaction of what it tells. */
+ * none can be altered or left out unseen. Written in the transaction of what it tells. Kept are the
+ * newest AUDIT_ROWS_KEPT at least: master/audit_points.h. */
 #pragma once
 
 #include "lib/db.h"
@@ -34,6 +35,9 @@ struct audit_filter { /* NULL: any */
  * `limit` (-1: all). The caller frees with json_clear_list(&audit_entry_schema, ...). */
 MUST_CHECK bool audit_list(struct db *db, const struct audit_filter *filter, int64_t before,
                            int64_t limit, struct audit_entry **out, size_t *count, struct err *e);
+/* Oldest first, only those with seq above `since`. */
+MUST_CHECK bool audit_since(struct db *db, const struct audit_filter *filter, int64_t since,
+                            int64_t limit, struct audit_entry **out, size_t *count, struct err *e);
 MUST_CHECK bool audit_count(struct db *db, const struct audit_filter *filter, size_t *count,
                             struct err *e);
 

@@ -222,7 +222,8 @@ static bool add_event(struct db_connection *c, const struct withdrawal *w, const
                       const char *done, struct err *e) {
     char file_name[ARTIFACT_FILE_SIZE];
     artifact_file_name(w->id, file_name);
-    return events_add(c, e, kind, file_name, w->principal, NULL, "%s was %s", file_name, done);
+    return events_add_change(c, e, kind, file_name, w->principal, NULL, "%s was %s", file_name,
+                             done);
 }
 
 static bool yank_binary(struct db_connection *c, void *argument, struct err *e) {

@@ -160,10 +160,10 @@ static bool add_event(struct db_connection *c, const struct entry *n, struct err
     memcpy(data.sha256, b->sha256, sizeof data.sha256);
     memcpy(data.key_id, b->key_id, sizeof data.key_id);
     json_encode(&published_schema, &data, &json);
-    return events_add(c, e, "binary.published", artifact_file_name(&b->id, file_name),
-                      n->admission->principal, json.data, "%s %s for %s-%s was published, %s",
-                      b->id.name, b->id.version, b->id.platform, b->id.arch,
-                      b->publisher_signed ? "signed by its publisher" : "signed by this grid only");
+    return events_add_change(
+        c, e, "binary.published", artifact_file_name(&b->id, file_name), n->admission->principal,
+        json.data, "%s %s for %s-%s was published, %s", b->id.name, b->id.version, b->id.platform,
+        b->id.arch, b->publisher_signed ? "signed by its publisher" : "signed by this grid only");
 }
 
 static bool write_row(struct db_connection *c, const struct entry *n, struct err *e) {

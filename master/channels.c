@@ -78,8 +78,8 @@ static bool write_channel(struct db_connection *c, const struct setting *s, stru
     int64_t now_ms = 0;
     return decided_now(c, &now_ms, e) &&
            db_exec(c, Q_CHANNEL_SET, e, "sssi", s->name, s->artifact, s->version, now_ms) &&
-           events_add(c, e, "channel.set", s->name, s->principal, NULL,
-                      "channel %s points to %s %s", s->name, s->artifact, s->version);
+           events_add_change(c, e, "channel.set", s->name, s->principal, NULL,
+                             "channel %s points to %s %s", s->name, s->artifact, s->version);
 }
 
 /* A version can be pointed at while at least one of its builds may still be offered. */

@@ -2,6 +2,7 @@
 
 #include "lib/clock.h"
 #include "lib/log.h"
+#include "master/audit.h"
 #include "master/master.h"
 #include "master/scope_check.h"
 
@@ -86,6 +87,14 @@ static void keep_log_note(struct db_connection *c, const char *kind, const char 
     db_after_commit(c, log_note, n);
 }
 
+static bool insert_event(struct db_connection *c, const char *kind, const char *subject,
+                         const char *principal, const char *data_json, const char *words,
+                         struct err *e) {
+    keep_log_note(c, kind, subject, principal, words);
+    return db_exec(c, Q_EVENT_INSERT, e, "isssss", clock_wall_ms(), kind, subject, words, principal,
+                   data_json != NULL ? data_json : "{}");
+}
+
 bool events_add(struct db_connection *c, struct err *e, const char *kind, const char *subject,
                 const char *principal, const char *data_json, const char *text_format, ...) {
     char words[sizeof((struct event *)0)->text];
@@ -93,9 +102,29 @@ bool events_add(struct db_connection *c, struct err *e, const char *kind, const 
     va_start(arguments, text_format);
     vsnprintf(words, sizeof words, text_format, arguments);
     va_end(arguments);
-    keep_log_note(c, kind, subject, principal != NULL ? principal : "", words);
-    return db_exec(c, Q_EVENT_INSERT, e, "isssss", clock_wall_ms(), kind, subject, words,
-                   principal != NULL ? principal : "", data_json != NULL ? data_json : "{}");
+    return insert_event(c, kind, subject, principal != NULL ? principal : "", data_json, words, e);
+}
+
+static bool insert_change(struct db_connection *c, const char *kind, const char *subject,
+                          const char *principal, const char *data_json, const char *words,
+                          struct err *e) {
+    OWN_TEXT struct text data = TEXT_EMPTY;
+    text_add(&data, "{\"text\":");
+    json_quote(words, &data);
+    text_add(&data, "}");
+    return insert_event(c, kind, subject, principal, data_json, words, e) &&
+           audit_add(c, principal, kind, subject, data_json != NULL ? data_json : data.data, e);
+}
+
+bool events_add_change(struct db_connection *c, struct err *e, const char *kind,
+                       const char *subject, const char *principal, const char *data_json,
+                       const char *text_format, ...) {
+    char words[sizeof((struct event *)0)->text];
+    va_list arguments;
+    va_start(arguments, text_format);
+    vsnprintf(words, sizeof words, text_format, arguments);
+    va_end(arguments);
+    return insert_change(c, kind, subject, principal, data_json, words, e);
 }
 
 struct single_event {
@@ -104,17 +133,32 @@ struct single_event {
 
 static bool add_single(struct db_connection *c, void *argument, struct err *e) {
     const struct single_event *s = argument;
-    return events_add(c, e, s->kind, s->subject, s->principal, NULL, "%s", s->text);
+    return insert_event(c, s->kind, s->subject, s->principal, NULL, s->text, e);
+}
+
+static bool add_single_change(struct db_connection *c, void *argument, struct err *e) {
+    const struct single_event *s = argument;
+    return insert_change(c, s->kind, s->subject, s->principal, NULL, s->text, e);
+}
+
+static void record(struct events *events, db_operation *add, struct single_event *s) {
+    struct err e;
+    if (!db_write(events->db, add, s, &e))
+        log_error("event.lost", "kind=%s subject=%s error=%s", s->kind, s->subject, e.text);
+    else
+        events_announce(events);
 }
 
 void events_record(struct events *events, const char *kind, const char *subject,
                    const char *principal, const char *text) {
     struct single_event s = {kind, subject, principal, text};
-    struct err e;
-    if (!db_write(events->db, add_single, &s, &e))
-        log_error("event.lost", "kind=%s subject=%s error=%s", kind, subject, e.text);
-    else
-        events_announce(events);
+    record(events, add_single, &s);
+}
+
+void events_record_change(struct events *events, const char *kind, const char *subject,
+                          const char *principal, const char *text) {
+    struct single_event s = {kind, subject, principal, text};
+    record(events, add_single_change, &s);
 }
 
 void events_announce(struct events *events) {

@@ -30,9 +30,19 @@ MUST_CHECK bool events_add(struct db_connection *c, struct err *e, const char *k
                            const char *subject, const char *principal, const char *data_json,
                            const char *text_format, ...) PRINTF_LIKE(7, 8);
 
+/* The same for what somebody did, and so with a row of the audit trail: its action is the kind. */
+MUST_CHECK bool events_add_change(struct db_connection *c, struct err *e, const char *kind,
+                                  const char *subject, const char *principal, const char *data_json,
+                                  const char *text_format, ...) PRINTF_LIKE(7, 8);
+
 /* A single event in a transaction of its own; failures are logged. */
 void events_record(struct events *events, const char *kind, const char *subject,
                    const char *principal, const char *text);
+
+/* A single change in a transaction of its own, for what is done elsewhere than in the database;
+ * failures are logged. */
+void events_record_change(struct events *events, const char *kind, const char *subject,
+                          const char *principal, const char *text);
 
 /* Tells waiting sockets that something was committed. Any thread, never blocks. */
 void events_announce(struct events *events);

@@ -4,6 +4,7 @@
 #include "lib/http_client.h"
 #include "lib/join.h"
 #include "lib/log.h"
+#include "master/audit_points.h"
 #include "master/first_start.h"
 #include "master/manual.h"
 #include "master/master.h"
@@ -55,7 +56,8 @@ static void dismissed(void *context, const char *agent_id) {
 static void prune(struct master *m) {
     struct err e;
     int64_t now = clock_wall_ms();
-    if (!events_prune(m->events, now, &e) || !tokens_prune(m->db, now, &e))
+    if (!events_prune(m->events, now, &e) || !tokens_prune(m->db, now, &e) ||
+        !audit_points_prune(m->db, AUDIT_ROWS_KEPT, &e))
         log_error("master.prune", "error=%s", e.text);
     uploads_prune(m->uploads, now);
 }
@@ -68,6 +70,12 @@ static bool may_follow(void *context, const char *principal) {
     if (e.code == ERR_UNAUTHENTICATED) return false;
     log_error("master.tokens", "error=%s", e.text);
     return true;
+}
+
+static void sign_audit(struct master *m, bool now) {
+    struct err e;
+    if (!audit_points_write(m->db, keys_master(m->keys), clock_wall_ms(), now, &e))
+        log_error("master.audit", "error=%s", e.text);
 }
 
 static void wait_for_tick(void) {
@@ -92,6 +100,7 @@ static void *keep_run(void *argument) {
     for (unsigned tick = 1; !atomic_load(&stopping); tick++, wait_for_tick()) {
         if (!agents_flush(m->agents, &e)) log_error("master.flush", "error=%s", e.text);
         if (tick % REVIEW_TICKS == 0) events_review(m->events, may_follow, m);
+        if (tick % REVIEW_TICKS == 0) sign_audit(m, false);
         if (tick % PRUNE_TICKS == 0) prune(m);
     }
     return NULL;
@@ -304,6 +313,7 @@ static bool serve(struct master *m, struct threads *t, const struct addresses *a
     if (!open_parts(m, e) || !open_bus(m, &at->bus, e) || !open_http(m, &at->http, &server, e))
         return false;
     inbox_set_http_port(m->inbox, m->http_port);
+    sign_audit(m, true); /* a start comes before whoever may have been at the database */
     start_serving(m, t);
     bool announced = announce(m, fresh, e);
     if (announced) wait_for_signal(signals);

@@ -83,8 +83,10 @@ const struct http_route master_routes[] = {
     {"PUT",    "/api/floors/:name",                             HTTP_OPERATOR,  api_floors_set,        JSON_BODY},
     {"DELETE", "/api/floors/:name",                             HTTP_OPERATOR,  api_floors_remove,     NO_BODY},
     {"GET",    "/api/audit",                                    HTTP_ADMIN,     api_audit_list,        NO_BODY},
+    {"GET",    "/api/audit/checkpoints",                        HTTP_ADMIN,     api_audit_points,      NO_BODY},
 
     {"GET",    "/api/keys/release",                             HTTP_PUBLIC,    api_keys_release,      NO_BODY},
+    {"GET",    "/api/keys/master",                              HTTP_PUBLIC,    api_keys_master,       NO_BODY},
     {"GET",    "/api/keys",                                     HTTP_ADMIN,     api_keys_list,         NO_BODY},
     {"POST",   "/api/keys",                                     HTTP_ADMIN,     api_keys_trust,        JSON_BODY},
     {"DELETE", "/api/keys/:id",                                 HTTP_ADMIN,     api_keys_distrust,     NO_BODY},

@@ -37,12 +37,16 @@ void scope_and(const char *scope, const char *selector, struct text *out) {
         if (!has_term(scope, term)) text_add_format(out, "%s%s", count++ > 0 ? "," : "", term);
 }
 
+static bool is_of(const char *kind, const char *family) {
+    size_t length = strlen(family);
+    return strncmp(kind, family, length) == 0 && kind[length] == '.';
+}
+
 bool scope_shows_event(const char *kind, bool of_agent_within) {
-    static const char *const of_machines[] = {"agent.", "node.", "rollout.agent."};
-    static const char *const of_all[] = {"binary.", "channel.", "floor.", "quarantine."};
-    for (size_t i = 0; i < sizeof of_machines / sizeof of_machines[0]; i++)
-        if (strncmp(kind, of_machines[i], strlen(of_machines[i])) == 0) return of_agent_within;
+    static const char *const of_all[] = {"binary", "channel", "floor", "quarantine"};
+    if (is_of(kind, "agent") || is_of(kind, "node") || strstr(kind, ".agent.") != NULL)
+        return of_agent_within;
     for (size_t i = 0; i < sizeof of_all / sizeof of_all[0]; i++)
-        if (strncmp(kind, of_all[i], strlen(of_all[i])) == 0) return true;
+        if (is_of(kind, of_all[i])) return true;
     return false;
 }

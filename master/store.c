@@ -220,6 +220,22 @@ static const char *const statements[Q_COUNT] = {
     [Q_AUDIT_LIST] = "SELECT " AUDIT_COLUMNS " FROM audit WHERE " AUDIT_FILTER
                      " AND seq < ?4 ORDER BY seq DESC LIMIT ?5",
     [Q_AUDIT_COUNT] = "SELECT count(*) FROM audit WHERE " AUDIT_FILTER,
+    [Q_AUDIT_SINCE] = "SELECT " AUDIT_COLUMNS " FROM audit WHERE " AUDIT_FILTER
+                      " AND seq > ?4 ORDER BY seq LIMIT ?5",
+    /* Of the last row before those that are kept. */
+    [Q_AUDIT_ANCHOR] = "SELECT hash FROM audit_checkpoint"
+                       " WHERE seq = (SELECT min(seq) FROM audit) - 1",
+    [Q_AUDIT_NEWEST] = "SELECT seq, at, hash FROM audit ORDER BY seq DESC LIMIT 1",
+    [Q_AUDIT_PRUNE] = "DELETE FROM audit WHERE seq <= ?1",
+    [Q_AUDIT_POINT_NEWEST] =
+        "SELECT seq, at, hash FROM audit_checkpoint ORDER BY seq DESC LIMIT 1",
+    [Q_AUDIT_POINT_BEFORE] =
+        "SELECT seq, at, hash FROM audit_checkpoint"
+        " WHERE seq <= (SELECT max(seq) FROM audit) - ?1 ORDER BY seq DESC LIMIT 1",
+    [Q_AUDIT_POINT_INSERT] =
+        "INSERT INTO audit_checkpoint (seq, at, hash, signature) VALUES (?1, ?2, ?3, ?4)",
+    [Q_AUDIT_POINT_LIST] = "SELECT seq, at, hash, signature FROM audit_checkpoint ORDER BY seq",
+    [Q_AUDIT_POINT_PRUNE] = "DELETE FROM audit_checkpoint WHERE seq < ?1",
     [Q_AUDIT_ALL] = "SELECT " AUDIT_COLUMNS " FROM audit ORDER BY seq",
 };
 

@@ -76,10 +76,10 @@ static bool insert_token(struct db_connection *c, void *argument, struct err *e)
     return db_exec(c, Q_TOKEN_INSERT, e, "sssssiiiss", t->id, t->kind, n->hash, t->role,
                    t->labels != NULL ? t->labels : "", t->uses_left, t->expires_at_ms,
                    t->created_at_ms, t->created_by, t->scope) &&
-           events_add(c, e, "token.created", t->id, t->created_by, NULL,
-                      "%s token %s%s%s%s%s was created", t->kind, t->id,
-                      *t->role != '\0' ? " with role " : "", t->role,
-                      *t->scope != '\0' ? " and scope " : "", t->scope);
+           events_add_change(c, e, "token.created", t->id, t->created_by, NULL,
+                             "%s token %s%s%s%s%s was created", t->kind, t->id,
+                             *t->role != '\0' ? " with role " : "", t->role,
+                             *t->scope != '\0' ? " and scope " : "", t->scope);
 }
 
 static bool fill_token(const struct token_request *q, int64_t now_wall_ms, struct token *t,
@@ -300,8 +300,8 @@ static bool delete_token(struct db_connection *c, void *argument, struct err *e)
         err_set(e, ERR_NOT_FOUND, "no token %s", r->id);
         return err_hint(e, "gridctl token list shows the ids");
     }
-    return events_add(c, e, "token.revoked", r->id, r->principal, NULL, "token %s was revoked",
-                      r->id);
+    return events_add_change(c, e, "token.revoked", r->id, r->principal, NULL,
+                             "token %s was revoked", r->id);
 }
 
 bool tokens_revoke(struct db *db, const char *id, const char *principal, struct err *e) {

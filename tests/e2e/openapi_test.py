@@ -281,7 +281,8 @@ class Answers(unittest.TestCase):
         call("post", "/api/tokens", 415, b"kind=join", headers={"Content-Type": "application/x-www-form-urlencoded"})
         call("get", "/api/tokens", 200)
         call("get", "/api/tokens", 200, query="?limit=1")
-        spare = call("post", "/api/tokens", 201, {"kind": "api", "role": "admin"}).json()
+        spare = call("post", "/api/tokens", 201, {"kind": "api", "role": "admin", "scope": "rack=b"}).json()
+        call("get", "/api/tokens", 200, query="?sort=-created_at")
         call("delete", "/api/tokens/{id}", 204, id=spare["id"])
         call("delete", "/api/tokens/{id}", 404, id=spare["id"])
 
@@ -392,6 +393,8 @@ class Answers(unittest.TestCase):
         call("post", one + "/stop", 200, id="r-2")
         call("get", "/api/audit", 200, query="?limit=2")
         call("get", "/api/audit", 403, token=self.viewer)
+        call("get", "/api/audit/checkpoints", 200)
+        call("get", "/api/keys/master", 200)
 
     def publish_script(self, version):
         self.call("put", "/api/binaries/{version}/{platform}/{arch}", 201, b"#!/bin/sh\n# " + version.encode(), version=version,

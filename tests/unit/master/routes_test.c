@@ -72,6 +72,8 @@ static const struct expectation {
     {"PUT",    "/api/floors/storage-server",           HTTP_OPERATOR,  true },
     {"DELETE", "/api/floors/storage-server",           HTTP_OPERATOR,  false},
     {"GET",    "/api/audit",                           HTTP_ADMIN,     false},
+    {"GET",    "/api/audit/checkpoints",               HTTP_ADMIN,     false},
+    {"GET",    "/api/keys/master",                     HTTP_PUBLIC,    false},
     {"GET",    "/api/keys/release",                    HTTP_PUBLIC,    false},
     {"GET",    "/api/keys",                            HTTP_ADMIN,     false},
     {"POST",   "/api/keys",                            HTTP_ADMIN,     true },
