@@ -179,7 +179,7 @@ class Orders(RolloutTest):
         self.assertEqual([r["seq"] for r in rows], list(range(len(rows), 0, -1)))
         orders = [r["action"] for r in rows[::-1] if r["subject"] == "r-1"]
         self.assertEqual(orders, ["rollout.start", "rollout.pause", "rollout.resume", "rollout.promote", "rollout.rollback"])
-        self.assertTrue(all(r["principal"].startswith("token:") for r in rows), rows)
+        self.assertTrue(all(r["principal"].startswith("token:") for r in rows if r["action"].startswith("rollout.")), rows)
         self.assertEqual(len({r["hash"] for r in rows}), len(rows))
         found, pages = self.walk("/api/audit?limit=2&subject=r-1", lambda r: r["action"])
         self.assertEqual((found[::-1], pages, self.total), (orders, 3, 5))
