@@ -1,12 +1,14 @@
 #include "agent/enroll.h"
 
 #include "agent/message.h"
+#include "lib/http_client.h"
 #include "lib/log.h"
+#include "lib/pem.h"
 
 #include <stdio.h>
 #include <string.h>
 
-enum { ANSWER_MS = 5000, NONCE_BYTES = 32 };
+enum { ANSWER_MS = 5000, NONCE_BYTES = 32, CA_MAX_BYTES = 16 * 1024 };
 
 /* Where --master says, even when the join string says something else. */
 static bool plan_address(const struct settings *s, struct enroll_plan *out, struct err *e) {
@@ -23,6 +25,11 @@ static bool plan_from_join(const struct settings *s, struct enroll_plan *out, st
     snprintf(out->host, sizeof out->host, "%s", join.host);
     snprintf(out->token, sizeof out->token, "%s", join.token);
     out->port = join.bus_port;
+    memcpy(out->http_host, join.host, sizeof out->http_host);
+    out->http_port = join.http_port;
+    out->root_version = join.root_version;
+    memcpy(out->root_sha256, join.root_sha256, sizeof out->root_sha256);
+    memcpy(out->ca_sha256, join.ca_sha256, sizeof out->ca_sha256);
     out->master_key = join.master_key;
     out->release_key = join.release_key;
     out->pinned = true;
@@ -65,18 +72,67 @@ bool enroll_plan(const struct settings *s, struct enroll_plan *out, struct err *
     return is_join ? plan_from_join(s, out, e) : plan_from_secret(s, out, e);
 }
 
+void enroll_plan_clear(struct enroll_plan *p) {
+    free(p->ca_pem);
+    secret_wipe(p, sizeof *p);
+}
+
 bool enroll_is_invited(const struct settings *s, const struct identity *who) {
-    struct enroll_plan plan;
+    struct enroll_plan plan = {0};
     char id[SECRET_ID_SIZE];
     bool invited = s->token[0] != '\0' && enroll_plan(s, &plan, NULL) &&
                    secret_id("gj", plan.token, id, NULL) && strcmp(id, who->token_id) != 0;
-    secret_wipe(&plan, sizeof plan);
+    enroll_plan_clear(&plan);
     return invited;
+}
+
+bool enroll_is_foreign(const struct settings *s, const struct identity *who) {
+    struct enroll_plan plan = {0};
+    bool foreign = s->token[0] != '\0' && enroll_plan(s, &plan, NULL) && plan.pinned &&
+                   !sign_public_equal(&plan.master_key, &who->master_key);
+    enroll_plan_clear(&plan);
+    return foreign;
 }
 
 bool enroll_may_retry(enum err_code code) {
     return code == ERR_UNREACHABLE || code == ERR_TIMEOUT || code == ERR_UNAVAILABLE ||
            code == ERR_RATE_LIMITED;
+}
+
+/* One certificate only, and that one: a client of TLS would trust every other that came along. */
+static bool is_the_ca(const struct enroll_plan *plan, const char *pem) {
+    char sha256[SHA256_HEX_SIZE];
+    const char *begin = strstr(pem, "-----BEGIN");
+    return begin != NULL && strstr(begin + 1, "-----BEGIN") == NULL &&
+           pem_certificate_sha256(pem, sha256, NULL) && strcmp(sha256, plan->ca_sha256) == 0;
+}
+
+static bool get_ca(struct enroll_plan *plan, struct err *e) {
+    char url[JOIN_HOST_SIZE + 64];
+    OWN_HTTP_ANSWER struct http_answer answer = {0};
+    bool v6 = strchr(plan->http_host, ':') != NULL;
+    snprintf(url, sizeof url, v6 ? "https://[%s]:%d/api/ca.pem" : "https://%s:%d/api/ca.pem",
+             plan->http_host, plan->http_port);
+    const struct http_call get = {.url = url,
+                                  .trust = {.anybody = true},
+                                  .timeout_ms = ANSWER_MS,
+                                  .answer_max_bytes = CA_MAX_BYTES};
+    if (!http_call_ok(&get, &answer, e)) return err_wrap(e, "certificate of the grid's CA");
+    if (!is_the_ca(plan, text_value(&answer.body))) {
+        err_set(e, ERR_UNTRUSTED, "%s is not the CA that the join string names", url);
+        return err_hint(e, "is that the grid's master? If it got another CA, get a new join string "
+                           "with `gridctl agent join-command`");
+    }
+    plan->ca_pem = text_take(&answer.body);
+    return true;
+}
+
+bool enroll_connect(struct enroll_plan *plan, struct bus_client **out, struct err *e) {
+    *out = NULL;
+    bool tls = plan->ca_sha256[0] != '\0';
+    if (tls && plan->ca_pem == NULL && !get_ca(plan, e)) return false;
+    const struct bus_trust trust = {plan->ca_pem, WIRE_MASTER_NAME};
+    return bus_client_open(out, plan->host, plan->port, tls ? &trust : NULL, e);
 }
 
 static bool call(struct bus_client *bus, const struct text *frame, void **answer, size_t *length,
@@ -175,7 +231,9 @@ static bool ask_place(const struct enroll_plan *plan, const struct identity *who
 bool enroll(const struct state *state, const struct enroll_plan *plan, const char *labels,
             struct bus_client *bus, struct identity *out, struct err *e) {
     struct wire_challenge challenge;
-    *out = (struct identity){.master_port = plan->port};
+    *out = (struct identity){.master_port = plan->port, .root_version = plan->root_version};
+    memcpy(out->root_sha256, plan->root_sha256, sizeof out->root_sha256);
+    if (plan->ca_pem != NULL) out->ca_pem = text_duplicate(plan->ca_pem);
     memcpy(out->agent_id, plan->agent_id, sizeof out->agent_id);
     memcpy(out->master_host, plan->host, sizeof out->master_host);
     (void)!secret_id("gj", plan->token, out->token_id, NULL);

@@ -3,6 +3,7 @@
 #include "lib/clock.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 
 struct listener {
@@ -83,14 +84,21 @@ void exchange_desired(struct exchange *x, const char *json, size_t length, int64
     tell(&x->supervisor);
 }
 
-void exchange_connected(struct exchange *x, bool connected, int http_port) {
+void exchange_connected(struct exchange *x, bool connected) {
     pthread_mutex_lock(&x->lock);
     bool changed = x->desired.connected != connected;
     x->desired.connected = connected;
-    if (http_port != 0 && http_port != x->desired.http_port) {
-        x->desired.http_port = http_port;
-        changed = true;
-    }
+    pthread_mutex_unlock(&x->lock);
+    if (changed) tell(&x->supervisor);
+}
+
+void exchange_http(struct exchange *x, int port, const char *pin) {
+    pthread_mutex_lock(&x->lock);
+    struct exchange_desired *d = &x->desired;
+    int known = port != 0 ? port : d->http_port;
+    bool changed = known != d->http_port || strcmp(pin, d->http_pin) != 0;
+    d->http_port = known;
+    snprintf(d->http_pin, sizeof d->http_pin, "%s", pin);
     pthread_mutex_unlock(&x->lock);
     if (changed) tell(&x->supervisor);
 }

@@ -4,10 +4,11 @@
 #include "lib/file.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { SMALL_FILE = 1024 };
+enum { SMALL_FILE = 1024, CA_FILE = 16 * 1024 };
 
 bool identity_enrolled(const struct state *s) {
     char path[STATE_PATH_SIZE];
@@ -37,6 +38,27 @@ static void read_token_id(const struct state *s, struct identity *out) {
         out->token_id[0] = '\0';
 }
 
+static bool is_there(const struct state *s, const char *name) {
+    char path[STATE_PATH_SIZE];
+    return access(state_path(s, path, "identity/%s", name), F_OK) == 0;
+}
+
+/* Agents that enrolled without TLS, or before there was a root, have neither. */
+static bool read_trust(const struct state *s, struct identity *out, struct err *e) {
+    char path[STATE_PATH_SIZE];
+    char line[32 + SHA256_HEX_SIZE];
+    struct text ca = TEXT_EMPTY;
+    if (is_there(s, "root")) {
+        if (!read_line(state_path(s, path, "identity/root"), line, sizeof line, e)) return false;
+        if (!join_parse_root(line, &out->root_version, out->root_sha256))
+            return err_set(e, ERR_CORRUPT, "%s is no VERSION.SHA256", path);
+    }
+    if (!is_there(s, "ca.pem")) return true;
+    if (!file_read(state_path(s, path, "identity/ca.pem"), CA_FILE, &ca, e)) return false;
+    out->ca_pem = text_take(&ca);
+    return out->ca_pem != NULL || err_set(e, ERR_CORRUPT, "%s is empty", path);
+}
+
 static bool read_all(const struct state *s, struct identity *out, struct err *e) {
     char path[STATE_PATH_SIZE];
     return read_line(state_path(s, path, "identity/id"), out->agent_id, sizeof out->agent_id, e) &&
@@ -44,7 +66,7 @@ static bool read_all(const struct state *s, struct identity *out, struct err *e)
            sign_secret_read(state_path(s, path, "identity/agent.key"), NULL, &out->key, e) &&
            sign_public_read(state_path(s, path, "identity/master.pub"), &out->master_key, e) &&
            sign_public_read(state_path(s, path, "identity/release.pub"), &out->release_key, e) &&
-           read_address(s, out, e);
+           read_address(s, out, e) && read_trust(s, out, e);
 }
 
 bool identity_load(const struct state *s, struct identity *out, struct err *e) {
@@ -75,6 +97,16 @@ static bool write_line(const struct state *s, const char *name, const char *line
                               0600, e);
 }
 
+static bool write_trust(const struct state *s, const struct identity *identity, struct err *e) {
+    char path[STATE_PATH_SIZE];
+    char root[32 + SHA256_HEX_SIZE];
+    const char *ca = identity->ca_pem;
+    snprintf(root, sizeof root, "%" PRId64 ".%s", identity->root_version, identity->root_sha256);
+    return (identity->root_version == 0 || write_line(s, "root", root, e)) &&
+           (ca == NULL ||
+            file_write_durable(state_path(s, path, "identity/ca.pem"), ca, strlen(ca), 0600, e));
+}
+
 bool identity_save(const struct state *s, const struct identity *identity, struct err *e) {
     char path[STATE_PATH_SIZE];
     char address[JOIN_HOST_SIZE + 16];
@@ -85,7 +117,8 @@ bool identity_save(const struct state *s, const struct identity *identity, struc
                              e) &&
            sign_public_write(&identity->release_key, state_path(s, path, "identity/release.pub"),
                              e) &&
-           write_line(s, "address", address, e) && write_line(s, "token", identity->token_id, e) &&
+           write_trust(s, identity, e) && write_line(s, "address", address, e) &&
+           write_line(s, "token", identity->token_id, e) &&
            write_line(s, "id", identity->agent_id, e);
 }
 
@@ -104,7 +137,7 @@ static bool move(const struct state *s, const char *from, const char *to, struct
 /* The unfinished identity of an enrollment that failed. */
 static bool drop_unfinished(const struct state *s, struct err *e) {
     static const char *const files[] = {"agent.key", "master.pub", "release.pub", "address",
-                                        "token"};
+                                        "token",     "root",       "ca.pem"};
     char path[STATE_PATH_SIZE];
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
         (void)unlink(state_path(s, path, "identity/%s", files[i]));
@@ -131,4 +164,5 @@ bool identity_put_aside(const struct state *s, struct err *e) {
 void identity_fini(struct identity *identity) {
     if (identity->key != NULL) sign_secret_free(identity->key);
     identity->key = NULL;
+    free(TAKE(identity->ca_pem));
 }

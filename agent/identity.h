@@ -16,7 +16,10 @@ struct identity {
     struct sign_public master_key;  /* signs what the master says */
     struct sign_public release_key; /* signs artifacts */
     char master_host[JOIN_HOST_SIZE];
-    int master_port;               /* of the bus */
+    int master_port;      /* of the bus */
+    char *ca_pem;         /* of the grid's CA: the bus speaks TLS; NULL: plain TCP */
+    int64_t root_version; /* of the join string: the first root to trust; 0: not told */
+    char root_sha256[SHA256_HEX_SIZE];
     char token_id[SECRET_ID_SIZE]; /* of the join token it enrolled with; "" when that is lost */
 };
 

@@ -97,7 +97,7 @@ static const char *hint_of(const struct err *e) {
 
 /* Tells once per kind of trouble, not at every attempt. */
 static void tell_trouble(struct link *l, const struct err *e) {
-    exchange_connected(l->options.exchange, false, 0);
+    exchange_connected(l->options.exchange, false);
     const struct link_options *o = &l->options;
     if (e->code == ERR_NOT_FOUND && o->removed != NULL) o->removed(o->argument);
     if (e->code == l->last_error) return;
@@ -139,7 +139,8 @@ static enum link_event take_hello_answer(struct link *l, const struct bus_arriva
     bool port_valid = m.http_port > 0 && m.http_port <= 65535;
     /* What is on disk may be an old order: only an answer to a heartbeat says that it still stands.
      */
-    exchange_connected(l->options.exchange, false, port_valid ? (int)m.http_port : 0);
+    exchange_connected(l->options.exchange, false);
+    exchange_http(l->options.exchange, port_valid ? (int)m.http_port : 0, m.http_pin);
     log_info("link.up", "master=%s port=%d interval_ms=%" PRId64, l->options.identity->master_host,
              l->options.identity->master_port, l->interval_ms);
     return LINK_HELLO_ANSWERED;
@@ -156,6 +157,7 @@ static bool take_desired(struct link *l, const struct frame *f, int64_t log_told
     bool newer = d.generation > l->generation ||
                  (d.generation == l->generation && f->sequence == l->session.received);
     if (right && newer) l->generation = d.generation;
+    if (right && newer) exchange_http(l->options.exchange, 0, d.http_pin);
     if (right && newer) exchange_desired(l->options.exchange, f->json, f->json_length, log_told);
     if (right && !newer)
         log_warn("link.old_answer", "generation=%" PRId64 " seen=%" PRId64, d.generation,
@@ -190,7 +192,7 @@ static enum link_event take_heartbeat_answer(struct link *l, const struct bus_ar
                                              struct err *e) {
     if (!open_answer(l, a, e)) return LINK_LOST;
     l->last_error = ERR_NONE;
-    exchange_connected(l->options.exchange, true, 0);
+    exchange_connected(l->options.exchange, true);
     return LINK_ANSWERED;
 }
 
@@ -199,7 +201,7 @@ static enum link_event take_reply(struct link *l, const struct bus_arrival *a) {
     bool hello = l->state.phase == LINK_HELLO;
     enum link_event event;
     if (a->event == BUS_FAILED) {
-        err_set(&e, ERR_UNREACHABLE, "the master does not answer");
+        (void)bus_client_trouble(l->options.bus, &e);
         event = LINK_LOST;
     } else {
         event = hello ? take_hello_answer(l, a, &e) : take_heartbeat_answer(l, a, &e);

@@ -24,12 +24,17 @@ static bool may_try_again(const struct member *m, int64_t began_ms, enum err_cod
     return enroll_may_retry(code) && (limit_ms == 0 || clock_monotonic_ms() < began_ms + limit_ms);
 }
 
-static bool try_to_enroll(struct member *m, const struct enroll_plan *plan, struct err *e) {
+static bool connect_and_enroll(struct member *m, struct enroll_plan *plan, struct err *e) {
+    return (m->bus != NULL || enroll_connect(plan, &m->bus, e)) &&
+           enroll(m->state, plan, m->settings->labels, m->bus, &m->identity, e);
+}
+
+static bool try_to_enroll(struct member *m, struct enroll_plan *plan, struct err *e) {
     int64_t began_ms = clock_monotonic_ms();
     for (unsigned failures = 1;; failures++) {
         uint32_t random;
         random_bytes(&random, sizeof random);
-        if (enroll(m->state, plan, m->settings->labels, m->bus, &m->identity, e)) return true;
+        if (connect_and_enroll(m, plan, e)) return true;
         if (!may_try_again(m, began_ms, e->code)) return false;
         log_warn("enroll.waiting", "master=%s port=%d code=%s error=%s", plan->host, plan->port,
                  err_code_name(e->code), e->text);
@@ -38,11 +43,9 @@ static bool try_to_enroll(struct member *m, const struct enroll_plan *plan, stru
 }
 
 static bool become_enrolled(struct member *m, struct err *e) {
-    struct enroll_plan plan;
-    bool planned = enroll_plan(m->settings, &plan, e) &&
-                   bus_client_open(&m->bus, plan.host, plan.port, NULL, e);
-    bool enrolled = planned && try_to_enroll(m, &plan, e);
-    secret_wipe(&plan, sizeof plan);
+    struct enroll_plan plan = {0};
+    bool enrolled = enroll_plan(m->settings, &plan, e) && try_to_enroll(m, &plan, e);
+    enroll_plan_clear(&plan);
     return enrolled;
 }
 
@@ -70,7 +73,32 @@ static bool open_bus(struct member *m, struct err *e) {
         return false;
     if (who->master_host[0] == '\0')
         snprintf(who->master_host, sizeof who->master_host, "localhost");
-    return bus_client_open(&m->bus, who->master_host, who->master_port, NULL, e);
+    const struct bus_trust trust = {who->ca_pem, WIRE_MASTER_NAME};
+    return bus_client_open(&m->bus, who->master_host, who->master_port,
+                           who->ca_pem != NULL ? &trust : NULL, e);
+}
+
+/* Being a member of two grids is nothing that a join string can bring about. */
+static bool is_of_this_grid(const struct member *m, struct err *e) {
+    const struct identity *who = &m->identity;
+    if (!enroll_is_foreign(m->settings, who)) return true;
+    err_set(e, ERR_CONFLICT,
+            "this machine is agent %s of the grid of %s already; the join string is of another "
+            "grid and was not used",
+            who->agent_id, who->master_host);
+    return err_hint(e,
+                    "to move it, take it out of its grid (gridctl agent rm %s there) and join "
+                    "again, or give this agent a --state directory of its own",
+                    who->agent_id);
+}
+
+/* The agent goes on for the grid that it is of. */
+static bool warn_of_another_grid(const struct member *m) {
+    struct err e = {0};
+    if (!is_of_this_grid(m, &e))
+        log_warn("enroll.other_grid", "agent=%s error=%s hint=%s", m->identity.agent_id, e.text,
+                 e.hint);
+    return true;
 }
 
 static bool load(struct member *m, struct err *e) {
@@ -79,14 +107,15 @@ static bool load(struct member *m, struct err *e) {
 
 bool member_begin(struct member *m, struct err *e) {
     if (!identity_settle(m->state, e)) return false;
-    return identity_enrolled(m->state) ? load(m, e) : become_enrolled(m, e);
+    return identity_enrolled(m->state) ? load(m, e) && warn_of_another_grid(m)
+                                       : become_enrolled(m, e);
 }
 
 static bool plan_anew(struct member *m, struct enroll_plan *out, struct err *e) {
     if (!enroll_plan(m->settings, out, e)) return false;
     memcpy(out->agent_id, m->identity.agent_id, sizeof out->agent_id);
     close_bus(m);
-    return bus_client_open(&m->bus, out->host, out->port, NULL, e);
+    return enroll_connect(out, &m->bus, e);
 }
 
 bool member_begin_anew(struct member *m, struct err *e) {
@@ -95,7 +124,7 @@ bool member_begin_anew(struct member *m, struct err *e) {
     struct err why = {0};
     bool enrolled = plan_anew(m, &plan, e) && identity_put_aside(m->state, e) &&
                     enroll(m->state, &plan, m->settings->labels, m->bus, &next, e);
-    secret_wipe(&plan, sizeof plan);
+    enroll_plan_clear(&plan);
     bool settled = identity_settle(m->state, &why) && (enrolled || open_bus(m, &why));
     if (enrolled) {
         identity_fini(&m->identity);
@@ -139,7 +168,8 @@ static bool return_invited(struct member *m, struct err *e) {
 bool member_settle(struct member *m, struct err *e) {
     bool there = state_find(m->state, m->settings->state, NULL) && identity_enrolled(m->state);
     if (!there) return state_open(m->state, m->settings->state, e) && member_begin(m, e);
-    return load(m, e) && (!is_removed(m) || return_invited(m, e));
+    if (!load(m, e)) return false;
+    return is_removed(m) ? return_invited(m, e) : is_of_this_grid(m, e);
 }
 
 void member_fini(struct member *m) {

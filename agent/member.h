@@ -31,7 +31,8 @@ bool member_is_invited(const struct member *m);
 
 /* --enroll-within: makes this machine a member unless it is one. The state is not held for that by
  * a member whom the master knows, or cannot be asked about: its agent may be running. ERR_CONFLICT:
- * an agent that the master does not know runs, and is in the way of enrolling anew. */
+ * an agent that the master does not know runs, and is in the way of enrolling anew, or the machine
+ * is a member of another grid than the join string's. */
 MUST_CHECK bool member_settle(struct member *m, struct err *e);
 
 void member_fini(struct member *m);

@@ -3,6 +3,7 @@
 #include "lib/encode.h"
 
 #include <arpa/inet.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -25,11 +26,14 @@ enum parameter {
     TOKEN,
     REQUIRED_PARAMETERS,
     DOWNLOADS = REQUIRED_PARAMETERS,
+    ROOT,
+    CA,
     PARAMETERS,
 };
 static const char *const names[PARAMETERS] = {
     [VERSION_PARAMETER] = "v", [BUS_PORT] = "bus", [MASTER_KEY] = "mk",
     [RELEASE_KEY] = "rk",      [TOKEN] = "t",      [DOWNLOADS] = "d",
+    [ROOT] = "root",           [CA] = "ca",
 };
 
 /* The value of a parameter that was not given. */
@@ -147,6 +151,28 @@ static bool read_key(const char *name, const char *value, struct sign_public *ou
     return sign_public_parse(value, out, e) || err_wrap(e, "the join string's %s=", name);
 }
 
+static bool read_digest(const char *text, char out[SHA256_HEX_SIZE]) {
+    return sha256_hex_valid(text) && text_copy(out, SHA256_HEX_SIZE, text);
+}
+
+bool join_parse_root(const char *text, int64_t *version, char sha256[SHA256_HEX_SIZE]) {
+    size_t digits = strspn(text, DIGITS);
+    *version = 0;
+    sha256[0] = '\0';
+    if (digits == 0 || digits > 15 || text[0] == '0' || text[digits] != '.') return false;
+    *version = strtoll(text, NULL, 10);
+    return read_digest(text + digits + 1, sha256);
+}
+
+/* What masters of before do not tell. */
+static bool read_trust(const char *const values[PARAMETERS], struct join *out, struct err *e) {
+    if (values[ROOT] != absent &&
+        !join_parse_root(values[ROOT], &out->root_version, out->root_sha256))
+        return err_set(e, ERR_INVALID, "the join string's root= is no VERSION.SHA256");
+    return values[CA] == absent || read_digest(values[CA], out->ca_sha256) ||
+           err_set(e, ERR_INVALID, "the join string's ca= is no SHA-256 in hexadecimal");
+}
+
 static bool read_values(const char *const values[PARAMETERS], struct join *out, struct err *e) {
     char id[SECRET_ID_SIZE];
     if (strcmp(values[VERSION_PARAMETER], VERSION) != 0) {
@@ -163,7 +189,7 @@ static bool read_values(const char *const values[PARAMETERS], struct join *out, 
         return err_hint(e, "copy all of it, or make a new one: gridctl agent join-command");
     }
     out->downloads_closed = strcmp(values[DOWNLOADS], CLOSED) == 0;
-    return text_copy(out->token, sizeof out->token, values[TOKEN]);
+    return read_trust(values, out, e) && text_copy(out->token, sizeof out->token, values[TOKEN]);
 }
 
 /* Takes apart the copy, whose token the caller wipes. */
@@ -210,6 +236,9 @@ void join_format(const struct join *j, struct text *out) {
                     bracketed ? "]" : "", j->http_port, j->bus_port);
     add_key(out, names[MASTER_KEY], &j->master_key);
     add_key(out, names[RELEASE_KEY], &j->release_key);
+    if (j->root_version > 0)
+        text_add_format(out, "&%s=%" PRId64 ".%s", names[ROOT], j->root_version, j->root_sha256);
+    if (j->ca_sha256[0] != '\0') text_add_format(out, "&%s=%s", names[CA], j->ca_sha256);
     if (j->downloads_closed) text_add_format(out, "&%s=" CLOSED, names[DOWNLOADS]);
     text_add_format(out, "&%s=", names[TOKEN]);
     encode_url(out, j->token);

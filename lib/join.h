@@ -36,6 +36,9 @@ struct join {
 MUST_CHECK bool join_parse(const char *text, struct join *out, struct err *e);
 void join_format(const struct join *j, struct text *out);
 
+/* "VERSION.SHA256", as root= has it. */
+MUST_CHECK bool join_parse_root(const char *text, int64_t *version, char sha256[SHA256_HEX_SIZE]);
+
 /* "HOST:PORT", "[v6]:PORT", ":PORT", "PORT" or "HOST" (then default_port) taken apart. host is ""
  * when not given. */
 MUST_CHECK bool join_parse_address(const char *text, int default_port, char host[JOIN_HOST_SIZE],

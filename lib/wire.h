@@ -41,6 +41,7 @@
 #define WIRE_DOWNLOAD_TOKEN_SIZE 224
 #define WIRE_INSTANCE_SIZE 33
 #define WIRE_PIN_SIZE 128
+#define WIRE_MASTER_NAME "grid-master" /* for which the certificate of its bus is good */
 
 #define WIRE_INTERVAL_MS 5000
 #define WIRE_SUSPECT_MS 15000

@@ -48,6 +48,39 @@ static void an_identity_comes_back_as_it_was_saved(void **unused) {
     identity_fini(&again);
 }
 
+static void trust_comes_back_as_the_join_string_told_it(void **unused) {
+    (void)unused;
+    struct identity who = make_identity();
+    struct identity again;
+    char path[STATE_PATH_SIZE];
+    who.root_version = 12;
+    memset(who.root_sha256, 'a', sizeof who.root_sha256 - 1);
+    who.ca_pem = text_duplicate("-----BEGIN CERTIFICATE-----\n");
+    assert_ok(identity_save(&place.state, &who, &place.e));
+    assert_ok(identity_load(&place.state, &again, &place.e));
+    assert_int_equal(again.root_version, 12);
+    assert_string_equal(again.root_sha256, who.root_sha256);
+    assert_string_equal(again.ca_pem, who.ca_pem);
+    identity_fini(&again);
+    state_path(&place.state, path, "identity/root");
+    assert_ok(file_write_durable(path, "12.b\n", 5, 0600, &place.e));
+    assert_false(identity_load(&place.state, &again, &place.e));
+    assert_err(ERR_CORRUPT, "identity/root");
+    identity_fini(&who);
+}
+
+static void without_trust_an_identity_has_none(void **unused) {
+    (void)unused;
+    struct identity who = make_identity();
+    struct identity again;
+    assert_ok(identity_save(&place.state, &who, &place.e));
+    assert_ok(identity_load(&place.state, &again, &place.e));
+    assert_int_equal(again.root_version, 0);
+    assert_null(again.ca_pem);
+    identity_fini(&again);
+    identity_fini(&who);
+}
+
 static void assert_kept(const struct identity *who, bool the_same) {
     struct identity kept = {0};
     assert_ok(identity_settle(&place.state, &place.e));
@@ -124,6 +157,8 @@ int main(void) {
         TEST(a_second_agent_is_told_who_holds_the_directory),
         TEST(the_state_directory_is_private),
         TEST(an_identity_comes_back_as_it_was_saved),
+        TEST(trust_comes_back_as_the_join_string_told_it),
+        TEST(without_trust_an_identity_has_none),
         TEST(an_identity_put_aside_comes_back),
         TEST(an_identity_put_aside_stays_there_when_another_took_its_place),
         TEST(the_key_is_made_once),

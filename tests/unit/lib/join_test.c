@@ -18,6 +18,7 @@
 #define SECRET "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 #define TOKEN "gj_0123456789abcdef." SECRET
 #define KEYS "&mk=" MASTER_LINE "&rk=" RELEASE_LINE
+#define DIGEST "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 #define QUERY "?v=1&bus=7000" KEYS "&t=" TOKEN
 
 static void assert_key(const struct sign_public *key, const char *line) {
@@ -55,7 +56,7 @@ static void forms_that_people_may_paste_are_accepted(void **state) {
         {"grid://h:1/" QUERY,                                                             "h",         1   },
         {"  grid://h:1" QUERY "\r\n",                                                     "h",         1   },
         {"grid://h:1?t=" TOKEN "&rk=" RELEASE_LINE "&mk=" MASTER_ENCODED "&bus=7000&v=1", "h",         1   },
-        {"grid://h:1" QUERY "&ca=sha256%2F%2Fabc&root=&flag",                             "h",         1   },
+        {"grid://h:1" QUERY "&cat=sha256%2F%2Fabc&roots=&flag",                           "h",         1   },
     };
     for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
         struct join j = parse(forms[i].text);
@@ -101,6 +102,23 @@ static void closed_downloads_are_told(void **state) {
     assert_non_null(strstr(text.data, "&d=closed&t="));
 }
 
+static void trust_is_told(void **state) {
+    (void)state;
+    struct join before = parse("grid://h:7001" QUERY);
+    assert_int_equal(before.root_version, 0);
+    assert_string_equal(before.root_sha256, "");
+    assert_string_equal(before.ca_sha256, "");
+    struct join j = parse("grid://h:7001" QUERY "&root=17." DIGEST "&ca=" DIGEST);
+    assert_int_equal(j.root_version, 17);
+    assert_string_equal(j.root_sha256, DIGEST);
+    assert_string_equal(j.ca_sha256, DIGEST);
+    OWN_TEXT struct text text = TEXT_EMPTY;
+    join_format(&j, &text);
+    assert_non_null(strstr(text.data, "&root=17." DIGEST "&ca=" DIGEST "&t="));
+    struct join after = parse(text.data);
+    assert_memory_equal(&j, &after, sizeof j);
+}
+
 static void assert_refused(const char *text, const char *words) {
     struct err e = {0};
     struct join j, nothing = {0};
@@ -138,6 +156,15 @@ static void wrong_values_are_named(void **state) {
     assert_refused("grid://h" QUERY "&bus=7000", "bus= twice");
     assert_refused("grid://h?v=1&bus=70%0" KEYS "&t=" TOKEN, "bus= is malformed");
     assert_refused("grid://h?v=1&bus=7000%00" KEYS "&t=" TOKEN, "bus= is malformed");
+    assert_refused("grid://h" QUERY "&ca=sha256%2F%2Fabc", "ca=");
+    assert_refused("grid://h" QUERY "&ca=", "ca=");
+    assert_refused("grid://h" QUERY "&ca=" DIGEST "0", "ca=");
+    assert_refused("grid://h" QUERY "&root=" DIGEST, "root=");
+    assert_refused("grid://h" QUERY "&root=", "root=");
+    assert_refused("grid://h" QUERY "&root=0." DIGEST, "root=");
+    assert_refused("grid://h" QUERY "&root=-1." DIGEST, "root=");
+    assert_refused("grid://h" QUERY "&root=9999999999999999." DIGEST, "root=");
+    assert_refused("grid://h" QUERY "&root=1." DIGEST "&root=2." DIGEST, "root= twice");
     assert_refused("grid://h?v&bus=7000" KEYS "&t=" TOKEN, "v= is malformed");
 }
 
@@ -240,6 +267,7 @@ int main(void) {
         cmocka_unit_test(what_is_formatted_is_parsed_again),
         cmocka_unit_test(a_join_string_has_the_documented_form),
         cmocka_unit_test(closed_downloads_are_told),
+        cmocka_unit_test(trust_is_told),
         cmocka_unit_test(a_missing_parameter_is_named),
         cmocka_unit_test(wrong_values_are_named),
         cmocka_unit_test(what_is_no_join_string_is_refused_without_echo),
