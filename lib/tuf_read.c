@@ -276,24 +276,25 @@ bool tuf_read_promise(struct json_slice value, struct tuf_promise *out, struct e
     return tuf_read_members(value, members, TUF_COUNT(members), e);
 }
 
-static bool keep_slice(struct json_slice value, void *out, struct err *e) {
-    (void)e;
+static bool keep_object(struct json_slice value, void *out, struct err *e) {
     *(struct json_slice *)out = value;
-    return true;
+    return json_slice_is_object(value) || err_set(e, ERR_INVALID, "not an object");
+}
+
+static bool keep_array(struct json_slice value, void *out, struct err *e) {
+    *(struct json_slice *)out = value;
+    return json_slice_is_array(value) || err_set(e, ERR_INVALID, "not an array");
 }
 
 bool tuf_envelope_of(const char *bytes, size_t length, struct tuf_envelope *out, struct err *e) {
     struct json_slice file;
     struct tuf_member members[] = {
-        {.name = "signed",     .read = keep_slice, .out = &out->part      },
-        {.name = "signatures", .read = keep_slice, .out = &out->signatures},
+        {.name = "signed",     .read = keep_object, .out = &out->part      },
+        {.name = "signatures", .read = keep_array,  .out = &out->signatures},
     };
-    if (!json_slice_of(bytes, length, &file, e) ||
-        !tuf_read_members(file, members, TUF_COUNT(members), e))
-        return false;
-    if (!json_slice_is_object(out->part)) return err_set(e, ERR_INVALID, "signed: not an object");
-    return json_slice_is_array(out->signatures) ||
-           err_set(e, ERR_INVALID, "signatures: not an array");
+    memset(out, 0, sizeof *out);
+    return json_slice_of(bytes, length, &file, e) &&
+           tuf_read_members(file, members, TUF_COUNT(members), e);
 }
 
 static bool read_signed(struct json_slice part, enum tuf_role_kind role,

@@ -5,6 +5,12 @@
 #include "tests/unit/lib/temporary.h"
 
 #define MESSAGE "{\"_type\":\"root\"}"
+#define RSA(bits) "-algorithm RSA -pkeyopt rsa_keygen_bits:" #bits
+#define CURVE(name) "-algorithm EC -pkeyopt ec_paramgen_curve:" name
+#define PSS "-sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:digest"
+static const char p256[] = "ecdsa-sha2-nistp256";
+static const char p384[] = "ecdsa-sha2-nistp384";
+static const char pss[] = "rsassa-pss-sha256";
 
 static int begin(void **state) {
     if (temporary_begin(state) != 0 || chdir(temporary_directory) != 0) return -1;
@@ -85,27 +91,27 @@ static void assert_altered_refused(const char *keytype, const char *scheme, cons
 static void ecdsa_over_p256_is_verified_under_both_type_names(void **state) {
     (void)state;
     OWN_TEXT struct text hex = TEXT_EMPTY;
-    make_key("-algorithm EC -pkeyopt ec_paramgen_curve:P-256");
+    make_key(CURVE("P-256"));
     make_signature("-sha256", &hex);
-    assert_true(valid("ecdsa", "ecdsa-sha2-nistp256", MESSAGE, hex.data));
-    assert_true(valid("ecdsa-sha2-nistp256", "ecdsa-sha2-nistp256", MESSAGE, hex.data));
-    assert_altered_refused("ecdsa", "ecdsa-sha2-nistp256", hex.data);
+    assert_true(valid("ecdsa", p256, MESSAGE, hex.data));
+    assert_true(valid(p256, p256, MESSAGE, hex.data));
+    assert_altered_refused("ecdsa", p256, hex.data);
     text_add(&hex, "00");
-    assert_false(valid("ecdsa", "ecdsa-sha2-nistp256", MESSAGE, hex.data));
+    assert_false(valid("ecdsa", p256, MESSAGE, hex.data));
 }
 
 static void rsa_pss_is_verified_with_any_salt(void **state) {
     (void)state;
     static const char *const salts[] = {"digest", "max", "0"};
-    make_key("-algorithm RSA -pkeyopt rsa_keygen_bits:2048");
+    make_key(RSA(2048));
     for (size_t i = 0; i < sizeof salts / sizeof salts[0]; i++) {
         OWN_TEXT struct text hex = TEXT_EMPTY;
         OWN_TEXT struct text options = TEXT_EMPTY;
         text_add_format(&options, "-sha256 -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:%s",
                         salts[i]);
         make_signature(options.data, &hex);
-        assert_true(valid("rsa", "rsassa-pss-sha256", MESSAGE, hex.data));
-        if (i == 0) assert_altered_refused("rsa", "rsassa-pss-sha256", hex.data);
+        assert_true(valid("rsa", pss, MESSAGE, hex.data));
+        if (i == 0) assert_altered_refused("rsa", pss, hex.data);
     }
 }
 
@@ -118,24 +124,15 @@ static void other_paddings_hashes_and_sizes_are_refused(void **state) {
         const char *keytype;
         const char *scheme;
     } cases[] = {
-        {"-algorithm RSA -pkeyopt rsa_keygen_bits:2048",       "-sha256",       "rsa",     "rsassa-pss-sha256"},
-        {"-algorithm RSA -pkeyopt rsa_keygen_bits:2048",
-         "-sha512 -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:digest", "rsa",
-         "rsassa-pss-sha256"                                                                                  },
-        {"-algorithm RSA -pkeyopt rsa_keygen_bits:1024",
-         "-sha256 -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:digest", "rsa",
-         "rsassa-pss-sha256"                                                                                  },
-        {"-algorithm EC -pkeyopt ec_paramgen_curve:P-384",     "-sha256",       "ecdsa",
-         "ecdsa-sha2-nistp256"                                                                                },
-        {"-algorithm EC -pkeyopt ec_paramgen_curve:secp256k1", "-sha256",       "ecdsa",
-         "ecdsa-sha2-nistp256"                                                                                },
-        {"-algorithm EC -pkeyopt ec_paramgen_curve:P-256",     "-sha512",       "ecdsa",
-         "ecdsa-sha2-nistp256"                                                                                },
-        {"-algorithm EC -pkeyopt ec_paramgen_curve:P-256",     "-sha256",       "rsa",     "rsassa-pss-sha256"},
-        {"-algorithm EC -pkeyopt ec_paramgen_curve:P-256",     "-sha256",       "ecdsa",
-         "ecdsa-sha2-nistp384"                                                                                },
-        {"-algorithm EC -pkeyopt ec_paramgen_curve:P-256",     "-sha256",       "ed25519",
-         "ecdsa-sha2-nistp256"                                                                                },
+        {RSA(2048),          "-sha256",      "rsa",     pss },
+        {RSA(2048),          "-sha512 " PSS, "rsa",     pss },
+        {RSA(1024),          "-sha256 " PSS, "rsa",     pss },
+        {CURVE("P-384"),     "-sha256",      "ecdsa",   p256},
+        {CURVE("secp256k1"), "-sha256",      "ecdsa",   p256},
+        {CURVE("P-256"),     "-sha512",      "ecdsa",   p256},
+        {CURVE("P-256"),     "-sha256",      "rsa",     pss },
+        {CURVE("P-256"),     "-sha256",      "ecdsa",   p384},
+        {CURVE("P-256"),     "-sha256",      "ed25519", p256},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         OWN_TEXT struct text hex = TEXT_EMPTY;
@@ -165,12 +162,12 @@ static void texts_that_are_no_key_verify_nothing(void **state) {
 
 static void pem_of_other_line_lengths_is_the_same_key(void **state) {
     (void)state;
-    make_key("-algorithm EC -pkeyopt ec_paramgen_curve:P-256");
-    struct tuf_key key = key_of("ecdsa", "ecdsa-sha2-nistp256");
+    make_key(CURVE("P-256"));
+    struct tuf_key key = key_of("ecdsa", p256);
     shell("sed 's/$/\\r/' key.pub > other.pub && mv other.pub key.pub");
-    struct tuf_key same = key_of("ecdsa-sha2-nistp256", "ecdsa-sha2-nistp256");
-    make_key("-algorithm EC -pkeyopt ec_paramgen_curve:P-256");
-    struct tuf_key other = key_of("ecdsa", "ecdsa-sha2-nistp256");
+    struct tuf_key same = key_of(p256, p256);
+    make_key(CURVE("P-256"));
+    struct tuf_key other = key_of("ecdsa", p256);
     assert_true(tuf_key_same(&key, &same));
     assert_false(tuf_key_same(&key, &other));
     tuf_key_clear(&key);
