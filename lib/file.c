@@ -115,6 +115,28 @@ bool file_remove_durable(const char *path, struct err *e) {
     return false;
 }
 
+static bool overwrite(int fd, struct err *e) {
+    static const char zeros[4096];
+    struct stat status;
+    if (fstat(fd, &status) != 0) return err_errno(e, errno, "overwrite");
+    for (int64_t left = status.st_size; left > 0; left -= (int64_t)sizeof zeros)
+        if (!file_write_all(fd, zeros, left < (int64_t)sizeof zeros ? (size_t)left : sizeof zeros))
+            return err_errno(e, errno, "overwrite");
+    return fsync(fd) == 0 || err_errno(e, errno, "overwrite");
+}
+
+bool file_wipe(const char *path, struct err *e) {
+    OWN_TEXT struct text away = TEXT_EMPTY;
+    OWN_FD int fd = open(path, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0 && errno == ENOENT) return file_remove_durable(path, e);
+    if (fd < 0) return err_errno(e, errno, "overwrite %s", path);
+    text_add_format(&away, "%s.tmp-wiping", path);
+    if (rename(path, away.data) != 0) return err_errno(e, errno, "rename %s", path);
+    if (!file_sync_parent(path, e)) return false;
+    if (!overwrite(fd, e)) return err_wrap(e, "%s", path);
+    return file_remove_durable(away.data, e);
+}
+
 bool file_sync_directory(const char *directory, struct err *e) {
     OWN_FD int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) return err_errno(e, errno, "open directory %s", directory);

@@ -37,6 +37,11 @@ MUST_CHECK bool file_publish(int fd, const char *temporary_path, const char *pat
 /* Removes path and flushes its directory. A file that is not there is fine. */
 MUST_CHECK bool file_remove_durable(const char *path, struct err *e);
 
+/* The same for a secret: its bytes are overwritten first, which helps where the file system writes
+ * in place. A crash may leave it behind under a name of file_drop_unfinished, never half of it
+ * under its own. */
+MUST_CHECK bool file_wipe(const char *path, struct err *e);
+
 MUST_CHECK bool file_sync_directory(const char *directory, struct err *e);
 MUST_CHECK bool file_sync_parent(const char *path, struct err *e); /* the directory that holds it */
 

@@ -29,10 +29,12 @@ static int make_archive(struct master *m, struct err *e) {
         err_errno(e, errno, "make a directory in %s", staging);
         return -1;
     }
+    repo_begin_change(m->repo); /* database and keys are of one moment */
     if (file_join(path, sizeof path, scratch, "archive", e) &&
         backup_create(m->db, m->catalog, m->settings->state, scratch, path, e) &&
         (fd = open(path, O_RDONLY | O_CLOEXEC)) < 0)
         err_errno(e, errno, "open %s", path);
+    repo_end_change(m->repo);
     if (!file_clear_directory(scratch, &ignored) || rmdir(scratch) != 0)
         log_warn("backup.left", "directory=%s", scratch);
     return fd;

@@ -51,7 +51,7 @@ static bool find(struct http_request *r, struct binary *out, enum part *part, st
            master_may_download(r, id.name, out->sha256, e);
 }
 
-static void reply_content(struct http_request *r, const struct binary *b) {
+void api_binaries_reply_content(struct http_request *r, const struct binary *b) {
     char path[PATH_MAX], file_name[ARTIFACT_FILE_SIZE];
     char base64[ENCODE_BASE64_SIZE(SHA256_SIZE)], digest[DIGEST_SIZE];
     unsigned char bytes[SHA256_SIZE];
@@ -75,6 +75,21 @@ static void reply_checksum(struct http_request *r, const struct binary *b) {
     http_reply_text(r, 200, "text/plain; charset=utf-8", line.data, line.length);
 }
 
+/* By the release key, or once that is wiped by the publisher. */
+static void reply_signature(struct http_request *r, const struct binary *b) {
+    const char *signature = b->signature[0] != '\0' ? b->signature : b->publisher_signature;
+    struct err e;
+    if (signature[0] == '\0') {
+        err_set(&e, ERR_NOT_FOUND,
+                "%s has no signature of a publisher, and the release key is gone",
+                http_param(r, "file"));
+        err_hint(&e, "/tuf/metadata holds what proves it");
+        http_reply_err(r, &e);
+        return;
+    }
+    http_reply_text(r, 200, "text/plain; charset=utf-8", signature, strlen(signature));
+}
+
 void api_binaries_download(struct http_request *r) {
     enum part part;
     struct binary found;
@@ -82,10 +97,9 @@ void api_binaries_download(struct http_request *r) {
     if (!find(r, &found, &part, &e))
         http_reply_err(r, &e);
     else if (part == PART_SIGNATURE)
-        http_reply_text(r, 200, "text/plain; charset=utf-8", found.signature,
-                        strlen(found.signature));
+        reply_signature(r, &found);
     else if (part == PART_CHECKSUM)
         reply_checksum(r, &found);
     else
-        reply_content(r, &found);
+        api_binaries_reply_content(r, &found);
 }

@@ -14,3 +14,6 @@ MUST_CHECK bool api_binaries_id(struct http_request *r, struct artifact_name *ou
 MUST_CHECK bool api_binaries_sha256(const char *given, char out[SHA256_HEX_SIZE], struct err *e);
 
 void api_binaries_reply(struct http_request *r, int status, const struct binary *b);
+
+/* The bytes, with what caches and clients want to know of them. */
+void api_binaries_reply_content(struct http_request *r, const struct binary *b);

@@ -111,7 +111,7 @@ static void fill_database(const struct master *m, struct facts *f) {
 
 static void fill_keys(const struct master *m, struct facts *f) {
     struct publisher publishers[KEYS_PUBLISHERS_MAX];
-    sign_key_id(sign_secret_public(keys_release(m->keys)), f->release_key_id);
+    sign_key_id(keys_release(m->keys), f->release_key_id);
     f->publishers = (int64_t)keys_publishers(m->keys, publishers);
     snprintf(f->require_signature, sizeof f->require_signature, "%s",
              m->settings->require_signature);

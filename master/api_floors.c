@@ -67,7 +67,8 @@ void api_floors_set(struct http_request *r) {
     struct floor set;
     struct err e;
     if (!body_no_query(r, &e) || !body_json(r, &order_schema, &order, &e) ||
-        !floors_set(m->db, http_param(r, "name"), order.version, http_principal(r), &set, &e)) {
+        !floors_set(m->db, m->repo, http_param(r, "name"), order.version, http_principal(r), &set,
+                    &e)) {
         http_reply_err(r, &e);
         return;
     }
@@ -80,7 +81,7 @@ void api_floors_remove(struct http_request *r) {
     struct master *m = master_of(r);
     struct err e;
     if (!body_no_query(r, &e) ||
-        !floors_remove(m->db, http_param(r, "name"), http_principal(r), &e)) {
+        !floors_remove(m->db, m->repo, http_param(r, "name"), http_principal(r), &e)) {
         http_reply_err(r, &e);
         return;
     }

@@ -31,7 +31,7 @@ static void collect_keys(struct keys *keys, struct shown_key out[KEYS_PUBLISHERS
                          struct listing *listing) {
     struct publisher publishers[KEYS_PUBLISHERS_MAX];
     size_t count = keys_publishers(keys, publishers);
-    out[0] = (struct shown_key){*sign_secret_public(keys_release(keys)), "release", 0};
+    out[0] = (struct shown_key){*keys_release(keys), "release", 0};
     out[1] = (struct shown_key){*sign_secret_public(keys_master(keys)), "master", 0};
     for (size_t i = 0; i < count; i++)
         out[i + 2] =
@@ -134,7 +134,7 @@ static void reply_public(struct http_request *r, const struct sign_public *key) 
 }
 
 void api_keys_release(struct http_request *r) {
-    reply_public(r, sign_secret_public(keys_release(master_of(r)->keys)));
+    reply_public(r, keys_release(master_of(r)->keys));
 }
 
 void api_keys_master(struct http_request *r) {

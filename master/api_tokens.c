@@ -84,7 +84,7 @@ static void describe_join(struct http_request *r, const char *secret, struct tex
                         .downloads_closed = !m->settings->public_downloads,
                         .bus_port = bus_server_port(m->bus),
                         .master_key = *sign_secret_public(keys_master(m->keys)),
-                        .release_key = *sign_secret_public(keys_release(m->keys))};
+                        .release_key = *keys_release(m->keys)};
     find_host(r, join.host);
     memcpy(join.token, secret, sizeof join.token);
     join_format(&join, out);

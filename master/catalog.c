@@ -29,11 +29,12 @@ static bool make_directories(struct catalog *c, const char *state, struct err *e
            file_clear_directory(c->staging, e);
 }
 
-bool catalog_open(struct catalog **out, struct db *db, struct keys *keys,
+bool catalog_open(struct catalog **out, struct db *db, struct keys *keys, struct repo *repo,
                   const char *state_directory, enum catalog_signatures required, struct err *e) {
     OWN(catalog) struct catalog *c = memory_zeroed(1, sizeof *c);
     c->db = db;
     c->keys = keys;
+    c->repo = repo;
     c->required = required;
     pthread_mutex_init(&c->lock, NULL);
     pthread_cond_init(&c->claim_ended, NULL);
@@ -213,6 +214,7 @@ bool catalog_latest(struct catalog *c, const char *name, const char *platform, c
 }
 
 struct withdrawal {
+    struct repo *repo;
     const struct artifact_name *id;
     const char *principal;
     struct binary found;
@@ -226,18 +228,23 @@ static bool add_event(struct db_connection *c, const struct withdrawal *w, const
                              done);
 }
 
+bool catalog_yank_row(struct db_connection *c, const struct artifact_name *id,
+                      const char *principal, struct err *e) {
+    struct withdrawal w = {.id = id, .principal = principal};
+    if (!read_living(c, id, &w.found, e)) return false;
+    if (w.found.yanked) return true;
+    return db_exec(c, Q_ARTIFACT_YANK, e, "ssss", id->name, id->version, id->platform, id->arch) &&
+           add_event(c, &w, "binary.yanked", "yanked: it is not offered any more", e);
+}
+
 static bool yank_binary(struct db_connection *c, void *argument, struct err *e) {
-    struct withdrawal *w = argument;
-    if (!read_living(c, w->id, &w->found, e)) return false;
-    if (w->found.yanked) return true;
-    return db_exec(c, Q_ARTIFACT_YANK, e, "ssss", w->id->name, w->id->version, w->id->platform,
-                   w->id->arch) &&
-           add_event(c, w, "binary.yanked", "yanked: it is not offered any more", e);
+    const struct withdrawal *w = argument;
+    return catalog_yank_row(c, w->id, w->principal, e) && repo_yank(w->repo, c, w->id, e);
 }
 
 bool catalog_yank(struct catalog *c, const struct artifact_name *id, const char *principal,
                   struct err *e) {
-    struct withdrawal w = {.id = id, .principal = principal};
+    struct withdrawal w = {.repo = c->repo, .id = id, .principal = principal};
     return db_write(c->db, yank_binary, &w, e);
 }
 
@@ -264,16 +271,13 @@ static bool delete_binary(struct db_connection *c, void *argument, struct err *e
     return read_living(c, w->id, &w->found, e) && check_unpointed(c, w->id, e) &&
            db_exec(c, Q_ARTIFACT_DELETE, e, "ssssi", w->id->name, w->id->version, w->id->platform,
                    w->id->arch, clock_wall_ms()) &&
-           add_event(c, w, "binary.deleted", "deleted", e);
+           repo_remove(w->repo, c, w->id, e) && add_event(c, w, "binary.deleted", "deleted", e);
 }
 
 bool catalog_delete(struct catalog *c, const struct artifact_name *id, const char *principal,
                     struct err *e) {
-    struct withdrawal w = {.id = id, .principal = principal};
+    struct withdrawal w = {.repo = c->repo, .id = id, .principal = principal};
     if (!db_write(c->db, delete_binary, &w, e)) return false;
-    struct object_claim claim;
-    objects_claim(c, &claim, w.found.sha256);
-    objects_drop_unused(c, w.found.sha256);
-    objects_end_claim(c, &claim);
+    objects_release(c, w.found.sha256);
     return true;
 }

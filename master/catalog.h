@@ -3,32 +3,16 @@
  * thread; blocks on disk. */
 #pragma once
 
-#include "lib/artifact.h"
 #include "lib/db.h"
 #include "lib/err.h"
-#include "lib/hash.h"
-#include "lib/sign.h"
+#include "master/binary.h"
+#include "master/held.h"
 #include "master/keys.h"
+#include "master/repo.h"
 
 #include <limits.h>
 
-#define CATALOG_SIGNATURE_SIZE 1024
-#define CATALOG_NOTES_SIZE 1024
 #define CATALOG_DEFAULT_CHANNEL "stable"
-
-struct binary {
-    struct artifact_name id;
-    char sha256[SHA256_HEX_SIZE];
-    char key_id[SIGN_KEY_ID_HEX_SIZE];
-    bool publisher_signed;
-    bool yanked;
-    int64_t size_bytes;
-    int64_t uploaded_at_ms;
-    int64_t deleted_at_ms;                  /* 0: it is not */
-    char signature[CATALOG_SIGNATURE_SIZE]; /* by the release key, binding the file name */
-    char publisher_signature[CATALOG_SIGNATURE_SIZE];
-    char notes[CATALOG_NOTES_SIZE];
-};
 
 struct catalog;
 
@@ -37,8 +21,8 @@ enum catalog_signatures { CATALOG_SIGNATURES_AUTO, CATALOG_SIGNATURES_ON, CATALO
 /* Empties STATE/staging, logs rows whose object is missing or has another size, removes objects
  * that no row names (a publication that a crash cut short). */
 MUST_CHECK bool catalog_open(struct catalog **out, struct db *db, struct keys *keys,
-                             const char *state_directory, enum catalog_signatures required,
-                             struct err *e);
+                             struct repo *repo, const char *state_directory,
+                             enum catalog_signatures required, struct err *e);
 void catalog_close(struct catalog *c);
 OWN_DEFINE(catalog, struct catalog, catalog_close)
 
@@ -63,13 +47,34 @@ struct admission {
     int64_t offered_at_ms;
 };
 
+enum admitted {
+    ADMITTED_NEW,
+    ADMITTED_SAME, /* the very same bytes were there already; their object is written anew */
+    ADMITTED_HELD, /* it lacks what policy asks for, or targets are signed elsewhere */
+};
+
 /* Checks ELF machine, signature policy and name binding, signs with the release key, publishes the
- * object, commits row and event, and adopts the version for channel "stable" when that has none and
- * the version is no pre-release. *created is false when the very same bytes were there already;
- * their object is written anew then. ERR_INVALID (empty), ERR_UNTRUSTED, ERR_CONFLICT (the name has
- * other bytes, was deleted with other bytes, or was deleted after these were offered). */
+ * object, commits row, targets metadata and event, and adopts the version for channel "stable" when
+ * that has none and the version is no pre-release; or holds it (master/held.h). ERR_INVALID
+ * (empty), ERR_UNTRUSTED (a wrong signature), ERR_CONFLICT (the name has other bytes, was deleted
+ * with other bytes, or was deleted after these were offered). */
 MUST_CHECK bool catalog_admit(struct catalog *c, const struct admission *a, struct binary *out,
-                              bool *created, struct err *e);
+                              enum admitted *how, struct err *e);
+
+/* Publishes a held file though it lacks a signature. ERR_NOT_FOUND; ERR_CONFLICT while targets are
+ * signed elsewhere. */
+MUST_CHECK bool catalog_approve(struct catalog *c, const char *file, const char *principal,
+                                struct binary *out, struct err *e);
+/* Gives a held file up. */
+MUST_CHECK bool catalog_discard(struct catalog *c, const char *file, const char *principal,
+                                struct err *e);
+
+/* Targets signed elsewhere, see repo_take_targets: held files that they name are published,
+ * binaries that they call yanked are yanked. ERR_CONFLICT names a file whose bytes are not here. A
+ * root may come with targets; root NULL: these alone. */
+MUST_CHECK bool catalog_accept(struct catalog *c, const struct repo_input *root,
+                               const struct repo_input *targets, const char *principal,
+                               struct err *e);
 
 /* ERR_NOT_FOUND when unknown or deleted. */
 MUST_CHECK bool catalog_find(struct catalog *c, const struct artifact_name *id, struct binary *out,
@@ -115,9 +120,6 @@ const char *catalog_objects_directory(const struct catalog *c);
  * count: every hold needs its release. */
 void catalog_hold_objects(struct catalog *c);
 void catalog_release_objects(struct catalog *c);
-
-/* Whether an admission needs the signature of a trusted publisher now. */
-bool catalog_signature_required(struct catalog *c);
 
 /* A number that differs when other publishers are trusted than before. */
 int64_t catalog_trust_mark(struct catalog *c);

@@ -10,17 +10,8 @@
 #include "master/events.h"
 #include "master/store.h"
 
+#include <stdio.h>
 #include <string.h>
-
-/* What the name means before this admission. */
-enum standing { STANDING_NEW, STANDING_SAME, STANDING_DELETED };
-
-struct entry {
-    const struct admission *admission;
-    struct binary *binary; /* in: what to write; out: what stands */
-    enum standing standing;
-    bool adopted;
-};
 
 static bool refuse_other_bytes(const struct binary *found, const char *file_name,
                                const char *sha256, struct err *e) {
@@ -37,7 +28,7 @@ static bool refuse_deleted(const struct binary *found, const char *file_name, st
     return err_hint(e, "remove the file, or touch it to publish it anew");
 }
 
-static bool judge(struct db_connection *c, struct entry *n, struct binary *found, struct err *e) {
+bool catalog_judge(struct db_connection *c, struct entry *n, struct binary *found, struct err *e) {
     const struct admission *a = n->admission;
     char file_name[ARTIFACT_FILE_SIZE];
     struct err why;
@@ -58,19 +49,13 @@ static bool judge(struct db_connection *c, struct entry *n, struct binary *found
 
 static bool read_standing(struct db_connection *c, void *argument, struct err *e) {
     struct entry *n = argument;
-    return judge(c, n, n->binary, e);
+    return catalog_judge(c, n, n->binary, e);
 }
 
 static bool check_bytes(const struct admission *a, const char *file_name, struct err *e) {
     if (a->staged->size_bytes == 0) return err_set(e, ERR_INVALID, "%s is empty", file_name);
     return artifact_check_machine(a->staged->fd, a->id->platform, a->id->arch, e) ||
            err_wrap(e, "%s", file_name);
-}
-
-bool catalog_signature_required(struct catalog *c) {
-    struct publisher publishers[KEYS_PUBLISHERS_MAX];
-    if (c->required != CATALOG_SIGNATURES_AUTO) return c->required == CATALOG_SIGNATURES_ON;
-    return keys_publishers(c->keys, publishers) > 0;
 }
 
 int64_t catalog_trust_mark(struct catalog *c) {
@@ -80,15 +65,6 @@ int64_t catalog_trust_mark(struct catalog *c) {
     for (size_t i = 0; i < count; i++)
         mark = crc32c(mark, publishers[i].key.key, sizeof publishers[i].key.key);
     return (int64_t)mark;
-}
-
-static bool refuse_unsigned(const char *file_name, size_t publishers, struct err *e) {
-    err_set(e, ERR_UNTRUSTED, "%s lacks the signature of a trusted publisher", file_name);
-    if (publishers == 0)
-        return err_hint(e, "signatures are required, but no publisher key is trusted: "
-                           "gridctl key trust FILE.pub");
-    return err_hint(e, "gridctl binary sign FILE writes FILE.minisig: put it beside the file, or "
-                       "push it with the file");
 }
 
 static bool verify_publisher(const struct publisher *publishers, size_t count,
@@ -110,24 +86,28 @@ static bool verify_publisher(const struct publisher *publishers, size_t count,
     return true;
 }
 
-/* The publisher's approval, where one is asked for or given. */
-static bool approve(struct catalog *c, const struct admission *a, const char *file_name,
-                    struct binary *b, struct err *e) {
+/* The publisher's approval, where one is asked for or given. Without one that is asked for the
+ * binary waits for another approval. */
+static bool approve(struct catalog *c, struct entry *n, const char *file_name, struct err *e) {
     struct publisher publishers[KEYS_PUBLISHERS_MAX];
+    const struct admission *a = n->admission;
     size_t count = keys_publishers(c->keys, publishers);
     bool required = c->required == CATALOG_SIGNATURES_ON ||
                     (c->required == CATALOG_SIGNATURES_AUTO && count > 0);
     bool given = a->publisher_signature != NULL && *a->publisher_signature != '\0';
-    if (given && count > 0) return verify_publisher(publishers, count, a, file_name, b, e);
-    if (required) return refuse_unsigned(file_name, count, e);
-    sign_key_id(sign_secret_public(keys_release(c->keys)), b->key_id);
+    if (given && count > 0) return verify_publisher(publishers, count, a, file_name, n->binary, e);
+    sign_key_id(keys_release(c->keys), n->binary->key_id);
+    if (required)
+        snprintf(n->lacks, sizeof n->lacks, "it lacks the signature of a trusted publisher%s",
+                 count == 0 ? ", and none is trusted" : "");
     return true;
 }
 
-static bool sign_release(struct catalog *c, const struct admission *a, const char *file_name,
-                         struct binary *b, struct err *e) {
+bool catalog_sign_release(struct catalog *c, int fd, struct binary *b, struct err *e) {
     OWN_TEXT struct text signature = TEXT_EMPTY;
-    if (!sign_file(keys_release(c->keys), a->staged->fd, file_name, &signature, e)) return false;
+    char file_name[ARTIFACT_FILE_SIZE];
+    artifact_file_name(&b->id, file_name);
+    if (!keys_sign_release(c->keys, fd, file_name, &signature, e)) return false;
     return text_copy(b->signature, sizeof b->signature, text_value(&signature)) ||
            err_set(e, ERR_INTERNAL, "%s: the release signature is too long", file_name);
 }
@@ -178,27 +158,78 @@ static bool write_row(struct db_connection *c, const struct entry *n, struct err
                    b->signature, b->notes);
 }
 
-/* Looks again: the name may have been published or deleted since. Bytes of this digest cannot have
- * been, as the claim on them is ours. */
-static bool commit(struct db_connection *c, void *argument, struct err *e) {
-    struct entry *n = argument;
-    struct binary found;
-    if (!judge(c, n, &found, e)) return false;
-    if (n->standing == STANDING_SAME) {
-        *n->binary = found;
-        return true;
-    }
-    return write_row(c, n, e) && add_event(c, n, e) &&
+bool catalog_write(struct db_connection *c, struct entry *n, struct err *e) {
+    char file_name[ARTIFACT_FILE_SIZE];
+    artifact_file_name(&n->binary->id, file_name);
+    return write_row(c, n, e) && held_remove(c, file_name, e) && add_event(c, n, e) &&
            (semver_is_prerelease(n->binary->id.version) ||
             channels_adopt(c, CATALOG_DEFAULT_CHANNEL, n->binary->id.name, n->binary->id.version,
                            &n->adopted, e));
 }
 
+/* What was held under this name before; the same bytes for the same reason tell nothing new. */
+static bool look_held(struct db_connection *c, struct entry *n, const struct held *now, bool *known,
+                      struct err *e) {
+    struct held before;
+    struct err why;
+    *known = false;
+    if (!held_read(c, now->file, &before, &why)) {
+        if (why.code != ERR_NOT_FOUND) *e = why;
+        return why.code == ERR_NOT_FOUND;
+    }
+    bool same = strcmp(before.binary.sha256, now->binary.sha256) == 0;
+    *known = same && strcmp(before.reason, now->reason) == 0;
+    if (!same) memcpy(n->was_held, before.binary.sha256, sizeof n->was_held);
+    return true;
+}
+
+static bool hold(struct db_connection *c, struct entry *n, struct err *e) {
+    struct held h = {.at_ms = clock_wall_ms(), .binary = *n->binary};
+    bool known = false;
+    artifact_file_name(&n->binary->id, h.file);
+    memcpy(h.reason, n->lacks, sizeof h.reason);
+    text_cut(h.principal, sizeof h.principal, n->admission->principal);
+    n->held = true;
+    if (!look_held(c, n, &h, &known, e)) return false;
+    return held_put(c, &h, e) &&
+           (known || events_add_change(c, e, "binary.held", h.file, h.principal, NULL,
+                                       "%s waits for an approval: %s", h.file, h.reason));
+}
+
+/* The name may have been published or deleted since. Bytes of this digest cannot have been, as the
+ * claim on them is ours. */
+bool catalog_commit(struct catalog *c, struct db_connection *connection, struct entry *n,
+                    struct err *e) {
+    struct binary found;
+    bool signs = false;
+    if (!catalog_judge(connection, n, &found, e)) return false;
+    if (n->standing == STANDING_SAME) {
+        *n->binary = found;
+        return true;
+    }
+    if (!repo_signs_targets(c->repo, connection, &signs, e)) return false;
+    if (!n->approved && n->lacks[0] == '\0' && !signs)
+        snprintf(n->lacks, sizeof n->lacks, "targets are signed on another machine");
+    if (!n->approved && n->lacks[0] != '\0') return hold(connection, n, e);
+    return repo_add(c->repo, connection, n->binary, e) && catalog_write(connection, n, e);
+}
+
+struct publication {
+    struct catalog *catalog;
+    struct entry *entry;
+};
+
+static bool commit(struct db_connection *c, void *argument, struct err *e) {
+    const struct publication *p = argument;
+    return catalog_commit(p->catalog, c, p->entry, e);
+}
+
 /* A commit that failed on the disk may turn out to be there after a restart: only its flush failed.
  * The bytes stay then; the next start removes what has no row. */
 static bool publish(struct catalog *c, struct entry *n, struct err *e) {
+    struct publication p = {c, n};
     if (!objects_publish(c, n->admission->staged, e)) return false;
-    if (db_write(c->db, commit, n, e)) return true;
+    if (db_write(c->db, commit, &p, e)) return true;
     if (e->code != ERR_IO) objects_drop_unused(c, n->admission->staged->sha256);
     return false;
 }
@@ -211,17 +242,19 @@ static bool admit(struct catalog *c, struct entry *n, struct err *e) {
     /* Bytes that were proven before heal their object, should the disk have lost it. */
     if (n->standing == STANDING_SAME) return objects_publish(c, a->staged, e);
     return check_bytes(a, file_name, e) && describe(a, n->binary, e) &&
-           approve(c, a, file_name, n->binary, e) && sign_release(c, a, file_name, n->binary, e) &&
+           approve(c, n, file_name, e) &&
+           (n->lacks[0] != '\0' || catalog_sign_release(c, a->staged->fd, n->binary, e)) &&
            publish(c, n, e);
 }
 
-bool catalog_admit(struct catalog *c, const struct admission *a, struct binary *out, bool *created,
-                   struct err *e) {
+bool catalog_admit(struct catalog *c, const struct admission *a, struct binary *out,
+                   enum admitted *how, struct err *e) {
     struct entry n = {.admission = a, .binary = out};
     struct object_claim claim;
     objects_claim(c, &claim, a->staged->sha256);
     bool admitted = admit(c, &n, e);
     objects_end_claim(c, &claim);
-    if (created != NULL) *created = admitted && n.standing != STANDING_SAME;
+    if (admitted && n.was_held[0] != '\0') objects_release(c, n.was_held);
+    *how = n.held ? ADMITTED_HELD : n.standing == STANDING_SAME ? ADMITTED_SAME : ADMITTED_NEW;
     return admitted;
 }

@@ -1,5 +1,6 @@
 /* What the files of the catalog share: catalog.c (rows), catalog_admit.c (the one door),
- * catalog_objects.c (bytes on disk). Not for others. */
+ * catalog_held.c (held files, and metadata that publish them), catalog_objects.c (bytes on disk).
+ * Not for others. */
 #pragma once
 
 #include "master/catalog.h"
@@ -16,6 +17,7 @@ struct object_claim {
 struct catalog {
     struct db *db;
     struct keys *keys;
+    struct repo *repo;
     enum catalog_signatures required;
     char objects[PATH_MAX];
     char staging[PATH_MAX];
@@ -43,3 +45,34 @@ MUST_CHECK bool objects_check(struct catalog *c, struct err *e);
 /* Inside an operation: the row, a tombstone too. ERR_NOT_FOUND. */
 MUST_CHECK bool catalog_read_row(struct db_connection *c, const struct artifact_name *id,
                                  struct binary *out, struct err *e);
+
+/* What the name means before an admission. */
+enum standing { STANDING_NEW, STANDING_SAME, STANDING_DELETED };
+
+/* A binary on its way to a row. */
+struct entry {
+    const struct admission *admission;
+    struct binary *binary; /* in: what to write; out: what stands */
+    enum standing standing;
+    bool adopted;
+    bool approved; /* a lacking signature is overlooked */
+    bool held;
+    char lacks[HELD_REASON_SIZE];   /* why it is to be held; "": for nothing */
+    char was_held[SHA256_HEX_SIZE]; /* other bytes that were held under this name */
+};
+
+/* Inside an operation. Looks again at what the name means, then publishes or holds. */
+MUST_CHECK bool catalog_commit(struct catalog *c, struct db_connection *connection, struct entry *n,
+                               struct err *e);
+/* Inside an operation: row, channel and event of a binary that the targets name, and no held file
+ * any more. */
+MUST_CHECK bool catalog_write(struct db_connection *c, struct entry *n, struct err *e);
+MUST_CHECK bool catalog_judge(struct db_connection *c, struct entry *n, struct binary *found,
+                              struct err *e);
+/* Signs with the release key, if it is here. */
+MUST_CHECK bool catalog_sign_release(struct catalog *c, int fd, struct binary *b, struct err *e);
+/* Inside an operation: yanks the living row, with its event. */
+MUST_CHECK bool catalog_yank_row(struct db_connection *c, const struct artifact_name *id,
+                                 const char *principal, struct err *e);
+/* Claims the object and drops it when nothing uses it any more. */
+void objects_release(struct catalog *c, const char *sha256);

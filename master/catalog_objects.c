@@ -106,6 +106,13 @@ void objects_drop_unused(struct catalog *c, const char *sha256) {
         log_warn("catalog.object_left", "sha256=%s error=%s", sha256, e.text);
 }
 
+void objects_release(struct catalog *c, const char *sha256) {
+    struct object_claim claim;
+    objects_claim(c, &claim, sha256);
+    objects_drop_unused(c, sha256);
+    objects_end_claim(c, &claim);
+}
+
 void catalog_hold_objects(struct catalog *c) {
     pthread_mutex_lock(&c->lock);
     c->holds++;
@@ -122,12 +129,7 @@ void catalog_release_objects(struct catalog *c) {
         c->kept_count = 0;
     }
     pthread_mutex_unlock(&c->lock);
-    for (size_t i = 0; i < count; i++) {
-        struct object_claim claim;
-        objects_claim(c, &claim, kept[i]);
-        objects_drop_unused(c, kept[i]);
-        objects_end_claim(c, &claim);
-    }
+    for (size_t i = 0; i < count; i++) objects_release(c, kept[i]);
     free(kept);
 }
 
@@ -145,22 +147,33 @@ static void check_object(const struct catalog *c, const struct binary *b) {
 }
 
 static int compare_digests(const void *a, const void *b) {
-    return strcmp(((const struct binary *)a)->sha256, ((const struct binary *)b)->sha256);
+    return strcmp(a, b);
+}
+
+/* Of every object that a row names. */
+struct digests {
+    char (*list)[SHA256_HEX_SIZE];
+    size_t count;
+};
+
+static void add_digest(struct digests *d, const char *sha256) {
+    d->list = memory_resize(d->list, d->count + 1, sizeof *d->list);
+    memcpy(d->list[d->count++], sha256, sizeof *d->list);
 }
 
 /* An entry of the objects directory that no row names. */
-static void sweep_entry(const struct catalog *c, const char *name, const struct binary *sorted,
-                        size_t count) {
-    struct binary key = {0};
-    char path[PATH_MAX];
+static void sweep_entry(const struct catalog *c, const char *name, const struct digests *named) {
+    char path[PATH_MAX], key[SHA256_HEX_SIZE];
     struct err e;
     if (name[0] == '.') return;
     if (!sha256_hex_valid(name)) {
         log_warn("catalog.object_foreign", "name=%s directory=%s", name, c->objects);
         return;
     }
-    memcpy(key.sha256, name, SHA256_HEX_SIZE);
-    if (count > 0 && bsearch(&key, sorted, count, sizeof key, compare_digests) != NULL) return;
+    memcpy(key, name, sizeof key);
+    if (named->count > 0 &&
+        bsearch(key, named->list, named->count, sizeof *named->list, compare_digests) != NULL)
+        return;
     catalog_object_path(c, name, path);
     if (file_remove_durable(path, &e))
         log_info("catalog.object_swept", "sha256=%s", name);
@@ -168,16 +181,33 @@ static void sweep_entry(const struct catalog *c, const char *name, const struct 
         log_warn("catalog.object_left", "sha256=%s error=%s", name, e.text);
 }
 
-bool objects_check(struct catalog *c, struct err *e) {
-    OWN_MEMORY struct binary *rows = NULL;
-    size_t count = 0;
-    if (!catalog_list(c, NULL, NULL, NULL, NULL, &rows, &count, e)) return false;
-    for (size_t i = 0; i < count; i++) check_object(c, &rows[i]);
-    if (count > 0) qsort(rows, count, sizeof *rows, compare_digests);
+static bool sweep(const struct catalog *c, struct digests *named, struct err *e) {
     DIR *directory = opendir(c->objects);
     if (directory == NULL) return err_errno(e, errno, "list %s", c->objects);
+    if (named->count > 0) qsort(named->list, named->count, sizeof *named->list, compare_digests);
     const struct dirent *entry;
-    while ((entry = readdir(directory)) != NULL) sweep_entry(c, entry->d_name, rows, count);
+    while ((entry = readdir(directory)) != NULL) sweep_entry(c, entry->d_name, named);
     closedir(directory);
     return true;
+}
+
+bool objects_check(struct catalog *c, struct err *e) {
+    OWN_MEMORY struct binary *rows = NULL;
+    OWN_MEMORY struct held *held = NULL;
+    struct digests named = {0};
+    size_t count = 0, held_files = 0;
+    if (!catalog_list(c, NULL, NULL, NULL, NULL, &rows, &count, e) ||
+        !held_list(c->db, &held, &held_files, e))
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        check_object(c, &rows[i]);
+        add_digest(&named, rows[i].sha256);
+    }
+    for (size_t i = 0; i < held_files; i++) {
+        check_object(c, &held[i].binary);
+        add_digest(&named, held[i].binary.sha256);
+    }
+    bool swept = sweep(c, &named, e);
+    free(named.list);
+    return swept;
 }

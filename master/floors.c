@@ -4,6 +4,7 @@
 #include "master/audit.h"
 #include "master/channels.h"
 #include "master/events.h"
+#include "master/repo.h"
 #include "master/store.h"
 
 #include <stdio.h>
@@ -44,6 +45,7 @@ bool floors_list(struct db *db, struct floor **out, size_t *count, struct err *e
 }
 
 struct change {
+    struct repo *repo;
     const char *artifact, *version, *principal;
     struct floor *out;
 };
@@ -82,15 +84,16 @@ static bool set_floor(struct db_connection *c, void *argument, struct err *e) {
     return check_channels(c, f, e) &&
            db_query(c, Q_FLOOR_HOLDERS, check_holder, f, e, "s", f->artifact) &&
            db_exec(c, Q_FLOOR_SET, e, "ssi", f->artifact, f->version, clock_wall_ms()) &&
+           repo_follow_floor(f->repo, c, f->artifact, e) &&
            events_add(c, e, "floor.set", f->artifact, f->principal, NULL,
                       "nothing below %s %s is chosen any more", f->artifact, f->version) &&
            audit_add_version(c, f->principal, "floor.set", f->artifact, f->version, e) &&
            db_one(c, Q_FLOOR_FIND, take, f->out, e, "s", f->artifact);
 }
 
-bool floors_set(struct db *db, const char *artifact, const char *version, const char *principal,
-                struct floor *out, struct err *e) {
-    struct change f = {artifact, version, principal, out};
+bool floors_set(struct db *db, struct repo *repo, const char *artifact, const char *version,
+                const char *principal, struct floor *out, struct err *e) {
+    struct change f = {repo, artifact, version, principal, out};
     struct artifact_name ignored;
     if (!semver_valid(version))
         return err_set(e, ERR_INVALID, "floor %.64s: no version as in 1.2.0", version);
@@ -106,29 +109,38 @@ static bool remove_floor(struct db_connection *c, void *argument, struct err *e)
         return err_set(e, ERR_NOT_FOUND, "%s has no floor", f->artifact);
     }
     return db_exec(c, Q_FLOOR_DELETE, e, "s", f->artifact) &&
+           repo_follow_floor(f->repo, c, f->artifact, e) &&
            events_add(c, e, "floor.removed", f->artifact, f->principal, NULL,
                       "%s has no floor any more", f->artifact) &&
            audit_add_version(c, f->principal, "floor.remove", f->artifact, was.version, e);
 }
 
-bool floors_remove(struct db *db, const char *artifact, const char *principal, struct err *e) {
-    struct change f = {.artifact = artifact, .principal = principal};
+bool floors_remove(struct db *db, struct repo *repo, const char *artifact, const char *principal,
+                   struct err *e) {
+    struct change f = {.repo = repo, .artifact = artifact, .principal = principal};
     return db_write(db, remove_floor, &f, e);
+}
+
+bool floors_of(struct db_connection *c, const char *artifact, char version[SEMVER_SIZE],
+               struct err *e) {
+    struct floor floor = {.version = ""};
+    struct err why = {0};
+    if (!db_one(c, Q_FLOOR_FIND, take, &floor, &why, "s", artifact) && why.code != ERR_NOT_FOUND) {
+        *e = why;
+        return false;
+    }
+    memcpy(version, floor.version, sizeof floor.version);
+    return true;
 }
 
 bool floors_check(struct db_connection *c, const char *artifact, const char *version,
                   struct err *e) {
-    struct floor floor;
-    struct err why;
-    if (!db_one(c, Q_FLOOR_FIND, take, &floor, &why, "s", artifact)) {
-        if (why.code == ERR_NOT_FOUND) return true;
-        *e = why;
-        return false;
-    }
-    if (!is_below(version, floor.version)) return true;
+    char floor[SEMVER_SIZE];
+    if (!floors_of(c, artifact, floor, e)) return false;
+    if (floor[0] == '\0' || !is_below(version, floor)) return true;
     err_set(e, ERR_CONFLICT,
             "%s %s is below the floor %s: it would not understand what lies on the"
             " disks",
-            artifact, version, floor.version);
-    return err_hint(e, "choose %s or a later one", floor.version);
+            artifact, version, floor);
+    return err_hint(e, "choose %s or a later one", floor);
 }

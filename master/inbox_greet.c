@@ -135,7 +135,7 @@ static void take_challenge_request(struct inbox *i, struct bus_request *r, const
     memcpy(answer.nonce, question.nonce, sizeof answer.nonce);
     make_challenge(i, i->options.now_ms(), question.nonce, answer.challenge);
     sign_public_text(sign_secret_public(keys_master(i->options.keys)), answer.master_key);
-    sign_public_text(sign_secret_public(keys_release(i->options.keys)), answer.release_key);
+    sign_public_text(keys_release(i->options.keys), answer.release_key);
     reply_signed(i, r, &wire_challenge_schema, &answer);
 }
 

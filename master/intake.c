@@ -85,6 +85,7 @@ static bool may_pass(enum err_code code) {
 static bool is_due(const struct intake *i, const struct drop *d, bool trust_changed,
                    int64_t now_ms) {
     if (d->state == DROP_SEEN) return settled(i, d, now_ms);
+    if (d->state == DROP_HELD) return trust_changed;
     if (d->state != DROP_REFUSED) return false;
     if (trust_changed && d->code == ERR_UNTRUSTED) return true;
     return may_pass(d->code) && now_ms - d->tried_ms >= RETRY_MS;
@@ -136,14 +137,15 @@ static void refuse(struct intake *i, struct drop *d, const struct err *why, size
         log_warn("intake.refused", "file=%s code=%s reason=%s", now.file, now.code, now.reason);
 }
 
-/* True when the catalog changed. */
+/* True when the catalog changed, or what waits for it. */
 static bool handle(struct intake *i, int directory, struct drop *d, int64_t now_ms, size_t *told) {
     struct err e = {0};
     d->tried_ms = now_ms;
     enum outcome outcome = intake_take(i, directory, d, now_ms, &e);
     if (outcome == OUTCOME_REFUSED) refuse(i, d, &e, told);
     if (outcome == OUTCOME_TAKEN || outcome == OUTCOME_SAME) d->state = DROP_TAKEN;
-    return outcome == OUTCOME_TAKEN;
+    if (outcome == OUTCOME_HELD) d->state = DROP_HELD;
+    return outcome == OUTCOME_TAKEN || outcome == OUTCOME_HELD;
 }
 
 static bool handle_due(struct intake *i, int directory, struct drops *drops, bool trust_changed,
@@ -207,7 +209,8 @@ static void tell_directory(struct intake *i, bool readable, const struct err *wh
         log_error("intake.directory", "directory=%s error=%s", i->directory, why->text);
 }
 
-/* What was refused for its signature is looked at again when a publisher has come or gone. */
+/* What was refused or held for its signature is looked at again when a publisher has come or gone.
+ */
 static bool trust_changed(struct intake *i) {
     int64_t trust = catalog_trust_mark(i->catalog);
     bool changed = trust != i->trust;

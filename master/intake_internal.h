@@ -24,7 +24,7 @@ struct look {
     struct file_look signature; /* zeros: there is none */
 };
 
-enum drop_state { DROP_SEEN, DROP_TAKEN, DROP_REFUSED };
+enum drop_state { DROP_SEEN, DROP_TAKEN, DROP_HELD, DROP_REFUSED };
 
 /* A file in the drop box and what came of it. */
 struct drop {
@@ -78,6 +78,6 @@ void intake_printable(const char *name, char out[256]);
 
 /* Intake_take.c. */
 /* LATER: it is still being written, or changed while it was copied. */
-enum outcome { OUTCOME_TAKEN, OUTCOME_SAME, OUTCOME_REFUSED, OUTCOME_LATER };
+enum outcome { OUTCOME_TAKEN, OUTCOME_SAME, OUTCOME_HELD, OUTCOME_REFUSED, OUTCOME_LATER };
 enum outcome intake_take(struct intake *i, int directory, const struct drop *drop, int64_t now_ms,
                          struct err *e);

@@ -110,7 +110,7 @@ static bool is_published(struct intake *i, int fd, const struct artifact_name *i
 }
 
 static bool admit(struct intake *i, int directory, const struct drop *drop,
-                  const struct artifact_name *id, const struct staged *staged, bool *created,
+                  const struct artifact_name *id, const struct staged *staged, enum admitted *how,
                   struct err *e) {
     OWN_MEMORY char *signature = NULL;
     OWN_MEMORY struct binary *binary = memory_zeroed(1, sizeof *binary);
@@ -120,24 +120,26 @@ static bool admit(struct intake *i, int directory, const struct drop *drop,
                                 .publisher_signature = signature,
                                 .principal = "drop-box",
                                 .offered_at_ms = drop->look.file.changed_ns / 1000000};
-    return catalog_admit(i->catalog, &a, binary, created, e);
+    return catalog_admit(i->catalog, &a, binary, how, e);
 }
 
 /* Copies the file to where nobody else writes, and lets the copy be judged. */
 static enum outcome copy_and_admit(struct intake *i, int directory, const struct drop *drop,
                                    const struct artifact_name *id, int fd, struct err *e) {
+    static const enum outcome outcomes[] = {[ADMITTED_NEW] = OUTCOME_TAKEN,
+                                            [ADMITTED_SAME] = OUTCOME_SAME,
+                                            [ADMITTED_HELD] = OUTCOME_HELD};
     struct staged staged;
-    bool created = false;
+    enum admitted how = ADMITTED_SAME;
     if (!check_space(i, drop->look.file.size_bytes, e) || !catalog_stage(i->catalog, &staged, e))
         return OUTCOME_REFUSED;
     bool copied =
         file_copy_hashed(fd, staged.fd, DROP_MAX_BYTES, staged.sha256, &staged.size_bytes, e);
     bool changed = !looks_so(fd, &drop->look.file);
-    bool admitted = copied && !changed && admit(i, directory, drop, id, &staged, &created, e);
+    bool admitted = copied && !changed && admit(i, directory, drop, id, &staged, &how, e);
     catalog_unstage(&staged);
     if (changed) return OUTCOME_LATER;
-    if (!admitted) return OUTCOME_REFUSED;
-    return created ? OUTCOME_TAKEN : OUTCOME_SAME;
+    return admitted ? outcomes[how] : OUTCOME_REFUSED;
 }
 
 enum outcome intake_take(struct intake *i, int directory, const struct drop *drop, int64_t now_ms,

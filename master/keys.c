@@ -25,10 +25,13 @@ struct trusted {
 struct keys {
     char directory[PATH_MAX]; /* STATE/trusted-keys */
     struct sign_secret *master;
-    struct sign_secret *release;
+    struct sign_public release_public;
+    char release_file[PATH_MAX], release_public_file[PATH_MAX];
     pthread_mutex_t lock; /* guards the fields below */
     pthread_cond_t free;
-    bool changing; /* somebody adds or removes a key file: others wait their turn */
+    bool changing;               /* somebody adds or removes a key file: others wait their turn */
+    struct sign_secret *release; /* NULL once it is wiped */
+    size_t signing;              /* so many threads use it, outside the lock */
     struct trusted trusted[KEYS_PUBLISHERS_MAX];
     size_t count;
 };
@@ -64,12 +67,26 @@ static bool read_or_make(const char *directory, const char *name, bool fresh,
     return fresh ? make_key(path, out, e) : explain_missing(path, e);
 }
 
+/* One that was wiped has left its public half. */
+static bool open_release(struct keys *k, const char *directory, bool fresh, struct err *e) {
+    if (read_or_make(directory, "release.key", fresh, &k->release, e)) {
+        k->release_public = *sign_secret_public(k->release);
+        return true;
+    }
+    struct err why;
+    return e->code == ERR_CORRUPT &&
+           sign_public_read(k->release_public_file, &k->release_public, &why);
+}
+
 static bool open_own_keys(struct keys *k, const char *state, bool fresh, struct err *e) {
     char directory[PATH_MAX];
     if (!file_join(directory, sizeof directory, state, KEYS_DIRECTORY, e)) return false;
     if (fresh && !file_make_directory(directory, 0700, e)) return false;
-    return read_or_make(directory, "master.key", fresh, &k->master, e) &&
-           read_or_make(directory, "release.key", fresh, &k->release, e);
+    return file_join(k->release_file, sizeof k->release_file, directory, "release.key", e) &&
+           file_join(k->release_public_file, sizeof k->release_public_file, directory,
+                     "release.pub", e) &&
+           read_or_make(directory, "master.key", fresh, &k->master, e) &&
+           open_release(k, directory, fresh, e);
 }
 
 static bool same_id(const struct sign_public *a, const struct sign_public *b) {
@@ -79,11 +96,11 @@ static bool same_id(const struct sign_public *a, const struct sign_public *b) {
 /* An id names one key: a publisher that shares the id of one of ours could be taken for it. */
 static bool check_foreign(const struct keys *k, const struct sign_public *publisher,
                           struct err *e) {
-    const struct sign_secret *own[] = {k->release, k->master};
+    const struct sign_public *own[] = {&k->release_public, sign_secret_public(k->master)};
     char id[SIGN_KEY_ID_HEX_SIZE];
     for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {
-        if (!same_id(publisher, sign_secret_public(own[i])) &&
-            memcmp(publisher->key, sign_secret_public(own[i])->key, sizeof publisher->key) != 0)
+        if (!same_id(publisher, own[i]) &&
+            memcmp(publisher->key, own[i]->key, sizeof publisher->key) != 0)
             continue;
         err_set(e, ERR_CONFLICT, "key %s is the grid's own %s key, which no publisher may have",
                 sign_key_id(publisher, id), i == 0 ? "release" : "master");
@@ -170,8 +187,30 @@ const struct sign_secret *keys_master(const struct keys *k) {
     return k->master;
 }
 
-const struct sign_secret *keys_release(const struct keys *k) {
-    return k->release;
+const struct sign_public *keys_release(const struct keys *k) {
+    return &k->release_public;
+}
+
+bool keys_release_here(struct keys *k) {
+    pthread_mutex_lock(&k->lock);
+    bool here = k->release != NULL;
+    pthread_mutex_unlock(&k->lock);
+    return here;
+}
+
+bool keys_sign_release(struct keys *k, int fd, const char *file_name, struct text *out,
+                       struct err *e) {
+    pthread_mutex_lock(&k->lock);
+    const struct sign_secret *secret = k->release;
+    if (secret != NULL) k->signing++;
+    pthread_mutex_unlock(&k->lock);
+    if (secret == NULL) return true;
+    bool done = sign_file(secret, fd, file_name, out, e);
+    pthread_mutex_lock(&k->lock);
+    k->signing--;
+    pthread_cond_broadcast(&k->free);
+    pthread_mutex_unlock(&k->lock);
+    return done;
 }
 
 size_t keys_publishers(struct keys *k, struct publisher out[KEYS_PUBLISHERS_MAX]) {
@@ -194,7 +233,7 @@ static void begin_change(struct keys *k) {
 static void end_change(struct keys *k) {
     pthread_mutex_lock(&k->lock);
     k->changing = false;
-    pthread_cond_signal(&k->free);
+    pthread_cond_broadcast(&k->free);
     pthread_mutex_unlock(&k->lock);
 }
 
@@ -259,4 +298,21 @@ bool keys_distrust(struct keys *k, const char *key_id_hex, struct err *e) {
     bool done = remove_publisher(k, key_id_hex, e);
     end_change(k);
     return done;
+}
+
+static void forget_release(struct keys *k) {
+    pthread_mutex_lock(&k->lock);
+    struct sign_secret *gone = TAKE(k->release);
+    while (k->signing > 0) pthread_cond_wait(&k->free, &k->lock);
+    pthread_mutex_unlock(&k->lock);
+    sign_secret_free(gone);
+}
+
+bool keys_wipe_release(struct keys *k, struct err *e) {
+    begin_change(k);
+    bool done = sign_public_write(&k->release_public, k->release_public_file, e) &&
+                file_wipe(k->release_file, e);
+    if (done) forget_release(k);
+    end_change(k);
+    return done || err_wrap(e, "release key");
 }

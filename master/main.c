@@ -25,7 +25,8 @@
 #define LOCK_PATIENCE_MS 1000
 #define REVIEW_TICKS 10   /* a second */
 #define PRUNE_TICKS 36000 /* an hour */
-#define HEAPS 2           /* one per core would keep a tenth more memory with 10,000 agents */
+#define TUF_LIFE_MIN_MS 2000
+#define HEAPS 2 /* one per core would keep a tenth more memory with 10,000 agents */
 
 struct threads {
     pthread_t db_writer, pump, intake, tick, keep, rollouts, inbox[INBOX_THREADS];
@@ -78,6 +79,14 @@ static void sign_audit(struct master *m, bool now) {
         log_error("master.audit", "error=%s", e.text);
 }
 
+/* What nobody asks for, but must not grow old. */
+static void review(struct master *m) {
+    struct err e;
+    events_review(m->events, may_follow, m);
+    sign_audit(m, false);
+    if (!repo_tick(m->repo, clock_wall_ms(), &e)) log_error("master.trust", "error=%s", e.text);
+}
+
 static void wait_for_tick(void) {
     nanosleep(&(struct timespec){.tv_nsec = TICK_MS * 1000000L}, NULL);
 }
@@ -99,8 +108,7 @@ static void *keep_run(void *argument) {
     struct err e;
     for (unsigned tick = 1; !atomic_load(&stopping); tick++, wait_for_tick()) {
         if (!agents_flush(m->agents, &e)) log_error("master.flush", "error=%s", e.text);
-        if (tick % REVIEW_TICKS == 0) events_review(m->events, may_follow, m);
-        if (tick % REVIEW_TICKS == 0) sign_audit(m, false);
+        if (tick % REVIEW_TICKS == 0) review(m);
         if (tick % PRUNE_TICKS == 0) prune(m);
     }
     return NULL;
@@ -180,7 +188,15 @@ static bool open_parts(struct master *m, struct err *e) {
     const struct settings *s = m->settings;
     downloads_key_make(keys_master(m->keys), &m->downloads);
     m->events = events_new(m->db);
-    if (!catalog_open(&m->catalog, m->db, m->keys, s->state,
+    const struct repo_options repo = {.db = m->db,
+                                      .keys = m->keys,
+                                      .state_directory = s->state,
+                                      .timestamp_life_ms = s->tuf_timestamp_life_ms,
+                                      .snapshot_life_ms = s->tuf_snapshot_life_ms,
+                                      .targets_life_ms = s->tuf_targets_life_ms,
+                                      .root_life_ms = s->tuf_root_life_ms};
+    if (!repo_open(&m->repo, &repo, e) ||
+        !catalog_open(&m->catalog, m->db, m->keys, m->repo, s->state,
                       signatures_policy(s->require_signature), e))
         return false;
     const struct agents_options agents = {.db = m->db,
@@ -329,6 +345,7 @@ static void close_parts(struct master *m) {
     if (m->agents != NULL) agents_close(m->agents);
     if (m->uploads != NULL) uploads_close(m->uploads);
     if (m->catalog != NULL) catalog_close(m->catalog);
+    if (m->repo != NULL) repo_close(m->repo);
     events_free(m->events);
     rate_limiter_free(m->request_limit);
     rate_limiter_free(m->failed_login_limit);
@@ -383,6 +400,11 @@ static bool check_settings(const struct settings *s, int rest, int argc, char **
                        "--heartbeat, --suspect-after and --lost-after must grow in this order");
     if (s->max_agents < 1 || s->http_workers < 4)
         return err_set(e, ERR_USAGE, "--max-agents is at least 1, --http-workers at least 4");
+    if (s->tuf_timestamp_life_ms < TUF_LIFE_MIN_MS || s->tuf_snapshot_life_ms < TUF_LIFE_MIN_MS ||
+        s->tuf_targets_life_ms < TUF_LIFE_MIN_MS || s->tuf_root_life_ms < TUF_LIFE_MIN_MS)
+        return err_set(e, ERR_USAGE,
+                       "--tuf-timestamp-life, --tuf-snapshot-life, "
+                       "--tuf-targets-life and --tuf-root-life are at least 2s");
     if (s->bus_connections < 0 || s->bus_connections_per_address < 0)
         return err_set(e, ERR_USAGE,
                        "--bus-connections and --bus-connections-per-address are 0 (any number) or "

@@ -12,6 +12,7 @@
 #include "master/inbox.h"
 #include "master/intake.h"
 #include "master/keys.h"
+#include "master/repo.h"
 #include "master/rollouts.h"
 #include "master/settings.h"
 #include "master/store.h"
@@ -24,6 +25,7 @@ struct master {
     struct keys *keys;
     struct downloads_key downloads;
     struct events *events;
+    struct repo *repo;
     struct catalog *catalog;
     struct uploads *uploads;
     struct intake *intake;

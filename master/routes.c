@@ -6,16 +6,20 @@
 #include "master/api_binaries.h"
 #include "master/api_channels.h"
 #include "master/api_floors.h"
+#include "master/api_held.h"
 #include "master/api_install.h"
 #include "master/api_keys.h"
 #include "master/api_quarantine.h"
 #include "master/api_rollouts.h"
 #include "master/api_system.h"
 #include "master/api_tokens.h"
+#include "master/api_trust.h"
+#include "master/api_tuf.h"
 #include "master/master.h"
 
 #define NO_BODY .body_max_bytes = 0
 #define JSON_BODY .body_max_bytes = INT64_C(64) * 1024
+#define TARGETS_BODY .body_max_bytes = INT64_C(17) << 20, .body_timeout_ms = INT64_C(120) * 1000
 #define BINARY_BODY .body_max_bytes = INT64_C(4) << 30, .body_timeout_ms = INT64_C(3600) * 1000
 
 /* One row a line, columns aligned. */
@@ -55,6 +59,9 @@ const struct http_route master_routes[] = {
     {"GET",    "/binaries/:file",                               HTTP_PUBLIC,    api_binaries_download, NO_BODY},
     {"GET",    "/api/binaries",                                 HTTP_PUBLIC,    api_binaries_list,     NO_BODY},
     {"GET",    "/api/binaries/rejected",                        HTTP_VIEWER,    api_binaries_rejected, NO_BODY},
+    {"GET",    "/api/binaries/held",                            HTTP_VIEWER,    api_held_list,         NO_BODY},
+    {"POST",   "/api/binaries/held/:file/approve",              HTTP_PUBLISHER, api_held_approve,      NO_BODY},
+    {"DELETE", "/api/binaries/held/:file",                      HTTP_PUBLISHER, api_held_discard,      NO_BODY},
     {"GET",    "/api/binaries/latest/:platform/:arch",          HTTP_PUBLIC,    api_binaries_latest,   NO_BODY},
     {"GET",    "/api/binaries/:version/:platform/:arch",        HTTP_PUBLIC,    api_binaries_get,      NO_BODY},
     {"HEAD",   "/api/binaries/:version/:platform/:arch",        HTTP_PUBLIC,    api_binaries_head,     NO_BODY},
@@ -62,6 +69,13 @@ const struct http_route master_routes[] = {
     {"DELETE", "/api/binaries/:version/:platform/:arch",        HTTP_PUBLISHER, api_binaries_delete,   NO_BODY},
     {"POST",   "/api/binaries/:version/:platform/:arch/verify", HTTP_PUBLIC,    api_binaries_verify,   JSON_BODY},
     {"POST",   "/api/binaries/:version/:platform/:arch/yank",   HTTP_PUBLISHER, api_binaries_yank,     NO_BODY},
+
+    {"GET",    "/tuf/metadata/:file",                           HTTP_PUBLIC,    api_tuf_metadata,      NO_BODY},
+    {"GET",    "/tuf/targets/:file",                            HTTP_PUBLIC,    api_tuf_targets,       NO_BODY},
+    {"GET",    "/api/trust",                                    HTTP_VIEWER,    api_trust_get,         NO_BODY},
+    {"POST",   "/api/trust/root",                               HTTP_ADMIN,     api_trust_root,        TARGETS_BODY},
+    {"POST",   "/api/trust/targets",                            HTTP_PUBLISHER, api_trust_targets,     TARGETS_BODY},
+    {"POST",   "/api/trust/rotate",                             HTTP_ADMIN,     api_trust_rotate,      JSON_BODY},
 
     {"GET",    "/api/channels",                                 HTTP_VIEWER,    api_channels_list,     NO_BODY},
     {"PUT",    "/api/channels/:name",                           HTTP_OPERATOR,  api_channels_set,      JSON_BODY},

@@ -23,7 +23,8 @@ struct settings {
     int64_t heartbeat_ms;     /* how long a heartbeat is parked */
     int64_t suspect_ms;
     int64_t lost_ms;
-    int64_t rollout_quiet_ms;  /* after a start no rollout admits or fails anybody for so long */
+    int64_t rollout_quiet_ms; /* after a start no rollout admits or fails anybody for so long */
+    int64_t tuf_timestamp_life_ms, tuf_snapshot_life_ms, tuf_targets_life_ms, tuf_root_life_ms;
     char require_signature[8]; /* auto, on, off */
     bool public_downloads;
     bool approve_agents; /* joining agents wait for `gridctl agent approve` */

@@ -28,6 +28,8 @@ EMBED_DECLARE(master_schema)
     "agent_id, domain, canary, state, cause, reason, diagnosis, attempt, turn, was_broken,"        \
     " deadline_ms, from_version, from_sha256, to_sha256"
 #define QUARANTINE_COLUMNS "sha256, artifact, version, rollout, reason, at"
+#define HELD_COLUMNS                                                                               \
+    "file, sha256, size_bytes, at, principal, key_id, publisher_signature, notes, reason"
 #define AUDIT_COLUMNS "seq, at, principal, action, subject, data, hash"
 #define AUDIT_FILTER                                                                               \
     "(?1 IS NULL OR principal=?1) AND (?2 IS NULL OR action=?2) AND (?3 IS NULL OR subject=?3)"
@@ -53,7 +55,9 @@ static const char *const statements[Q_COUNT] = {
     [Q_ARTIFACT_DELETE] =
         "UPDATE artifact SET deleted_at=?5"
         " WHERE name=?1 AND version=?2 AND platform=?3 AND arch=?4 AND deleted_at=0",
-    [Q_ARTIFACT_DIGEST_IN_USE] = "SELECT count(*) FROM artifact WHERE sha256=?1 AND deleted_at=0",
+    [Q_ARTIFACT_DIGEST_IN_USE] =
+        "SELECT (SELECT count(*) FROM artifact WHERE sha256=?1 AND deleted_at=0)"
+        " + (SELECT count(*) FROM held WHERE sha256=?1)",
     [Q_ARTIFACT_REVIVE] = "UPDATE artifact SET deleted_at=0, yanked=0, uploaded_at=?5, key_id=?6,"
                           " publisher_signature=?7, release_signature=?8, notes=?9"
                           " WHERE name=?1 AND version=?2 AND platform=?3 AND arch=?4",
@@ -213,6 +217,25 @@ static const char *const statements[Q_COUNT] = {
         " JOIN rollout r ON r.number=m.rollout WHERE r.artifact=?1 AND m.state<>'excluded'"
         " AND r.live=1",
     [Q_FLOOR_DELETE] = "DELETE FROM floor WHERE artifact=?1",
+
+    [Q_REPO_PUT] = "INSERT INTO repo_metadata (file, role, version, bytes) VALUES (?1, ?2, ?3, ?4)"
+                   " ON CONFLICT (file) DO UPDATE SET version=?3, bytes=?4",
+    [Q_REPO_FILE] = "SELECT bytes, version, file, role FROM repo_metadata WHERE file=?1",
+    [Q_REPO_NEWEST] = "SELECT bytes, version, file, role FROM repo_metadata WHERE role=?1"
+                      " ORDER BY version DESC LIMIT 1",
+    [Q_REPO_VERSION] = "SELECT coalesce(max(version), 0) FROM repo_metadata WHERE role=?1",
+    /* All but the newest ?2. */
+    [Q_REPO_PRUNE] = "DELETE FROM repo_metadata WHERE role=?1 AND version <= (SELECT version"
+                     " FROM repo_metadata WHERE role=?1 ORDER BY version DESC LIMIT 1 OFFSET ?2)",
+
+    [Q_HELD_PUT] =
+        "INSERT INTO held (" HELD_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"
+        " ON CONFLICT (file) DO UPDATE SET sha256=?2, size_bytes=?3, at=?4, principal=?5,"
+        " key_id=?6, publisher_signature=?7, notes=?8, reason=?9",
+    [Q_HELD_FIND] = "SELECT " HELD_COLUMNS " FROM held WHERE file=?1",
+    [Q_HELD_LIST] = "SELECT " HELD_COLUMNS " FROM held ORDER BY file",
+    [Q_HELD_COUNT] = "SELECT count(*) FROM held",
+    [Q_HELD_DELETE] = "DELETE FROM held WHERE file=?1",
 
     [Q_AUDIT_INSERT] = "INSERT INTO audit (at, principal, action, subject, data, hash)"
                        " VALUES (?1, ?2, ?3, ?4, ?5, ?6)",

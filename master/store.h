@@ -87,6 +87,18 @@ enum query {
     Q_FLOOR_HOLDERS,
     Q_FLOOR_DELETE,
 
+    Q_REPO_PUT,
+    Q_REPO_FILE,
+    Q_REPO_NEWEST,
+    Q_REPO_VERSION,
+    Q_REPO_PRUNE,
+
+    Q_HELD_PUT,
+    Q_HELD_FIND,
+    Q_HELD_LIST,
+    Q_HELD_COUNT,
+    Q_HELD_DELETE,
+
     Q_AUDIT_INSERT,
     Q_AUDIT_LAST_HASH,
     Q_AUDIT_LIST,

@@ -77,6 +77,40 @@ void view_rejected(const struct rejected *r, struct text *out) {
     json_encode(&rejected_schema, &j, out);
 }
 
+struct held_json {
+    char file[ARTIFACT_FILE_SIZE];
+    char sha256[SHA256_HEX_SIZE];
+    int64_t size_bytes;
+    char held_at[CLOCK_RFC3339_SIZE];
+    char reason[HELD_REASON_SIZE];
+    char principal[64];
+    bool is_signed;
+    char notes[CATALOG_NOTES_SIZE];
+};
+static const struct json_field held_fields[] = {
+    J(JSON_STRING, struct held_json, file, 0),
+    J(JSON_STRING, struct held_json, sha256, 0),
+    J(JSON_INT, struct held_json, size_bytes, 0),
+    J(JSON_STRING, struct held_json, held_at, 0),
+    J(JSON_STRING, struct held_json, reason, 0),
+    J(JSON_STRING, struct held_json, principal, 0),
+    J_NAMED(JSON_BOOL, struct held_json, is_signed, "signed", 0),
+    J(JSON_STRING, struct held_json, notes, 0),
+};
+static const struct json_schema held_schema = JSON_SCHEMA(struct held_json, held_fields);
+
+void view_held(const struct held *h, struct text *out) {
+    struct held_json j = {.size_bytes = h->binary.size_bytes,
+                          .is_signed = h->binary.publisher_signed};
+    memcpy(j.file, h->file, sizeof j.file);
+    memcpy(j.sha256, h->binary.sha256, sizeof j.sha256);
+    memcpy(j.reason, h->reason, sizeof j.reason);
+    memcpy(j.principal, h->principal, sizeof j.principal);
+    memcpy(j.notes, h->binary.notes, sizeof j.notes);
+    clock_rfc3339(h->at_ms, j.held_at);
+    json_encode(&held_schema, &j, out);
+}
+
 struct channel_json {
     char name[CHANNEL_NAME_SIZE];
     char artifact[ARTIFACT_NAME_SIZE];

@@ -16,6 +16,7 @@ CREATE TABLE held (
     size_bytes INTEGER NOT NULL,
     at INTEGER NOT NULL,
     principal TEXT NOT NULL,
+    key_id TEXT NOT NULL, -- as in artifact
     publisher_signature TEXT NOT NULL DEFAULT '',
     notes TEXT NOT NULL DEFAULT '',
     reason TEXT NOT NULL

@@ -6,6 +6,7 @@ import contextlib, json, os, sqlite3, sys, unittest
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from grid import storage_server, wait_for
 from master_case import Test
+import tuf_repo
 from openapi_test import routes
 
 # What POST asks without changing anything.
@@ -63,6 +64,7 @@ class Audit(Test):
         self.changed("DELETE", "/api/quarantine/{digest}", digest=DIGEST)
         self.walk_binaries()
         self.walk_tokens_and_keys()
+        self.walk_trust()
         self.walk_agents()
         self.walk_rollouts()
         self.changed("POST", "/api/backup")
@@ -89,7 +91,18 @@ class Audit(Test):
         self.assertEqual(key.returncode, 0, key.stderr)
         with open(os.path.join(self.grid.directory, "publisher.pub")) as f:
             trusted = self.changed("POST", "/api/keys", {"public_key": f.read()}).json()
+        for version in ("0.2.0", "0.3.0"):
+            self.changed("PUT", BINARY, b"#!/bin/sh\n", version=version, platform="any", arch="any", query="?name=storage-server")
+        self.changed("POST", "/api/binaries/held/{file}/approve", file="storage-server-0.2.0-any-any")
+        self.changed("DELETE", "/api/binaries/held/{file}", file="storage-server-0.3.0-any-any")
         self.changed("DELETE", "/api/keys/{id}", id=trusted["key_id"])
+
+    def walk_trust(self):
+        self.changed("POST", "/api/trust/rotate", {"roles": ["snapshot"]})
+        repository = tuf_repo.Repository(lambda path: self.grid.request("GET", path, token=None).body)
+        self.changed("POST", "/api/trust/root", tuf_repo.signed(tuf_repo.next_root(repository.root, {})))
+        key = tuf_repo.Key.read(os.path.join(self.grid.master.state, "keys/targets.key"))
+        self.changed("POST", "/api/trust/targets", tuf_repo.signed(tuf_repo.next_targets(repository.targets), key))
 
     def walk_agents(self):
         for agent in ("a-1", "a-2"):

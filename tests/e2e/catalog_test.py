@@ -165,7 +165,9 @@ class Keys(Test):
         self.trust()
         self.assertIn("minisign", json.dumps(self.problem(self.put(script("one"), headers=self.signed(b"words")),
                                                           422, "untrusted")))
-        self.problem(self.put(script("one")), 422, "untrusted")
+        held = self.put(script("one"))
+        self.assertEqual((held.status, held.json()["signed"], held.json()["sha256"]), (202, False, sha256(script("one"))))
+        self.problem(self.get(ROUTE % "1.0.0"), 404, "not_found")
         self.problem(self.put(script("onf"), headers=self.signed(signature)), 422, "untrusted")
         renamed = self.put(script("one"), "1.1.0", headers=self.signed(signature))
         self.assertIn(NAME, self.problem(renamed, 422, "untrusted")["detail"])
@@ -179,11 +181,13 @@ class Keys(Test):
         signature = self.sign(script("one"))
         self.trust()
         self.grid.drop(os.path.join(self.grid.directory, NAME), NAME)
-        wait_for("the rejection", lambda: self.grid.api("GET", "/api/binaries/rejected"))
+        held = wait_for("the held file", lambda: self.grid.api("GET", "/api/binaries/held"))[0]
+        self.assertIn("lacks the signature", held["reason"])
+        self.assertEqual((held["file"], held["principal"]), (NAME, "drop-box"))
         with open(os.path.join(self.grid.binaries, NAME + ".minisig"), "wb") as file:
             file.write(signature)
         wait_for("the binary", lambda: self.get(ROUTE % "1.0.0").status == 200)
-        self.assertEqual(self.grid.api("GET", "/api/binaries/rejected"), [])
+        self.assertEqual(self.grid.api("GET", "/api/binaries/held"), [])
 
     @unittest.skipUnless(shutil.which("minisign"), "minisign is not installed")
     def test_what_minisign_signs_is_taken(self):

@@ -147,9 +147,9 @@ static void rows_about_a_version_name_it(void **state) {
     assert_newest(f, "agent.pinned", data);
     assert_ok(agents_change(f->agents, "a-1", &(struct agent_change){.pin = ""}, "t", &error));
     assert_newest(f, "agent.unpinned", data);
-    assert_ok(floors_set(f->db, "storage-server", "1.0.0", "t", &floor, &error));
+    assert_ok(floors_set(f->db, f->repo, "storage-server", "1.0.0", "t", &floor, &error));
     assert_newest(f, "floor.set", data);
-    assert_ok(floors_remove(f->db, "storage-server", "t", &error));
+    assert_ok(floors_remove(f->db, f->repo, "storage-server", "t", &error));
     assert_newest(f, "floor.remove", data);
     struct quarantined q = {.artifact = "storage-server", .version = "1.0.0"};
     memcpy(q.sha256, binary.sha256, sizeof q.sha256);

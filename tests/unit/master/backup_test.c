@@ -94,8 +94,9 @@ static void a_backup_holds_all_and_says_what(void **state) {
     assert_non_null(strstr(x.names, "grid.db "));
     assert_non_null(strstr(x.names, "keys/master.key "));
     assert_non_null(strstr(x.names, "keys/release.key "));
+    assert_non_null(strstr(x.names, "keys/root.key "));
     assert_non_null(strstr(x.names, ".pub "));
-    assert_int_equal(check_manifest(&p), 5);
+    assert_int_equal(check_manifest(&p), 5 + TUF_ROLE_COUNT);
     assert_false(exists(p.scratch, "grid.db"));
 }
 

@@ -58,8 +58,10 @@ static inline bool admit(struct fixture *f, const struct offer *o, struct binary
                                 .publisher_signature = o->signature,
                                 .principal = "test",
                                 .offered_at_ms = o->offered_at_ms};
-    bool admitted = catalog_admit(f->catalog, &a, out != NULL ? out : &ignored, created, e);
+    enum admitted how = ADMITTED_SAME;
+    bool admitted = catalog_admit(f->catalog, &a, out != NULL ? out : &ignored, &how, e);
     catalog_unstage(&staged);
+    *created = admitted && how == ADMITTED_NEW;
     return admitted;
 }
 
@@ -72,6 +74,24 @@ static inline void refuses(struct fixture *f, const struct offer *o, enum err_co
     assert_string_equal(err_code_name(error.code), err_code_name(code));
     if (strstr(error.text, words) == NULL) fail_msg("\"%s\" lacks \"%s\"", error.text, words);
     assert_false(created);
+}
+
+static inline size_t held_files(struct fixture *f) {
+    struct err error = {0};
+    int64_t count = 0;
+    assert_ok(held_count(f->db, &count, &error));
+    return (size_t)count;
+}
+
+/* Asserts that it is held for a reason with these words. */
+static inline void holds(struct fixture *f, const struct offer *o, const char *words) {
+    struct err error = {0};
+    struct held h;
+    bool created = true;
+    assert_ok(admit(f, o, NULL, &created, &error));
+    assert_false(created);
+    assert_ok(held_find(f->db, o->file_name, &h, &error));
+    if (strstr(h.reason, words) == NULL) fail_msg("\"%s\" lacks \"%s\"", h.reason, words);
 }
 
 static inline void admits(struct fixture *f, const char *file_name, const char *words) {
@@ -118,7 +138,7 @@ static inline void reopen_catalog(struct fixture *f, enum catalog_signatures req
     struct err error = {0};
     catalog_close(f->catalog);
     f->catalog = NULL;
-    assert_ok(catalog_open(&f->catalog, f->db, f->keys, f->state, required, &error));
+    assert_ok(catalog_open(&f->catalog, f->db, f->keys, f->repo, f->state, required, &error));
 }
 
 static inline bool exists(const char *directory, const char *name) {

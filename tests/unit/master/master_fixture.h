@@ -29,6 +29,7 @@ struct fixture {
     pthread_t writer;
     struct keys *keys;
     struct events *events;
+    struct repo *repo;
     struct catalog *catalog;
     struct agents *agents;
     char told[512]; /* ids of agents that were told, one after the other with a blank behind each */
@@ -77,7 +78,10 @@ static inline int fixture_setup(void **state) {
     assert_ok(store_open(&f->db, f->state, &error));
     assert_int_equal(pthread_create(&f->writer, NULL, db_writer_run, f->db), 0);
     assert_ok(keys_open(&f->keys, f->state, true, &error));
-    assert_ok(catalog_open(&f->catalog, f->db, f->keys, f->state, CATALOG_SIGNATURES_AUTO, &error));
+    const struct repo_options repo = {.db = f->db, .keys = f->keys, .state_directory = f->state};
+    assert_ok(repo_open(&f->repo, &repo, &error));
+    assert_ok(catalog_open(&f->catalog, f->db, f->keys, f->repo, f->state, CATALOG_SIGNATURES_AUTO,
+                           &error));
     f->events = events_new(f->db);
     fixture_open_agents(f);
     *state = f;
@@ -89,6 +93,7 @@ static inline int fixture_teardown(void **state) {
     struct err error = {0};
     agents_close(f->agents);
     catalog_close(f->catalog);
+    repo_close(f->repo);
     events_free(f->events);
     keys_close(f->keys);
     db_stop(f->db);
@@ -107,14 +112,14 @@ static inline void fixture_publish_as(struct fixture *f, const char *version, co
     struct err error = {0};
     struct artifact_name id;
     struct staged staged;
-    bool created = false;
+    enum admitted how;
     size_t length = strlen(content);
     assert_ok(artifact_name_make("storage-server", version, "linux", arch, &id, &error));
     assert_ok(catalog_stage(f->catalog, &staged, &error));
     assert_int_equal(write(staged.fd, content, length), length);
     assert_ok(sha256_file(staged.fd, staged.sha256, &staged.size_bytes, &error));
     const struct admission a = {.id = &id, .staged = &staged, .notes = "", .principal = "test"};
-    assert_ok(catalog_admit(f->catalog, &a, out, &created, &error));
+    assert_ok(catalog_admit(f->catalog, &a, out, &how, &error));
     catalog_unstage(&staged);
 }
 

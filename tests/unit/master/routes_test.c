@@ -47,6 +47,15 @@ static const struct expectation {
     {"GET",    "/binaries/s-1.0.0-linux-x86_64",       HTTP_PUBLIC,    false},
     {"GET",    "/api/binaries",                        HTTP_PUBLIC,    false},
     {"GET",    "/api/binaries/rejected",               HTTP_VIEWER,    false},
+    {"GET",    "/api/binaries/held",                   HTTP_VIEWER,    false},
+    {"POST",   "/api/binaries/held/s-1/approve",       HTTP_PUBLISHER, false},
+    {"DELETE", "/api/binaries/held/s-1",               HTTP_PUBLISHER, false},
+    {"GET",    "/tuf/metadata/timestamp.json",         HTTP_PUBLIC,    false},
+    {"GET",    "/tuf/targets/00.s-1",                  HTTP_PUBLIC,    false},
+    {"GET",    "/api/trust",                           HTTP_VIEWER,    false},
+    {"POST",   "/api/trust/root",                      HTTP_ADMIN,     true },
+    {"POST",   "/api/trust/targets",                   HTTP_PUBLISHER, true },
+    {"POST",   "/api/trust/rotate",                    HTTP_ADMIN,     true },
     {"GET",    "/api/binaries/latest/linux/x86_64",    HTTP_PUBLIC,    false},
     {"GET",    "/api/binaries/1.0.0/linux/x86_64",     HTTP_PUBLIC,    false},
     {"HEAD",   "/api/binaries/1.0.0/linux/x86_64",     HTTP_PUBLIC,    false},
@@ -264,7 +273,9 @@ static void only_uploads_take_large_bodies_and_long(void **state) {
     (void)state;
     for (size_t i = 0; i < master_route_count; i++) {
         const struct http_route *r = &master_routes[i];
-        bool upload = strcmp(r->method, "PUT") == 0 && strstr(r->pattern, "/binaries/") != NULL;
+        bool upload = (strcmp(r->method, "PUT") == 0 && strstr(r->pattern, "/binaries/") != NULL) ||
+                      strcmp(r->pattern, "/api/trust/root") == 0 ||
+                      strcmp(r->pattern, "/api/trust/targets") == 0;
         assert_true(upload || r->body_max_bytes <= 64 * 1024);
         assert_int_equal(r->body_timeout_ms > 0, upload);
     }

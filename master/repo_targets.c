@@ -1,0 +1,167 @@
+#include "lib/clock.h"
+#include "lib/tuf_custom.h"
+#include "master/catalog.h"
+#include "master/floors.h"
+#include "master/repo_internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Where the path is, or belongs. */
+static size_t place_of(const struct tuf_targets *t, const char *path, bool *there) {
+    size_t low = 0, high = t->count;
+    *there = false;
+    while (low < high && !*there) {
+        size_t middle = low + (high - low) / 2;
+        int order = strcmp(t->list[middle].path, path);
+        *there = order == 0;
+        if (order < 0) low = middle + 1;
+        if (order >= 0) high = middle;
+    }
+    return high;
+}
+
+static void clear_target(struct tuf_target *t) {
+    free(t->path);
+    free(t->custom);
+}
+
+/* An empty place for the path; what was there before is gone. */
+static struct tuf_target *make_place(struct tuf_targets *t, const char *path) {
+    bool there = false;
+    size_t at = place_of(t, path, &there);
+    if (there) {
+        clear_target(&t->list[at]);
+    } else {
+        t->list = memory_resize(t->list, t->count + 1, sizeof *t->list);
+        memmove(&t->list[at + 1], &t->list[at], (t->count++ - at) * sizeof *t->list);
+    }
+    t->list[at] = (struct tuf_target){.path = text_duplicate(path)};
+    return &t->list[at];
+}
+
+static void remove_at(struct tuf_targets *t, size_t at) {
+    clear_target(&t->list[at]);
+    memmove(&t->list[at], &t->list[at + 1], (--t->count - at) * sizeof *t->list);
+}
+
+static void set_custom(struct tuf_target *t, const struct tuf_custom *custom) {
+    struct text json = TEXT_EMPTY;
+    tuf_custom_write(custom, &json);
+    free(t->custom);
+    t->custom = text_take(&json);
+}
+
+static void put(struct repo_view *v, const struct binary *b, const char *floor) {
+    char path[ARTIFACT_FILE_SIZE];
+    struct tuf_custom custom = {.id = b->id, .release = ++v->release, .yanked = b->yanked};
+    struct tuf_target *t = make_place(&v->targets, artifact_file_name(&b->id, path));
+    t->promise = (struct tuf_promise){.length = b->size_bytes};
+    memcpy(t->promise.sha256, b->sha256, sizeof t->promise.sha256);
+    snprintf(custom.floor, sizeof custom.floor, "%s", floor);
+    set_custom(t, &custom);
+}
+
+static int compare_age(const void *a, const void *b) {
+    const struct binary *x = a, *y = b;
+    return x->uploaded_at_ms < y->uploaded_at_ms ? -1 : x->uploaded_at_ms > y->uploaded_at_ms;
+}
+
+/* Releases are counted in the order of publication. */
+bool repo_targets_of_catalog(struct repo *r, struct db_connection *c, struct err *e) {
+    OWN_MEMORY struct binary *list = NULL;
+    size_t count = 0;
+    if (!catalog_read(c, NULL, NULL, NULL, NULL, &list, &count, e)) return false;
+    if (count > 0) qsort(list, count, sizeof *list, compare_age);
+    for (size_t i = 0; i < count; i++) {
+        char floor[SEMVER_SIZE];
+        if (!floors_of(c, list[i].id.name, floor, e)) return false;
+        put(&r->view, &list[i], floor);
+    }
+    return true;
+}
+
+bool repo_signs_targets(struct repo *r, struct db_connection *c, bool *signs, struct err *e) {
+    if (!repo_view_load(r, c, e)) return false;
+    *signs = repo_can_sign(r, &r->view.root.roles[TUF_TARGETS]);
+    return true;
+}
+
+bool repo_targets(struct repo *r, struct db_connection *c, const struct tuf_targets **out,
+                  struct err *e) {
+    if (!repo_view_load(r, c, e)) return false;
+    *out = &r->view.targets;
+    return true;
+}
+
+/* The target of this name as it may be run, NULL when there is none. */
+static struct tuf_target *find(struct repo *r, const struct artifact_name *id,
+                               struct tuf_custom *custom) {
+    char path[ARTIFACT_FILE_SIZE];
+    struct err ignored;
+    bool there = false;
+    size_t at = place_of(&r->view.targets, artifact_file_name(id, path), &there);
+    *custom = (struct tuf_custom){0};
+    if (!there) return NULL;
+    struct tuf_target *t = &r->view.targets.list[at];
+    if (t->custom == NULL || !tuf_custom_parse(t->custom, custom, &ignored)) custom->id = *id;
+    return t;
+}
+
+bool repo_add(struct repo *r, struct db_connection *c, const struct binary *b, struct err *e) {
+    struct tuf_custom custom;
+    char floor[SEMVER_SIZE];
+    if (!repo_view_load(r, c, e)) return false;
+    const struct tuf_target *t = find(r, &b->id, &custom);
+    if (t != NULL && strcmp(t->promise.sha256, b->sha256) == 0 &&
+        t->promise.length == b->size_bytes && custom.yanked == b->yanked)
+        return true;
+    if (!floors_of(c, b->id.name, floor, e)) return false;
+    repo_view_forget(r, TUF_TARGETS);
+    put(&r->view, b, floor);
+    return repo_publish(r, c, TUF_TARGETS, e);
+}
+
+bool repo_remove(struct repo *r, struct db_connection *c, const struct artifact_name *id,
+                 struct err *e) {
+    struct tuf_custom custom;
+    if (!repo_view_load(r, c, e)) return false;
+    const struct tuf_target *t = find(r, id, &custom);
+    if (t == NULL) return true;
+    repo_view_forget(r, TUF_TARGETS);
+    remove_at(&r->view.targets, (size_t)(t - r->view.targets.list));
+    return repo_publish(r, c, TUF_TARGETS, e);
+}
+
+bool repo_yank(struct repo *r, struct db_connection *c, const struct artifact_name *id,
+               struct err *e) {
+    struct tuf_custom custom;
+    if (!repo_view_load(r, c, e)) return false;
+    struct tuf_target *t = find(r, id, &custom);
+    if (t == NULL || custom.yanked) return true;
+    custom.yanked = true;
+    repo_view_forget(r, TUF_TARGETS);
+    set_custom(t, &custom);
+    return repo_publish(r, c, TUF_TARGETS, e);
+}
+
+bool repo_follow_floor(struct repo *r, struct db_connection *c, const char *artifact,
+                       struct err *e) {
+    char floor[SEMVER_SIZE];
+    bool changed = false;
+    if (!repo_view_load(r, c, e) || !floors_of(c, artifact, floor, e)) return false;
+    if (!repo_can_sign(r, &r->view.root.roles[TUF_TARGETS])) return true;
+    for (size_t i = 0; i < r->view.targets.count; i++) {
+        struct tuf_target *t = &r->view.targets.list[i];
+        struct tuf_custom custom;
+        struct err ignored;
+        if (t->custom == NULL || !tuf_custom_parse(t->custom, &custom, &ignored) ||
+            strcmp(custom.id.name, artifact) != 0 || strcmp(custom.floor, floor) == 0)
+            continue;
+        memcpy(custom.floor, floor, sizeof custom.floor);
+        repo_view_forget(r, TUF_TARGETS);
+        set_custom(t, &custom);
+        changed = true;
+    }
+    return !changed || repo_publish(r, c, TUF_TARGETS, e);
+}
