@@ -48,14 +48,9 @@ struct delegated {
 
 static bool describe(struct tuf_client *c, const struct tuf_targets *by,
                      const struct tuf_delegation *d, struct delegated *out, struct err *e) {
-    enum tuf_role_kind top;
     OWN_TEXT struct text name = TEXT_EMPTY;
     const struct tuf_document *snapshot = c->trusted[TUF_SNAPSHOT];
     const struct tuf_snapshot_entry *entry = NULL;
-    if (d->role[0] == '\0' || tuf_role_parse(d->role, &top)) {
-        err_set(e, ERR_UNTRUSTED, "a delegated role must not be called '%s'", d->role);
-        return tuf_client_refuse(c, TUF_MALFORMED, e);
-    }
     if (snapshot != NULL && snapshot->proven)
         entry = tuf_snapshot_find(&snapshot->snapshot, d->role);
     if (entry == NULL) {

@@ -53,21 +53,32 @@ static bool ecdsa_verify(const char *value, const void *bytes, size_t length,
     return valid;
 }
 
-static bool rsa_verify(const char *value, const void *bytes, size_t length,
-                       const unsigned char *signature, size_t signature_length) {
+static bool rsa_valid(const char *value, bool pss, const void *bytes, size_t length,
+                      const unsigned char *signature, size_t signature_length) {
     OWN(pkey) EVP_PKEY *key = read_key(value, "RSA");
     int bits = key != NULL ? EVP_PKEY_get_bits(key) : 0;
     bool valid = bits >= RSA_LEAST_BITS && bits <= RSA_MAX_BITS &&
-                 signature_valid(key, true, bytes, length, signature, signature_length);
+                 signature_valid(key, pss, bytes, length, signature, signature_length);
     ERR_clear_error();
     return valid;
 }
 
+static bool rsa_pss_verify(const char *value, const void *bytes, size_t length,
+                           const unsigned char *signature, size_t signature_length) {
+    return rsa_valid(value, true, bytes, length, signature, signature_length);
+}
+
+static bool rsa_pkcs1_verify(const char *value, const void *bytes, size_t length,
+                             const unsigned char *signature, size_t signature_length) {
+    return rsa_valid(value, false, bytes, length, signature, signature_length);
+}
+
 /* Keys of both type names are about: the specification says "ecdsa", older tools the scheme. */
 static const struct tuf_verifier verifiers[] = {
-    {"ecdsa",               "ecdsa-sha2-nistp256", ecdsa_verify},
-    {"ecdsa-sha2-nistp256", "ecdsa-sha2-nistp256", ecdsa_verify},
-    {"rsa",                 "rsassa-pss-sha256",   rsa_verify  },
+    {"ecdsa",               "ecdsa-sha2-nistp256", ecdsa_verify    },
+    {"ecdsa-sha2-nistp256", "ecdsa-sha2-nistp256", ecdsa_verify    },
+    {"rsa",                 "rsassa-pss-sha256",   rsa_pss_verify  },
+    {"rsa",                 "rsa-pkcs1v15-sha256", rsa_pkcs1_verify},
 };
 
 const struct tuf_verifiers tuf_foreign = {verifiers, sizeof verifiers / sizeof verifiers[0]};
