@@ -15,6 +15,16 @@ const { canonicalize } = require('@tufjs/canonical-json');
 const TOP = ['root', 'timestamp', 'snapshot', 'targets'];
 const SPEC = '1.0.31';
 
+// RSA keys take long to make: five, one more than a repository has roles, go round.
+const rsaKeys = [];
+let rsaCount = 0;
+
+function makeRsa() {
+  const i = rsaCount++ % 5;
+  rsaKeys[i] ??= crypto.generateKeyPairSync('rsa', { modulusLength: 2048 });
+  return rsaKeys[i];
+}
+
 const KINDS = {
   ed25519: {
     scheme: 'ed25519',
@@ -30,7 +40,7 @@ const KINDS = {
   },
   rsa: {
     scheme: 'rsassa-pss-sha256',
-    make: () => crypto.generateKeyPairSync('rsa', { modulusLength: 2048 }),
+    make: makeRsa,
     text: (key) => key.export({ format: 'pem', type: 'spki' }),
     sign: (key, bytes) =>
       crypto.sign('sha256', bytes, {
@@ -38,6 +48,13 @@ const KINDS = {
         padding: crypto.constants.RSA_PKCS1_PSS_PADDING,
         saltLength: crypto.constants.RSA_PSS_SALTLEN_DIGEST,
       }),
+  },
+  'rsa-pkcs1v15': {
+    keyType: 'rsa',
+    scheme: 'rsa-pkcs1v15-sha256',
+    make: makeRsa,
+    text: (key) => key.export({ format: 'pem', type: 'spki' }),
+    sign: (key, bytes) => crypto.sign('sha256', bytes, key),
   },
 };
 
@@ -49,7 +66,7 @@ class Signer {
     this.kind = KINDS[kind];
     const pair = this.kind.make();
     this.secret = pair.privateKey;
-    const parts = { keyType: kind, scheme: this.kind.scheme, keyVal: { public: this.kind.text(pair.publicKey) } };
+    const parts = { keyType: this.kind.keyType ?? kind, scheme: this.kind.scheme, keyVal: { public: this.kind.text(pair.publicKey) } };
     const id = digest('sha256', canonicalize(new models.Key({ keyID: '', ...parts }).toJSON()));
     this.key = new models.Key({ keyID: id, ...parts });
   }

@@ -134,6 +134,12 @@ for (const [name, changes] of [['timestamp', ''], ['snapshot', 't'], ['targets',
 }
 scene('forged-role', refused('tsg', { target: 'tool' }), (r) => forge(r, 'team', ...all), {
   prepare: (r) => { r.delegate('targets', 'team'); r.addTarget('team', 'tool', 'of the team'); r.publish('team', ...all); } });
+for (const kind of ['ecdsa', 'rsa', 'rsa-pkcs1v15']) {
+  scene(`altered-${kind}`, refused(), (r) => {
+    r.publish('timestamp');
+    r.put('timestamp', Buffer.from(String(r.roles.timestamp.bytes).replace('"version":2', '"version":3')));
+  }, { kind });
+}
 scene('root-by-old-keys-alone', refused(), (r) => {
   const old = r.roles.root.signers;
   r.rotate('root');
@@ -217,7 +223,7 @@ scene('target-missing', refused('tsg', { target: 'app' }), (r) => {
 });
 
 // Good ones.
-for (const kind of ['ed25519', 'ecdsa', 'rsa']) {
+for (const kind of ['ed25519', 'ecdsa', 'rsa', 'rsa-pkcs1v15']) {
   scene(`good-${kind}`, taken('rtsg', { target: 'app' }), (r) => {
     r.addTarget('targets', 'app', 'newer');
     r.rotate('timestamp');
