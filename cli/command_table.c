@@ -391,6 +391,7 @@ static const struct manual_row files[] = {
     {"~/.config/grid/url", "the master of the last login"},
     {"~/.local/state/grid/audit-*.json", "how far an audit trail went when it was checked"},
     {"~/.config/grid/token", "the token of the last login, shown to that master alone"},
+    {"~/.config/grid/tuf/MASTER", "root and targets of that master as this account has proven them, for who signs the next ones"},
 };
 static const struct manual_row examples[] = {
     {"gridctl status", "the grid at a glance"},

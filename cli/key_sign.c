@@ -41,10 +41,12 @@ static void note_signed(struct invocation *call, const struct trust_draft *d,
                         const struct trust_base *base) {
     OWN_TEXT struct text lacking = TEXT_EMPTY;
     if (!trust_draft_complete(d, base, &lacking))
-        invocation_note(call, "%sNext: carry it to who holds a missing key", text_value(&lacking));
-    else
-        invocation_note(call, "Next, where the master can be reached: gridctl key publish %s%s",
-                        call->arguments[0], call->argument_count > 1 ? " ..." : "");
+        invocation_note(call,
+                        "%skeys that the master has sign when it gets the file\n"
+                        "Next: carry it to who holds a missing key",
+                        text_value(&lacking));
+    invocation_note(call, "Then, where the master can be reached: gridctl key publish %s%s",
+                    call->arguments[0], call->argument_count > 1 ? " ..." : "");
 }
 
 /* Without network: what is in force is known from --metadata alone. */
@@ -57,14 +59,12 @@ bool key_sign(struct invocation *call, struct err *e) {
     OWN_TRUST_DRAFT struct trust_draft draft = {0};
     OWN_TRUST_BASE struct trust_base base = {0};
     OWN_KEY_RING struct key_ring ring = {0};
-    OWN_TEXT struct text says = TEXT_EMPTY;
     if (call->settings->keys == NULL) {
         err_set(e, ERR_USAGE, "key sign needs --key FILE");
         return err_hint(e, "gridctl key sign %.60s --key anna.key", call->arguments[0]);
     }
     if (!read_draft(call, &draft, e) || !known_base(call, &base, e)) return false;
-    trust_draft_say(&draft, &base, &call->stderr_style, &says);
-    invocation_note(call, "%s", text_value(&says));
+    trust_draft_show(call, &draft, &base);
     if (!invocation_confirm(call, e, "Sign that?")) return false;
     if (!key_ring_read(&ring, call->settings->keys, e) ||
         !trust_draft_sign_all(&draft, &base, &ring, e) || !write_back(call, &draft, e))
@@ -76,9 +76,7 @@ bool key_sign(struct invocation *call, struct err *e) {
 static bool publish(struct invocation *call, const struct trust_draft *draft,
                     const struct trust_base *base, const struct answer_trust *trust,
                     struct err *e) {
-    OWN_TEXT struct text says = TEXT_EMPTY;
-    trust_draft_say(draft, base, &call->stderr_style, &says);
-    invocation_note(call, "%s", text_value(&says));
+    trust_draft_show(call, draft, base);
     if (call->settings->dry_run) return invocation_would(call, e, "publish this");
     return invocation_confirm(call, e, "Publish that?") &&
            trust_draft_publish(call, draft, base, trust, e);

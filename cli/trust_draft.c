@@ -56,10 +56,14 @@ bool trust_draft_sign_all(struct trust_draft *d, const struct trust_base *base,
     return true;
 }
 
-void trust_draft_say(const struct trust_draft *d, const struct trust_base *base,
-                     const struct output_style *style, struct text *out) {
-    if (trust_file_present(&d->root)) trust_words_say(&d->root, base, style, out);
-    if (trust_file_present(&d->targets)) trust_words_say(&d->targets, base, style, out);
+void trust_draft_show(const struct invocation *call, const struct trust_draft *d,
+                      const struct trust_base *base) {
+    OWN_TEXT struct text words = TEXT_EMPTY;
+    if (trust_file_present(&d->root)) trust_words_say(&d->root, base, &call->stderr_style, &words);
+    if (trust_file_present(&d->targets))
+        trust_words_say(&d->targets, base, &call->stderr_style, &words);
+    if (words.length > 0) words.data[words.length - 1] = '\0'; /* the note ends the line */
+    invocation_note(call, "%s", text_value(&words));
 }
 
 bool trust_draft_complete(const struct trust_draft *d, const struct trust_base *base,
@@ -148,8 +152,10 @@ static void body_of(const struct trust_draft *d, struct text *out) {
 bool trust_draft_send(struct invocation *call, const struct trust_draft *d,
                       const struct trust_base *base, const struct answer_trust *trust,
                       struct http_answer *answer, struct err *e) {
-    OWN_TEXT struct text lacking = TEXT_EMPTY, body = TEXT_EMPTY;
-    const char *path = trust_file_present(&d->root) ? "/api/trust/root" : "/api/trust/targets";
+    OWN_TEXT struct text lacking = TEXT_EMPTY, body = TEXT_EMPTY, path = TEXT_EMPTY;
+    bool root = trust_file_present(&d->root);
+    text_add(&path, root ? "/api/trust/root" : "/api/trust/targets");
+    if (root && call->settings->trust.abandon) api_query_add_int(&path, "abandon", 1);
     if (!follows(&d->root, &base->root, e) || !follows(&d->targets, &base->targets, e))
         return false;
     if (!trust_draft_complete(d, base, &lacking)) {
@@ -159,7 +165,7 @@ bool trust_draft_send(struct invocation *call, const struct trust_draft *d,
     }
     if (abandons(call, d, base, trust, e)) return false;
     body_of(d, &body);
-    return api_send(call->api, "POST", path, text_value(&body), answer, e);
+    return api_send(call->api, "POST", text_value(&path), text_value(&body), answer, e);
 }
 
 bool trust_draft_publish(struct invocation *call, const struct trust_draft *d,
@@ -178,9 +184,8 @@ bool trust_draft_publish(struct invocation *call, const struct trust_draft *d,
 bool trust_draft_deliver(struct invocation *call, struct trust_draft *d,
                          const struct trust_base *base, const struct answer_trust *trust,
                          const struct key_ring *keys, struct err *e) {
-    OWN_TEXT struct text says = TEXT_EMPTY, before = TEXT_EMPTY, lacking = TEXT_EMPTY;
-    trust_draft_say(d, base, &call->stderr_style, &says);
-    invocation_note(call, "%s", text_value(&says));
+    OWN_TEXT struct text before = TEXT_EMPTY, lacking = TEXT_EMPTY;
+    trust_draft_show(call, d, base);
     if (call->settings->dry_run)
         return invocation_would(call, e, "sign this, and publish it if no signature is missing");
     bool at_once = trust != NULL && trust_draft_complete(d, base, &before);

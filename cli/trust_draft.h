@@ -28,9 +28,9 @@ MUST_CHECK bool trust_draft_sign(struct trust_draft *d, const struct trust_base 
 MUST_CHECK bool trust_draft_sign_all(struct trust_draft *d, const struct trust_base *base,
                                      const struct key_ring *keys, struct err *e);
 
-/* Appends what it says. */
-void trust_draft_say(const struct trust_draft *d, const struct trust_base *base,
-                     const struct output_style *style, struct text *out);
+/* Tells people what it says. */
+void trust_draft_show(const struct invocation *call, const struct trust_draft *d,
+                      const struct trust_base *base);
 
 /* Whether all signatures are there; see trust_words_complete. */
 bool trust_draft_complete(const struct trust_draft *d, const struct trust_base *base,

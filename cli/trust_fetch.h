@@ -1,12 +1,11 @@
-/* What is in force: from the master's repository, or from the files of --metadata where there is no
- * network. */
+/* What is in force: from the master's repository, proven by what this account believes
+ * (trust_pin.h), or from the files of --metadata where there is no network. */
 #pragma once
 
 #include "cli/invocation.h"
 #include "cli/trust_words.h"
 
-/* Root and targets. With --metadata only what these files are; else both, targets verified by the
- * root. Public: no token is needed. */
+/* Root and targets; with --metadata only what these files are. No token is needed. */
 MUST_CHECK bool trust_fetch(struct invocation *call, struct trust_base *out, struct err *e);
 
 /* The same, and which keys the master has: GET /api/trust, *trust decoded (see answers.h; the
@@ -14,7 +13,3 @@ MUST_CHECK bool trust_fetch(struct invocation *call, struct trust_base *out, str
 struct answer_trust;
 MUST_CHECK bool trust_fetch_all(struct invocation *call, struct trust_base *out,
                                 struct answer_trust *trust, struct err *e);
-
-/* One file of the repository, "timestamp.json". */
-MUST_CHECK bool trust_fetch_file(struct invocation *call, const char *file, struct text *out,
-                                 struct err *e);

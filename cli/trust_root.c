@@ -130,6 +130,11 @@ static void drop_unused_keys(struct tuf_root *root) {
     root->keys.count = kept;
 }
 
+/* The order of canonical JSON. */
+static int compare_keys(const void *a, const void *b) {
+    return strcmp(((const struct tuf_key *)a)->id, ((const struct tuf_key *)b)->id);
+}
+
 bool trust_root_next(const struct tuf_root *current, const struct trust_changes *changes,
                      int64_t expires_ms, struct tuf_root *out, struct err *e) {
     bool fine = true;
@@ -138,6 +143,8 @@ bool trust_root_next(const struct tuf_root *current, const struct trust_changes 
     out->heading.expires_ms = expires_ms;
     for (size_t i = 0; i < changes->count && fine; i++) fine = apply(out, &changes->list[i], e);
     drop_unused_keys(out);
+    if (out->keys.count > 1)
+        qsort(out->keys.list, out->keys.count, sizeof *out->keys.list, compare_keys);
     if (fine && reachable(out, e)) return true;
     tuf_root_clear(out);
     return false;

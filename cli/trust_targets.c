@@ -124,7 +124,7 @@ static bool is_yanked(const struct tuf_target *target) {
 }
 
 static const char *change_of(const struct tuf_target *before, const struct tuf_target *after) {
-    if (before == NULL) return "adds";
+    if (before == NULL) return is_yanked(after) ? "adds yanked" : "adds";
     if (before->promise.length != after->promise.length ||
         strcmp(before->promise.sha256, after->promise.sha256) != 0)
         return "replaces the bytes of";

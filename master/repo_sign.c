@@ -108,7 +108,9 @@ bool repo_publish(struct repo *r, struct db_connection *c, enum tuf_role_kind fi
 
 bool repo_publish_taken(struct repo *r, struct db_connection *c, const char *bytes, size_t length,
                         struct err *e) {
-    if (!repo_row_put_role(c, TUF_TARGETS, r->view.targets.heading.version, bytes, e))
+    OWN_TEXT struct text file = TEXT_EMPTY;
+    text_add_bytes(&file, bytes, length); /* they may be a part of something longer */
+    if (!repo_row_put_role(c, TUF_TARGETS, r->view.targets.heading.version, text_value(&file), e))
         return forget_all(r);
     promise_targets(&r->view, bytes, length);
     return repo_publish(r, c, TUF_SNAPSHOT, e);

@@ -122,6 +122,17 @@ bool repo_add(struct repo *r, struct db_connection *c, const struct binary *b, s
     return repo_publish(r, c, TUF_TARGETS, e);
 }
 
+/* What the master cannot sign somebody else can. */
+static bool publish_without(struct repo *r, struct db_connection *c, const char *option,
+                            const struct artifact_name *id, struct err *e) {
+    char path[ARTIFACT_FILE_SIZE];
+    if (repo_publish(r, c, TUF_TARGETS, e)) return true;
+    if (e->code == ERR_CONFLICT)
+        err_hint(e, "where the key is: gridctl key targets --%s %s --key FILE", option,
+                 artifact_file_name(id, path));
+    return false;
+}
+
 bool repo_remove(struct repo *r, struct db_connection *c, const struct artifact_name *id,
                  struct err *e) {
     struct tuf_custom custom;
@@ -130,7 +141,7 @@ bool repo_remove(struct repo *r, struct db_connection *c, const struct artifact_
     if (t == NULL) return true;
     repo_view_forget(r, TUF_TARGETS);
     remove_at(&r->view.targets, (size_t)(t - r->view.targets.list));
-    return repo_publish(r, c, TUF_TARGETS, e);
+    return publish_without(r, c, "remove", id, e);
 }
 
 bool repo_yank(struct repo *r, struct db_connection *c, const struct artifact_name *id,
@@ -142,7 +153,7 @@ bool repo_yank(struct repo *r, struct db_connection *c, const struct artifact_na
     custom.yanked = true;
     repo_view_forget(r, TUF_TARGETS);
     set_custom(t, &custom);
-    return repo_publish(r, c, TUF_TARGETS, e);
+    return publish_without(r, c, "yank", id, e);
 }
 
 bool repo_follow_floor(struct repo *r, struct db_connection *c, const char *artifact,

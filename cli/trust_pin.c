@@ -1,0 +1,84 @@
+#include "cli/trust_pin.h"
+
+#include "cli/api.h"
+#include "lib/clock.h"
+#include "lib/encode.h"
+#include "lib/file.h"
+#include "lib/tuf_client.h"
+
+#include <string.h>
+
+struct pin {
+    struct api *api;
+    char directory[PATH_MAX];
+};
+
+static bool load(void *argument, const char *file, struct text *out, struct err *e) {
+    const struct pin *p = argument;
+    char path[PATH_MAX];
+    return file_join(path, sizeof path, p->directory, file, e) &&
+           file_read(path, TUF_TARGETS_MAX_BYTES, out, e);
+}
+
+static bool save(void *argument, const char *file, const char *bytes, size_t length,
+                 struct err *e) {
+    const struct pin *p = argument;
+    char path[PATH_MAX];
+    if (!file_join(path, sizeof path, p->directory, file, e)) return false;
+    return bytes != NULL ? file_write_durable(path, bytes, length, 0644, e)
+                         : file_remove_durable(path, e);
+}
+
+static bool fetch(void *argument, const char *file, size_t max_bytes, struct text *out,
+                  struct err *e) {
+    const struct pin *p = argument;
+    OWN_HTTP_ANSWER struct http_answer answer = {0};
+    OWN_TEXT struct text path = TEXT_EMPTY;
+    struct http_call get = {.method = "GET", .answer_max_bytes = max_bytes};
+    text_add(&path, "/tuf/metadata");
+    api_path_add(&path, file);
+    if (!api_call(p->api, &get, text_value(&path), &answer, e)) return false;
+    text_add_bytes(out, text_value(&answer.body), answer.body.length);
+    return true;
+}
+
+/* "http%3A%2F%2F127.0.0.1%3A7001" */
+static bool find_directory(struct pin *p, struct err *e) {
+    char config[PATH_MAX];
+    OWN_TEXT struct text name = TEXT_EMPTY;
+    if (!api_connect(p->api, e)) return false;
+    if (!discover_config_directory(config))
+        return err_set(e, ERR_INVALID,
+                       "HOME is not set, so there is no place to keep what is believed");
+    text_add(&name, "tuf/");
+    encode_url(&name, p->api->at.url);
+    return file_join(p->directory, sizeof p->directory, config, text_value(&name), e);
+}
+
+/* The root of the first use. */
+static bool ensure_root(struct pin *p, struct err *e) {
+    OWN_TEXT struct text root = TEXT_EMPTY;
+    char path[PATH_MAX];
+    if (!file_join(path, sizeof path, p->directory, "root.json", e)) return false;
+    if (access(path, F_OK) == 0) return true;
+    return fetch(p, "root.json", TUF_ROOT_MAX_BYTES, &root, e) &&
+           file_make_directory(p->directory, 0700, e) &&
+           save(p, "root.json", text_value(&root), root.length, e);
+}
+
+bool trust_pin_refresh(struct invocation *call, struct text *root, struct text *targets,
+                       struct err *e) {
+    OWN(tuf_client) struct tuf_client *client = NULL;
+    struct pin p = {.api = call->api};
+    const struct tuf_client_options options = {
+        .argument = &p, .load = load, .save = save, .fetch = fetch};
+    if (!find_directory(&p, e) || !ensure_root(&p, e)) return false;
+    if (!tuf_client_open(&client, &options, e)) return err_wrap(e, "%s", p.directory);
+    if (!tuf_client_refresh(client, clock_wall_ms(), e)) {
+        if (tuf_client_attack(client) != TUF_NO_ATTACK)
+            err_hint(e, "if this is another grid than before at this URL: rm -r '%.140s'",
+                     p.directory);
+        return err_wrap(e, "the master's metadata");
+    }
+    return load(&p, "root.json", root, e) && load(&p, "targets.json", targets, e);
+}

@@ -1,0 +1,12 @@
+/* What this account has come to believe of a grid's repository, kept in ~/.config/grid/tuf/MASTER/:
+ * the root of the first use, then whatever its keys have signed since (lib/tuf_client.h). So a
+ * master that was broken into cannot have a publisher sign what follows from a root or from targets
+ * of its own, or from older ones. */
+#pragma once
+
+#include "cli/invocation.h"
+#include "lib/text.h"
+
+/* The newest root and targets, verified. ERR_UNTRUSTED says what the master tries. */
+MUST_CHECK bool trust_pin_refresh(struct invocation *call, struct text *root, struct text *targets,
+                                  struct err *e);
