@@ -68,7 +68,8 @@ static void tell(struct http_request *r, int64_t size_bytes, bool sent) {
         return;
     }
     snprintf(words, sizeof words, "a backup of %" PRId64 " bytes was taken", size_bytes);
-    events_record_change(master_of(r)->events, "backup.created", "master", http_principal(r), words);
+    events_record_change(master_of(r)->events, "backup.created", "master", http_principal(r),
+                         words);
 }
 
 void api_backup_create(struct http_request *r) {

@@ -250,8 +250,7 @@ static const char *const statements[Q_COUNT] = {
                        " WHERE seq = (SELECT min(seq) FROM audit) - 1",
     [Q_AUDIT_NEWEST] = "SELECT seq, at, hash FROM audit ORDER BY seq DESC LIMIT 1",
     [Q_AUDIT_PRUNE] = "DELETE FROM audit WHERE seq <= ?1",
-    [Q_AUDIT_POINT_NEWEST] =
-        "SELECT seq, at, hash FROM audit_checkpoint ORDER BY seq DESC LIMIT 1",
+    [Q_AUDIT_POINT_NEWEST] = "SELECT seq, at, hash FROM audit_checkpoint ORDER BY seq DESC LIMIT 1",
     [Q_AUDIT_POINT_BEFORE] =
         "SELECT seq, at, hash FROM audit_checkpoint"
         " WHERE seq <= (SELECT max(seq) FROM audit) - ?1 ORDER BY seq DESC LIMIT 1",
