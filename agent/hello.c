@@ -5,9 +5,16 @@
 
 #include <string.h>
 
-void hello_write(const struct identity *who, int64_t generation, struct hello *out,
-                 struct text *frame) {
+void hello_series_begin(struct hello_series *s) {
+    *s = (struct hello_series){.greetings = 0};
+    random_hex((sizeof s->instance - 1) / 2, s->instance);
+}
+
+void hello_write(const struct identity *who, int64_t generation, struct hello_series *series,
+                 struct hello *out, struct text *frame) {
     struct wire_hello m = {.type = "hello", .generation = generation};
+    if (series->instance[0] != '\0') m.greeting = ++series->greetings;
+    memcpy(m.instance, series->instance, sizeof m.instance);
     random_hex(SESSION_NONCE_SIZE, out->nonce);
     session_exchange_new(&out->mine);
     memcpy(m.nonce, out->nonce, sizeof m.nonce);

@@ -24,6 +24,7 @@ struct link {
     struct link_state state;
     struct session session;
     struct hello hello; /* under way, or answered */
+    struct hello_series series;
     int64_t interval_ms;
     int64_t generation;
     int64_t log_requests[LOG_REQUESTS]; /* in heartbeats under way, by sequence */
@@ -37,6 +38,7 @@ struct link *link_new(const struct link_options *options) {
     l->options = *options;
     l->generation = options->generation;
     l->interval_ms = WIRE_INTERVAL_MS;
+    hello_series_begin(&l->series);
     return l;
 }
 
@@ -65,7 +67,7 @@ static uint32_t random_number(void) {
 
 static void send_hello(struct link *l) {
     OWN_TEXT struct text frame = TEXT_EMPTY;
-    hello_write(l->options.identity, l->generation, &l->hello, &frame);
+    hello_write(l->options.identity, l->generation, &l->series, &l->hello, &frame);
     bus_client_send(l->options.bus, HELLO_TICKET, frame.data, frame.length, HELLO_MS);
 }
 

@@ -142,12 +142,13 @@ bool member_is_invited(const struct member *m) {
 /* Once; no answer is none. */
 static bool is_removed(const struct member *m) {
     struct hello hello;
+    struct hello_series nobody = {.greetings = 0};
     struct wire_hello_answer answer;
     struct err e = {0};
     OWN_TEXT struct text frame = TEXT_EMPTY;
     OWN_MEMORY void *bytes = NULL;
     size_t length = 0;
-    hello_write(&m->identity, 0, &hello, &frame);
+    hello_write(&m->identity, 0, &nobody, &hello, &frame);
     bool known = bus_call(m->bus, frame.data, frame.length, HELLO_MS, &bytes, &length, &e) &&
                  hello_read(&m->identity, &hello, bytes, length, &answer, &e);
     secret_wipe(&hello, sizeof hello);

@@ -14,6 +14,7 @@ bool reconcile_staged(const struct view *v, const char *digest) {
 /* A switch begins only with the operator's leave and the master's company, or the rollout's. */
 static enum hold may_begin(const struct reconcile_input *in, int64_t now_ms) {
     if (in->draining) return HOLD_DRAINING;
+    if (in->held) return HOLD_HELD;
     if (in->grant.given) return now_ms < in->grant.lease_until_ms ? HOLD_NONE : HOLD_LEAVE;
     return in->connected ? HOLD_NONE : HOLD_MASTER_AWAY;
 }
@@ -62,6 +63,7 @@ static const char *choose_start(const struct view *v, const struct reconcile_nod
 enum hold reconcile_first_install(const struct view *v) {
     if (!none(v->in->current.sha256) || !v->trial) return HOLD_NONE;
     if (v->in->draining) return HOLD_DRAINING;
+    if (v->in->held) return HOLD_HELD;
     for (size_t i = 0; i < v->count; i++)
         if (on_goal(v, &v->nodes[i])) return HOLD_NONE;
     return v->in->grant.given ? may_begin(v->in, v->now_ms) : HOLD_NONE;

@@ -92,6 +92,7 @@ struct reconcile_grant {
 struct reconcile_input {
     int64_t generation;
     bool draining;         /* the operator wants no switch now */
+    bool held;             /* the master wants none */
     bool connected;        /* the master answers: without it no switch begins */
     bool may_download;     /* false: switched off by the configuration */
     int64_t hung_after_ms; /* of silence; 0: no node counts as hung */
@@ -125,6 +126,7 @@ enum hold {
     HOLD_NOTHING_DESIRED,
     HOLD_DOWNLOAD_OFF,
     HOLD_DRAINING,
+    HOLD_HELD, /* the master says why */
     HOLD_MASTER_AWAY,
     HOLD_LEAVE,      /* the rollout gives no leave (any more) */
     HOLD_UNWRITABLE, /* the journal */

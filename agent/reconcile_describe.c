@@ -36,6 +36,7 @@ static enum update_phase describe_missing(struct view *v) {
     const struct reconcile_input *in = v->in;
     if (!in->may_download) return waiting(v, HOLD_DOWNLOAD_OFF);
     if (in->draining) return waiting(v, HOLD_DRAINING);
+    if (in->held) return waiting(v, HOLD_HELD);
     bool failed = in->target.fetch_failed && !same(in->fetching, in->target.sha256);
     return failed ? UPDATE_UNFETCHED : UPDATE_FETCHING;
 }

@@ -37,6 +37,9 @@ void report_hold(const struct report_input *in, struct wire_update *u) {
         update_set_reason(u, "%s waits because this agent is draining: gridctl agent resume %s",
                           u->to, in->agent_id);
         break;
+    case HOLD_HELD:
+        update_set_reason(u, "%s waits: %.200s", u->to, in->wanted->desired.hold);
+        break;
     case HOLD_MASTER_AWAY:
         update_set_reason(u, "%s waits until the master answers", u->to);
         break;

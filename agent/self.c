@@ -68,6 +68,7 @@ static void note_answers(struct self *s, const struct self_world *w, int64_t now
     if (taken_over && s->taken_over_ms == 0) s->taken_over_ms = now_ms;
     if (d->generation != s->generation) fetching_forget(&s->staging.fetching);
     s->generation = d->generation;
+    memcpy(s->hold, d->hold, sizeof s->hold);
 }
 
 static bool lacks(struct self *s, const struct wire_artifact *a, char name[BUILDS_NAME_SIZE],
@@ -110,6 +111,7 @@ static void decide(struct self *s, const struct self_world *w, int64_t now_ms) {
         .staged = s->target_staged,
         .quiet = w->quiet,
         .connected = w->connected,
+        .held = w->desired->hold[0] != '\0',
         .given_up = s->journal.to[0] != '\0' && trial_given_up(s->directory, s->journal.to, reason),
         .grant = w->desired->self.grant,
         .lease_until_ms = s->lease_until_ms,

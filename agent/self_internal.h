@@ -12,6 +12,7 @@ struct self {
     struct self_staging staging;
     struct self_journal journal;
     struct self_decision decision;
+    char hold[256]; /* why the master wants no switch now; "": it does not mind */
     bool target_staged, prefetch_staged;
     bool may_download;
     int64_t generation; /* of the desired state that was looked at */

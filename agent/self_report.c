@@ -57,6 +57,9 @@ static void describe_hold(const struct self *s, const struct wire_artifact *targ
     case SELF_HOLD_NODES:
         update_set_reason(u, "grid-agent %s waits until the nodes are settled", u->to);
         break;
+    case SELF_HOLD_HELD:
+        update_set_reason(u, "grid-agent %s waits: %.200s", u->to, s->hold);
+        break;
     case SELF_HOLD_LAUNCHER:
     case SELF_HOLD_NONE:
     default:

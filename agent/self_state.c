@@ -28,6 +28,7 @@ static void conclude(struct self_decision *out, enum self_action action, enum se
 /* Without a rollout whoever answers gives leave. */
 static enum self_hold leave(const struct self_facts *f, int64_t now_ms) {
     bool of_rollout = f->grant.rollout[0] != '\0';
+    if (f->held) return SELF_HOLD_HELD;
     if (!of_rollout) return f->connected ? SELF_HOLD_NONE : SELF_HOLD_MASTER;
     if (f->grant.lease_ms <= 0) return SELF_HOLD_LEAVE;
     if (now_ms < f->lease_until_ms) return SELF_HOLD_NONE;

@@ -30,6 +30,7 @@ struct self_facts {
     bool staged;             /* the target is here, proven */
     bool quiet;              /* no node is on its way */
     bool connected;          /* the master answers */
+    bool held;               /* it wants no switch now */
     bool given_up;           /* the launcher gave up the journal's `to` */
     struct wire_grant grant; /* for the target */
     int64_t lease_until_ms;  /* a grant of a rollout is good until then */
@@ -45,6 +46,7 @@ enum self_hold {
     SELF_HOLD_LEAVE,    /* no leave: the rollout is paused, or the lease has run out */
     SELF_HOLD_MASTER,   /* the master is away */
     SELF_HOLD_NODES,    /* nodes are on their way */
+    SELF_HOLD_HELD,     /* the master wants no switch now, and says why */
 };
 
 enum self_action {

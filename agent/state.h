@@ -1,8 +1,8 @@
 /* The agent's state directory, held by one agent at a time:
  *
  *   lock                     flocked by the running agent
- *   identity/                agent.key id address token master.pub release.pub; root (VERSION.SHA256 of
- *                            the first root.json) and ca.pem, where the join string told them
+ *   identity/                agent.key id address token master.pub release.pub, and where the join
+ *                            string told them root (VERSION.SHA256) and ca.pem
  *   store/SHA256             verified artifacts, mode 0500, never changed
  *   store/SHA256.json        what such an artifact is
  *   current, previous        links into store/

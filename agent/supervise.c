@@ -155,6 +155,7 @@ static void describe_world(struct supervise *s, int64_t now_ms, struct reconcile
     const struct wire_desired *d = &s->wanted.desired;
     *in = (struct reconcile_input){.generation = s->wanted.desired.generation,
                                    .draining = wanted_draining(&s->wanted),
+                                   .held = d->hold[0] != '\0',
                                    .connected = s->connected || local,
                                    .transition = s->journal.transition,
                                    .unwritable = now_ms < s->begin_after_ms,

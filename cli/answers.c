@@ -138,6 +138,7 @@ static const struct json_field agent_fields[] = {
     J(JSON_INT, struct answer_agent, generation, 0),
     J(JSON_INT, struct answer_agent, free_bytes, 0),
     J(JSON_INT, struct answer_agent, clock_offset_ms, 0),
+    J(JSON_TEXT, struct answer_agent, conflict, 0),
     J_LIST(struct answer_agent, nodes, &answer_node_schema, 0),
 };
 const struct json_schema answer_agent_schema = JSON_SCHEMA(struct answer_agent, agent_fields);

@@ -123,6 +123,7 @@ struct answer_agent {
     int64_t generation;
     int64_t free_bytes;
     int64_t clock_offset_ms;
+    char *conflict;
     struct answer_node *nodes;
     size_t nodes_count;
 };

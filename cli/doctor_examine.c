@@ -177,6 +177,16 @@ static void examine_updates(struct doctor *d, const struct doctor_view *v) {
                    "%zu more agents failed to update", failed - MOST_NAMED);
 }
 
+static void examine_conflicts(struct doctor *d, const struct doctor_view *v) {
+    for (size_t i = 0; i < v->agent_count; i++) {
+        const struct answer_agent *a = &v->agents[i];
+        char next[160];
+        if (format_or(a->conflict, "")[0] == '\0') continue;
+        snprintf(next, sizeof next, "stop one of them, then gridctl agent approve %.64s", a->id);
+        doctor_add(d, "fail", "clone", next, "%.64s: %.160s", a->id, a->conflict);
+    }
+}
+
 static void examine_running(struct doctor *d, const struct answer_summary *s) {
     OWN_TEXT struct text list = TEXT_EMPTY;
     if (s->versions_count < 2) return;
@@ -278,6 +288,7 @@ void doctor_examine(struct doctor *d, const struct doctor_view *v) {
     examine_facts(d, v);
     examine_binaries(d, v->summary);
     examine_agents(d, &v->summary->agents);
+    examine_conflicts(d, v);
     examine_updates(d, v);
     examine_running(d, v->summary);
     examine_agent_disks(d, v);

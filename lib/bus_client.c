@@ -357,8 +357,10 @@ bool bus_client_trouble(struct bus_client *c, struct err *e) {
     lock(c);
     int trouble = c->trouble;
     unlock(c);
-    if (bus_client_connected(c)) return err_set(e, ERR_TIMEOUT, "%s does not answer", server);
-    if (trouble != 0 && atomic_load(&c->dial.reached)) return not_our_bus(c, server, trouble, e);
+    bool reached = atomic_load(&c->dial.reached);
+    if (bus_client_connected(c) || (reached && trouble == 0))
+        return err_set(e, ERR_TIMEOUT, "%s does not answer", server);
+    if (reached) return not_our_bus(c, server, trouble, e);
     err_set(e, ERR_UNREACHABLE, "%s cannot be reached", server);
     return err_hint(e, "is the master running there, and is TCP port %d open to it?", c->dial.port);
 }

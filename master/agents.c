@@ -120,6 +120,7 @@ static void take_desired_half(struct agent_view *v, struct agent_view *from) {
     memcpy(v->desired_version, from->desired_version, sizeof v->desired_version);
     memcpy(v->desired_sha256, from->desired_sha256, sizeof v->desired_sha256);
     memcpy(v->pin, from->pin, sizeof v->pin);
+    memcpy(v->conflict, from->conflict, sizeof v->conflict);
     memcpy(v->self.version, from->self.version, sizeof v->self.version);
     memcpy(v->self.sha256, from->self.sha256, sizeof v->self.sha256);
     free(v->assigned_labels);

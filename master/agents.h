@@ -74,6 +74,7 @@ struct agent_view {
     char desired_reason[256];
     enum desired_rule desired_rule;
     char pin[SEMVER_SIZE];   /* "": none */
+    char conflict[256];      /* two machines speak in its name: how that showed; "": they do not */
     struct wire_grant grant; /* to run desired_version; its rollout is "" when none says so */
     char staged_version[SEMVER_SIZE]; /* to be fetched beside it; "": nothing */
     char staged_sha256[SHA256_HEX_SIZE];
@@ -140,6 +141,7 @@ MUST_CHECK bool agents_enroll(struct agents *a, const struct agent_enrollment *e
                               enum agent_admission *admission, struct err *e);
 MUST_CHECK bool agents_identity(struct agents *a, const char *id, struct sign_public *key,
                                 enum agent_admission *admission, struct err *e);
+/* Admits an agent that is pending; ends a conflict of two machines about its name. */
 MUST_CHECK bool agents_approve(struct agents *a, const char *id, const char *principal,
                                struct err *e);
 MUST_CHECK bool agents_revoke(struct agents *a, const char *id, const char *principal,
@@ -187,6 +189,12 @@ bool agents_news(struct agents *a, const char *id, int64_t generation);
  */
 MUST_CHECK bool agents_greet(struct agents *a, const char *id, int64_t seen_generation,
                              struct err *e);
+
+/* A process of the agent, by what its hello told, has begun a session from this address. Where two
+ * machines turn out to speak in one name, the agent begins no switch any more until agents_approve.
+ */
+void agents_met(struct agents *a, const char *id, const char *instance, int64_t greeting,
+                const char *address);
 
 /* What an operator changes about an agent, all of it or nothing. */
 struct agent_change {

@@ -78,6 +78,9 @@ static void describe(struct agent *agent, struct wire_desired *out) {
     memcpy(out->version, v->desired_version, sizeof out->version);
     memcpy(out->sha256, v->desired_sha256, sizeof out->sha256);
     memcpy(out->reason, v->desired_reason, sizeof out->reason);
+    if (v->conflict[0] != '\0')
+        snprintf(out->hold, sizeof out->hold,
+                 "%.120s: gridctl agent approve %s once one of them is gone", v->conflict, v->id);
     out->grant = v->grant;
     name_artifact(&out->prefetch, v->staged_version, v->staged_sha256);
     describe_self(&v->self, &out->self);

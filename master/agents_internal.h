@@ -5,6 +5,7 @@
 
 #include "lib/labels.h"
 #include "master/agents.h"
+#include "master/instances.h"
 #include "master/store.h"
 
 #include <pthread.h>
@@ -28,6 +29,7 @@ struct agent {
     struct wire_node_order *orders;
     size_t order_count;
     struct log_fetch log;
+    struct instances instances; /* of its processes, since the master started */
 };
 
 /* An event that heartbeats caused, waiting for the next flush. */

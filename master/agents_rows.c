@@ -57,6 +57,7 @@ static bool take_agent(struct db_row *row, struct agent_row *out, struct err *e)
     snprintf(v->pin, sizeof v->pin, "%s", db_column_text(row, 17));
     snprintf(v->self.version, sizeof v->self.version, "%s", db_column_text(row, 18));
     snprintf(v->self.sha256, sizeof v->self.sha256, "%s", db_column_text(row, 19));
+    snprintf(v->conflict, sizeof v->conflict, "%s", db_column_text(row, 20));
     return sign_public_parse(db_column_text(row, 1), &v->public_key, e) ||
            err_wrap(e, "agent %s", v->id);
 }
@@ -267,10 +268,60 @@ static bool change_admission(struct db_connection *c, struct row_change *r, stru
            events_add_change(c, e, kind, r->id, r->principal, NULL, "agent %s was %s", r->id, verb);
 }
 
+static bool change_conflict(struct db_connection *c, struct row_change *r, struct err *e) {
+    bool over = r->value[0] == '\0';
+    if (over == (r->row.view.conflict[0] == '\0')) return true;
+    const char *kind = over ? "agent.conflict_ended" : "agent.conflict";
+    return db_exec(c, Q_AGENT_SET_CONFLICT, e, "ss", r->id, r->value) &&
+           events_add(c, e, kind, r->id, r->principal, NULL,
+                      over ? "agent %s speaks for one machine again%s" : "agent %s: %s", r->id,
+                      r->value);
+}
+
+static bool change_approved(struct db_connection *c, struct row_change *r, struct err *e) {
+    r->value = "admitted";
+    if (!change_admission(c, r, e)) return false;
+    r->value = "";
+    return change_conflict(c, r, e);
+}
+
+/* Whoever speaks from now on is new: those that spoke before are no evidence any more. */
+static void forget_instances(struct agents *a, const char *id) {
+    pthread_mutex_lock(&a->lock);
+    struct agent *agent = agents_get(a, id);
+    if (agent != NULL) agent->instances = (struct instances){.count = 0};
+    pthread_mutex_unlock(&a->lock);
+}
+
 bool agents_approve(struct agents *a, const char *id, const char *principal, struct err *e) {
-    struct row_change r = {
-        .id = id, .principal = principal, .change = change_admission, .value = "admitted"};
-    return change_row(a, &r, e) && agents_refresh_one(a, id, e);
+    struct row_change r = {.id = id, .principal = principal, .change = change_approved};
+    if (!change_row(a, &r, e)) return false;
+    forget_instances(a, id);
+    return agents_refresh_one(a, id, e);
+}
+
+/* Under the lock. */
+static void describe_conflict(const struct agent_view *v, const char *address, char *out,
+                              size_t size) {
+    bool apart = v->address[0] != '\0' && strcmp(v->address, address) != 0;
+    snprintf(out, size, "two machines speak in its name, %s %s%s%s", apart ? "from" : "both from",
+             apart ? v->address : address, apart ? " and " : "", apart ? address : "");
+}
+
+void agents_met(struct agents *a, const char *id, const char *instance, int64_t greeting,
+                const char *address) {
+    char words[192] = "";
+    struct err e = {0};
+    pthread_mutex_lock(&a->lock);
+    struct agent *agent = agents_get(a, id);
+    if (agent != NULL && !instances_greet(&agent->instances, instance, greeting) &&
+        agent->view.conflict[0] == '\0')
+        describe_conflict(&agent->view, address, words, sizeof words);
+    pthread_mutex_unlock(&a->lock);
+    if (words[0] == '\0') return;
+    log_warn("agent.conflict", "id=%s words=%s", id, words);
+    struct row_change r = {.id = id, .principal = "", .change = change_conflict, .value = words};
+    if (!change_row(a, &r, &e)) log_error("agent.conflict_unwritten", "id=%s error=%s", id, e.text);
 }
 
 bool agents_revoke(struct agents *a, const char *id, const char *principal, struct err *e) {

@@ -88,12 +88,14 @@ static void forget_peer(struct inbox *i, struct peer *p) {
     free(p);
 }
 
-bool inbox_add_session(struct inbox *i, const struct session *s, const char *agent_id,
+bool inbox_add_session(struct inbox *i, const struct session *s, const struct wire_hello *hello,
                        struct err *e) {
     struct peer *p = memory_zeroed(1, sizeof *p);
     p->session = *s;
     p->created_ms = i->options.now_ms();
-    snprintf(p->agent_id, sizeof p->agent_id, "%s", agent_id);
+    memcpy(p->agent_id, hello->agent_id, sizeof p->agent_id);
+    memcpy(p->instance, hello->instance, sizeof p->instance);
+    p->greeting = hello->greeting;
     pthread_mutex_lock(&i->lock);
     bool room = i->unproven_count < i->options.max_unproven;
     if (room) {
@@ -256,17 +258,26 @@ void inbox_forget(struct inbox *i, const char *agent_id) {
     inbox_refuse(i, answer.request, "hello_required", nonce, "the session ended");
 }
 
-/* Proves the frame and copies whom it is from; false leaves *known to tell unknown sessions from
- * bad frames. */
-static bool prove(struct inbox *i, const struct frame *f, char agent_id[WIRE_AGENT_ID_SIZE],
-                  bool *known, struct err *e) {
+/* Whom a proven frame is from. */
+struct speaker {
+    char agent_id[WIRE_AGENT_ID_SIZE];
+    char instance[WIRE_INSTANCE_SIZE];
+    int64_t greeting;
+    bool known; /* the session is; a frame of it may be bad all the same */
+    bool began; /* this is the first frame of it: a replayed hello comes to none */
+};
+
+static bool prove(struct inbox *i, const struct frame *f, struct speaker *out, struct err *e) {
     pthread_mutex_lock(&i->lock);
     struct peer *p = find_session(i, f->session);
-    *known = p != NULL;
+    *out = (struct speaker){.known = p != NULL};
     bool proven = p != NULL && session_open(&p->session, f, e);
     if (proven) {
+        out->began = !p->live;
+        out->greeting = p->greeting;
         make_live(i, p);
-        memcpy(agent_id, p->agent_id, WIRE_AGENT_ID_SIZE);
+        memcpy(out->agent_id, p->agent_id, sizeof out->agent_id);
+        memcpy(out->instance, p->instance, sizeof out->instance);
     }
     pthread_mutex_unlock(&i->lock);
     return proven;
@@ -394,12 +405,14 @@ static void take_message(struct inbox *i, struct bus_request *r, const struct fr
 }
 
 static void take_session_frame(struct inbox *i, struct bus_request *r, const struct frame *f) {
-    char agent_id[WIRE_AGENT_ID_SIZE];
+    struct speaker from;
     struct err e = {0};
-    bool known = false;
-    if (prove(i, f, agent_id, &known, &e)) {
-        take_message(i, r, f, agent_id);
-    } else if (!known) {
+    if (prove(i, f, &from, &e)) {
+        if (from.began)
+            agents_met(i->options.agents, from.agent_id, from.instance, from.greeting,
+                       bus_request_address(r));
+        take_message(i, r, f, from.agent_id);
+    } else if (!from.known) {
         inbox_require_hello(i, r, f);
     } else {
         log_warn("inbox.unproven", "address=%s error=%s", bus_request_address(r), e.text);

@@ -282,7 +282,7 @@ static bool begin_session(struct inbox *i, const struct wire_hello *m,
     if (!session_begin(&session, SESSION_MASTER, id, nonce, &mine, peer, e) ||
         !agents_greet(i->options.agents, m->agent_id, m->generation, e))
         return false;
-    bool added = inbox_add_session(i, &session, m->agent_id, e);
+    bool added = inbox_add_session(i, &session, m, e);
     secret_wipe(&session, sizeof session);
     return added;
 }

@@ -14,6 +14,8 @@
 struct peer {
     struct session session;
     char agent_id[WIRE_AGENT_ID_SIZE];
+    char instance[WIRE_INSTANCE_SIZE]; /* of its hello */
+    int64_t greeting;
     bool live; /* it has proven itself and speaks for the agent */
     int64_t created_ms;
     struct peer *older; /* in the list of unproven sessions */
@@ -51,8 +53,8 @@ struct inbox {
 };
 
 /* ERR_UNAVAILABLE when too many sessions wait for their first message. */
-MUST_CHECK bool inbox_add_session(struct inbox *i, const struct session *s, const char *agent_id,
-                                  struct err *e);
+MUST_CHECK bool inbox_add_session(struct inbox *i, const struct session *s,
+                                  const struct wire_hello *hello, struct err *e);
 void inbox_free_spent(struct inbox *i);
 
 /* Plain and signed frames. Answers or discards r. */

@@ -107,7 +107,8 @@ void rollout_facts_of(const struct agent_view *a, const struct rollout_part *p,
                                   .online = a->status == AGENT_UP,
                                   .lost = a->status == AGENT_LOST,
                                   .works = works(a, p),
-                                  .draining = strcmp(a->mode, "draining") == 0,
+                                  .draining =
+                                      strcmp(a->mode, "draining") == 0 || a->conflict[0] != '\0',
                                   .pinned = !p->self && a->pin[0] != '\0',
                                   .removed = a->admission != ADMISSION_ADMITTED,
                                   .has_build = p->to_sha256[0] != '\0' && !fixed};

@@ -19,7 +19,7 @@ static const struct {
     [CAUSE_UNTRUSTED] = {"what it got is not authentic",          "a signature or digest did not hold on"     },
     [CAUSE_VETO] = {"a node must not stop now",              "nodes must not stop on"                    },
     [CAUSE_AWAY] = {"it is not heard of",                    "nothing is heard of"                       },
-    [CAUSE_DRAINING] = {"it is draining",                        "these are draining:"                       },
+    [CAUSE_DRAINING] = {"it is draining or on hold",             "these are draining or on hold:"            },
     [CAUSE_PINNED] = {"it is pinned",                          "these are pinned:"                         },
     [CAUSE_NO_BUILD] = {"there is no build that it can take",    "there is no build for"                     },
     [CAUSE_REMOVED] = {"it was removed",                        "these were removed:"                       },

@@ -13,7 +13,7 @@ EMBED_DECLARE(master_schema)
     "id, public_key, admission, reported_labels, assigned_labels, channel, mode, generation,"      \
     " desired_version, desired_sha256, platform, arch, address, enrolled_at,"                      \
     " coalesce(last_seen_at, 0), coalesce(status, 'lost'), coalesce(report, ''),"                  \
-    " pin, self_version, self_sha256"
+    " pin, self_version, self_sha256, conflict"
 #define AGENT_ROWS "agent LEFT JOIN agent_seen ON agent_id=id"
 #define AGENT_CHOICE_COLUMNS                                                                       \
     "id, channel, platform, arch, generation, desired_version, desired_sha256, pin,"               \
@@ -91,6 +91,7 @@ static const char *const statements[Q_COUNT] = {
         "UPDATE agent SET assigned_labels=?2, generation=generation+1 WHERE id=?1",
     [Q_AGENT_SET_CHANNEL] = "UPDATE agent SET channel=?2, generation=generation+1 WHERE id=?1",
     [Q_AGENT_SET_PIN] = "UPDATE agent SET pin=?2, generation=generation+1 WHERE id=?1",
+    [Q_AGENT_SET_CONFLICT] = "UPDATE agent SET conflict=?2, generation=generation+1 WHERE id=?1",
     [Q_AGENT_SET_MODE] = "UPDATE agent SET mode=?2, generation=generation+1 WHERE id=?1",
     [Q_AGENT_RAISE_GENERATION] = "UPDATE agent SET generation=max(generation, ?2)+1 WHERE id=?1",
     /* Most reports change none of these. */

@@ -95,6 +95,7 @@ struct agent_json {
     char *labels, *assigned_labels;
     char channel[CHANNEL_NAME_SIZE];
     char pin[SEMVER_SIZE];
+    char conflict[256];
     char rollout[WIRE_ROLLOUT_ID_SIZE];
     char address[BUS_ADDRESS_SIZE];
     char agent_version[SEMVER_SIZE];
@@ -120,6 +121,7 @@ static const struct json_field agent_fields[] = {
     J(JSON_LABELS, struct agent_json, assigned_labels, 0),
     J(JSON_STRING, struct agent_json, channel, 0),
     J(JSON_STRING, struct agent_json, pin, 0),
+    J(JSON_STRING, struct agent_json, conflict, 0),
     J(JSON_STRING, struct agent_json, rollout, 0),
     J(JSON_STRING, struct agent_json, address, 0),
     J(JSON_STRING, struct agent_json, agent_version, 0),
@@ -191,6 +193,9 @@ void view_agent_reason(const struct agent_view *v, char *out, size_t size) {
         snprintf(out, size, "was stopped");
     else if (v->status != AGENT_UP)
         snprintf(out, size, "has not reported for a while");
+    else if (v->conflict[0] != '\0')
+        snprintf(out, size, "%.120s: gridctl agent approve %s once one of them is gone",
+                 v->conflict, v->id);
     else if (u->reason[0] != '\0')
         snprintf(out, size, "%s", u->reason);
     else if (v->desired_version[0] == '\0' && v->report.binary_path[0] == '\0')
@@ -233,6 +238,7 @@ void view_agent(const struct agent_view *v, struct text *out) {
     COPY(j.arch, v->arch);
     COPY(j.channel, v->channel);
     COPY(j.pin, v->pin);
+    COPY(j.conflict, v->conflict);
     COPY(j.rollout, v->grant.rollout);
     COPY(j.address, v->address);
     COPY(j.agent_version, v->report.agent_version);

@@ -149,7 +149,8 @@ static void collect_holds(const struct agent_view *v, const struct why_rollout *
         snprintf(words, sizeof words, "it is draining: gridctl agent resume %s", v->id);
         add_line(holds, words);
     }
-    if (v->status != AGENT_UP || strcmp(v->report.version, v->desired_version) != 0) {
+    bool elsewhere = strcmp(v->report.version, v->desired_version) != 0;
+    if (v->status != AGENT_UP || v->conflict[0] != '\0' || elsewhere) {
         view_agent_reason(v, words, sizeof words);
         add_line(holds, words);
     }

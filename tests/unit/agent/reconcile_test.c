@@ -222,6 +222,20 @@ static void draining_begins_no_switch_and_restarts_what_crashed(void **state) {
     assert_int_equal(s.out.hold, HOLD_DRAINING);
 }
 
+static void a_hold_of_the_master_begins_no_switch_and_restarts_what_crashed(void **state) {
+    (void)state;
+    struct scene s = steady_scene(2);
+    want(&s, B, true);
+    s.in.held = true;
+    set_down(&s, 1, 1, s.now_ms);
+    decide(&s);
+    assert_int_equal(s.steps[0], STEP_NONE);
+    assert_int_equal(s.steps[1], STEP_START);
+    assert_string_equal(s.nodes[1].assigned, A);
+    assert_int_equal(s.out.update, UPDATE_WAITING);
+    assert_int_equal(s.out.hold, HOLD_HELD);
+}
+
 static void draining_starts_no_first_version(void **state) {
     (void)state;
     struct scene s = empty_scene(1);
@@ -614,6 +628,7 @@ int main(void) {
         cmocka_unit_test(a_switch_asks_then_takes_one_node_at_a_time),
         cmocka_unit_test(a_veto_delays_the_switch_and_is_asked_again),
         cmocka_unit_test(draining_begins_no_switch_and_restarts_what_crashed),
+        cmocka_unit_test(a_hold_of_the_master_begins_no_switch_and_restarts_what_crashed),
         cmocka_unit_test(draining_starts_no_first_version),
         cmocka_unit_test(the_third_exit_fails_the_version_and_everyone_returns),
         cmocka_unit_test(a_silent_version_fails_at_the_deadline),

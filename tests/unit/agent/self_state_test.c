@@ -62,6 +62,9 @@ static void assert_hold(enum self_hold hold) {
 static void a_switch_begins_with_bytes_leave_and_settled_nodes(void **unused) {
     (void)unused;
     assert_int_equal(decide_at(2000), SELF_BEGIN);
+    facts.held = true;
+    assert_hold(SELF_HOLD_HELD);
+    facts.held = false;
     facts.quiet = false;
     assert_hold(SELF_HOLD_NODES);
     facts.staged = false;
