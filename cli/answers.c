@@ -287,6 +287,17 @@ static const struct json_field event_fields[] = {
 };
 const struct json_schema answer_event_schema = JSON_SCHEMA(struct answer_event, event_fields);
 
+static const struct json_field user_fields[] = {
+    J(JSON_TEXT, struct answer_user, name, JSON_REQUIRED),
+    J(JSON_TEXT, struct answer_user, role, 0),
+    J(JSON_TEXT, struct answer_user, scope, 0),
+    J(JSON_TEXT, struct answer_user, created_at, 0),
+    J(JSON_TEXT, struct answer_user, created_by, 0),
+    J(JSON_TEXT, struct answer_user, expires_at, 0),
+    J(JSON_TEXT, struct answer_user, link, 0),
+};
+const struct json_schema answer_user_schema = JSON_SCHEMA(struct answer_user, user_fields);
+
 static const struct json_field audit_row_fields[] = {
     J(JSON_INT, struct answer_audit_row, seq, JSON_REQUIRED),
     J(JSON_TEXT, struct answer_audit_row, at, JSON_REQUIRED),

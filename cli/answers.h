@@ -264,6 +264,17 @@ struct answer_event {
 };
 extern const struct json_schema answer_event_schema;
 
+struct answer_user {
+    char *name;
+    char *role;
+    char *scope;
+    char *created_at;
+    char *created_by;
+    char *expires_at; /* of an invitation that nobody has taken yet */
+    char *link;       /* of a new one */
+};
+extern const struct json_schema answer_user_schema;
+
 struct answer_audit_row {
     int64_t seq;
     char *at;

@@ -152,6 +152,11 @@ static const struct option_entry token_create_options[] = {
     LABEL,
     SCOPE,
 };
+static const struct option_entry user_invite_options[] = {
+    VALUE(OPTION_STRING, "role", role, "viewer|operator|publisher|admin", "viewer", "what they may do"),
+    SCOPE,
+    VALUE(OPTION_DURATION, "expires", expires_ms, "TIME", "1d", "how long the link is good"),
+};
 static const struct option_entry event_tail_options[] = {
     VALUE(OPTION_INT, "since", since, "SEQ", "-1", "what came after this number; -1: the last ones"),
     {.flag = "follow", .letter = 'f', .type = OPTION_BOOL, OPTION(struct settings, follow), .help = "wait for more until Ctrl-C"},
@@ -350,6 +355,15 @@ static const struct command commands[] = {
      .details = "-o json prints one object a line.", .example = "gridctl event tail --follow --subject agent-1",
      .formats = COMMAND_LIST, OPTIONS_OF(event_tail_options), .run = event_tail},
 
+    {.noun = "user", .verb = "invite", .arguments = "NAME", .summary = "makes a one-use link with which somebody chooses a password",
+     .details = "The link alone goes to stdout. Who forgot a password is removed and invited again.",
+     .example = "gridctl user invite ada --role operator --scope rack=b", .formats = COMMAND_SHOW,
+     OPTIONS_OF(user_invite_options), .run = user_invite},
+    {.noun = "user", .verb = "list", .arguments = "", .summary = "people of the console, and who is invited",
+     .formats = COMMAND_LIST, .run = user_list},
+    {.noun = "user", .verb = "rm", .arguments = "NAME...", .summary = "removes users, their sessions and invitations",
+     .formats = COMMAND_SHOW, OPTIONS_OF(asked_change_options), .run = user_rm},
+
     {.noun = "audit", .verb = "list", .arguments = "", .summary = "who changed what, newest first",
      .details = "Filters: principal, action, subject.", .example = "gridctl audit list --filter action=token.created --limit 20",
      .formats = COMMAND_LIST, OPTIONS_OF(audit_list_options), .run = audit_show},
@@ -376,6 +390,7 @@ static const struct command_noun nouns[] = {
     {"key", "makes, shows, trusts and exchanges signing keys"},
     {"token", "makes and revokes tokens"},
     {"event", "shows what happened in a grid"},
+    {"user", "invites people to the console, shows and removes them"},
     {"audit", "shows who changed what, and proves that the record is whole"},
     {"backup", "saves and restores what a master knows"},
 };

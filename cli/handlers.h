@@ -15,6 +15,7 @@ command_handler key_list, key_show, key_generate, key_trust, key_rm, key_rotate,
     key_targets, key_sign, key_publish;
 command_handler token_list, token_create, token_revoke;
 command_handler event_tail;
+command_handler user_list, user_invite, user_rm;
 command_handler audit_show, audit_verify;
 command_handler backup_create, backup_restore;
 command_handler status_show, doctor_run, version_show, login_run, raw_call, completion_print;

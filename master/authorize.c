@@ -1,5 +1,6 @@
 /* Who may do what: tokens, roles and limits of every request. */
 #include "lib/clock.h"
+#include "master/authorize_session.h"
 #include "master/master.h"
 #include "master/scope_check.h"
 
@@ -93,11 +94,13 @@ static bool authenticate(struct http_request *r, const char *token, struct err *
 
 bool master_require_role(struct http_request *r, enum http_role role, struct err *e) {
     if (role == HTTP_PUBLIC || http_principal_role(r) >= role) return true;
-    if (http_bearer(r) == NULL) {
-        err_set(e, ERR_UNAUTHENTICATED, "this needs a token with role %s", http_role_name(role));
+    if (http_principal_role(r) == HTTP_PUBLIC && http_bearer(r) == NULL) {
+        err_set(e, ERR_UNAUTHENTICATED, "this needs a token with role %s, or to sign in",
+                http_role_name(role));
         return err_hint(e, "send Authorization: Bearer TOKEN, or set GRID_TOKEN for gridctl");
     }
-    err_set(e, ERR_DENIED, "this needs role %s, and the token has role %s", http_role_name(role),
+    err_set(e, ERR_DENIED, "this needs role %s, and %s has role %s", http_role_name(role),
+            http_bearer(r) != NULL ? "the token" : http_principal(r),
             http_role_name(http_principal_role(r)));
     return err_hint(e, "an admin makes such a token: gridctl token create --role %s",
                     http_role_name(role));
@@ -107,7 +110,7 @@ bool master_authorize(struct http_request *r, enum http_role role, struct err *e
     struct master *m = master_of(r);
     const char *token = http_bearer(r);
     int64_t wait_ms = 0;
-    if (token != NULL && !authenticate(r, token, e)) return false;
+    if (token != NULL ? !authenticate(r, token, e) : !session_authenticate(r, e)) return false;
     char key[128];
     snprintf(key, sizeof key, "%s %s", http_address(r), http_principal(r));
     if (!rate_limiter_take(m->request_limit, key, 1, clock_monotonic_ms(), &wait_ms))

@@ -379,7 +379,7 @@ void events_stop(struct events *events) {
 static void *socket_accept(struct http_request *r, struct err *e) {
     struct master *m = master_of(r);
     int64_t since = -1;
-    if (!http_query_only(r, (const char *const[]){"since", NULL}, e) ||
+    if (!http_query_only(r, (const char *const[]){"since", "ticket", NULL}, e) ||
         !http_query_int(r, "since", 0, INT64_MAX, -1, &since, e))
         return NULL;
     struct subscriber *s = memory_zeroed(1, sizeof *s);

@@ -1,6 +1,8 @@
 #include "master/first_start.h"
 
+#include "lib/clock.h"
 #include "lib/file.h"
+#include "lib/log.h"
 #include "master/master.h"
 
 #include <stdio.h>
@@ -55,6 +57,30 @@ static void absolute(const char *path, char out[PATH_MAX]) {
     if (realpath(path, out) == NULL) snprintf(out, PATH_MAX, "%s", path);
 }
 
+/* The link of the first person to sign in: in a file of its own, and on the terminal of who starts
+ * the master by hand. Never into what may become a log. */
+static void invite_first(const struct master *m, const char *state) {
+    const struct invitation_request request = {
+        .name = "", .role = "admin", .principal = "first-start", .principal_role = HTTP_ADMIN};
+    char secret[SECRET_TEXT_SIZE], path[PATH_MAX], link[512];
+    struct user user;
+    struct err e;
+    if (!users_invite(m->db, &request, clock_wall_ms(), &user, secret, &e) ||
+        !file_join(path, sizeof path, state, "setup-link", &e)) {
+        log_warn("master.no_setup_link", "error=%s", e.text);
+        return;
+    }
+    snprintf(link, sizeof link, "%s/#/setup?invitation=%s\n", m->http_url, secret);
+    if (!file_write_durable(path, link, strlen(link), 0600, &e))
+        log_warn("master.no_setup_link", "error=%s", e.text);
+    else
+        printf("Sign in at the console, once, within a day: %s",
+               isatty(STDOUT_FILENO) == 1 ? link : "the link is in ");
+    if (isatty(STDOUT_FILENO) != 1) printf("%s\n", path);
+    secret_wipe(secret, sizeof secret);
+    secret_wipe(link, sizeof link);
+}
+
 void first_start_help(const struct master *m) {
     char state[PATH_MAX], binaries[PATH_MAX];
     absolute(m->settings->state, state);
@@ -66,4 +92,5 @@ void first_start_help(const struct master *m) {
            "  cp storage-server-1.0.0-linux-x86_64 %s/    # publish a build\n"
            "  gridctl agent join-command    # add a machine\n",
            state, state, binaries);
+    invite_first(m, state);
 }

@@ -57,17 +57,23 @@ static void dismissed(void *context, const char *agent_id) {
 static void prune(struct master *m) {
     struct err e;
     int64_t now = clock_wall_ms();
-    if (!events_prune(m->events, now, &e) || !tokens_prune(m->db, now, &e) ||
-        !audit_points_prune(m->db, AUDIT_ROWS_KEPT, &e))
+    if (!sessions_prune(m->db, now, &e) || !events_prune(m->events, now, &e) ||
+        !tokens_prune(m->db, now, &e) || !audit_points_prune(m->db, AUDIT_ROWS_KEPT, &e))
         log_error("master.prune", "error=%s", e.text);
     uploads_prune(m->uploads, now);
 }
 
-/* Whoever follows the events keeps a connection that asks for its token but once. */
-static bool may_follow(void *context, const char *principal) {
+static bool check_credential(const struct master *m, const char *credential, struct err *e) {
+    return strncmp(credential, "session:", strlen("session:")) == 0
+               ? sessions_check(m->db, credential, clock_wall_ms(), e)
+               : tokens_check(m->db, credential, clock_wall_ms(), e);
+}
+
+/* Whoever follows the events keeps a connection that asks for its credential but once. */
+static bool may_follow(void *context, const char *credential) {
     const struct master *m = context;
     struct err e;
-    if (tokens_check(m->db, principal, clock_wall_ms(), &e)) return true;
+    if (check_credential(m, credential, &e)) return true;
     if (e.code == ERR_UNAUTHENTICATED) return false;
     log_error("master.tokens", "error=%s", e.text);
     return true;
@@ -188,6 +194,7 @@ static bool open_parts(struct master *m, struct err *e) {
     const struct settings *s = m->settings;
     downloads_key_make(keys_master(m->keys), &m->downloads);
     m->events = events_new(m->db);
+    m->sessions = sessions_new(m->db, m->events);
     const struct repo_options repo = {.db = m->db,
                                       .keys = m->keys,
                                       .state_directory = s->state,
@@ -346,6 +353,7 @@ static void close_parts(struct master *m) {
     if (m->uploads != NULL) uploads_close(m->uploads);
     if (m->catalog != NULL) catalog_close(m->catalog);
     if (m->repo != NULL) repo_close(m->repo);
+    sessions_free(m->sessions);
     events_free(m->events);
     rate_limiter_free(m->request_limit);
     rate_limiter_free(m->failed_login_limit);

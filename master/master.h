@@ -14,6 +14,7 @@
 #include "master/keys.h"
 #include "master/repo.h"
 #include "master/rollouts.h"
+#include "master/sessions.h"
 #include "master/settings.h"
 #include "master/store.h"
 #include "master/tokens.h"
@@ -33,6 +34,7 @@ struct master {
     struct rollouts *rollouts;
     struct inbox *inbox;
     struct bus_server *bus;
+    struct sessions *sessions;
     struct rate_limiter *request_limit;      /* per address and principal */
     struct rate_limiter *failed_login_limit; /* per address, failures only */
     char grid_id[33];

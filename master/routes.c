@@ -11,8 +11,10 @@
 #include "master/api_keys.h"
 #include "master/api_quarantine.h"
 #include "master/api_rollouts.h"
+#include "master/api_sessions.h"
 #include "master/api_system.h"
 #include "master/api_tokens.h"
+#include "master/api_users.h"
 #include "master/api_trust.h"
 #include "master/api_tuf.h"
 #include "master/master.h"
@@ -55,6 +57,15 @@ const struct http_route master_routes[] = {
     {"GET",    "/api/tokens",                                   HTTP_ADMIN,     api_tokens_list,       NO_BODY},
     {"POST",   "/api/tokens",                                   HTTP_OPERATOR,  api_tokens_create,     JSON_BODY},
     {"DELETE", "/api/tokens/:id",                               HTTP_ADMIN,     api_tokens_revoke,     NO_BODY},
+
+    {"POST",   "/api/setup",                                    HTTP_PUBLIC,    api_setup,             JSON_BODY},
+    {"POST",   "/api/login",                                    HTTP_PUBLIC,    api_login,             JSON_BODY},
+    {"POST",   "/api/logout",                                   HTTP_PUBLIC,    api_logout,            NO_BODY},
+    {"GET",    "/api/me",                                       HTTP_VIEWER,    api_me,                NO_BODY},
+    {"POST",   "/api/events/ticket",                            HTTP_VIEWER,    api_events_ticket,     NO_BODY},
+    {"GET",    "/api/users",                                    HTTP_ADMIN,     api_users_list,        NO_BODY},
+    {"POST",   "/api/users",                                    HTTP_ADMIN,     api_users_invite,      JSON_BODY},
+    {"DELETE", "/api/users/:name",                              HTTP_ADMIN,     api_users_remove,      NO_BODY},
 
     {"GET",    "/binaries/:file",                               HTTP_PUBLIC,    api_binaries_download, NO_BODY},
     {"GET",    "/api/binaries",                                 HTTP_PUBLIC,    api_binaries_list,     NO_BODY},

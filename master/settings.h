@@ -29,6 +29,7 @@ struct settings {
     bool public_downloads;
     bool approve_agents; /* joining agents wait for `gridctl agent approve` */
     bool insecure;
+    char *host_names; /* lines; what else than addresses and localhost the console is reached by */
     bool help;
     bool version;
 };

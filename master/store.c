@@ -33,6 +33,11 @@ EMBED_DECLARE(master_schema)
 #define AUDIT_COLUMNS "seq, at, principal, action, subject, data, hash"
 #define AUDIT_FILTER                                                                               \
     "(?1 IS NULL OR principal=?1) AND (?2 IS NULL OR action=?2) AND (?3 IS NULL OR subject=?3)"
+#define USER_COLUMNS "name, role, scope, password, created_at, created_by"
+#define INVITATION_COLUMNS "id, hash, user, role, scope, expires_at, created_at, created_by"
+#define SESSION_COLUMNS                                                                            \
+    "s.hash, s.created_at, s.seen_at, u.name, u.role, u.scope"                                     \
+    " FROM session s JOIN user u ON u.name=s.user"
 #define EVENT_COLUMNS "seq, at, kind, subject, text, principal, data"
 
 static const char *const statements[Q_COUNT] = {
@@ -121,6 +126,27 @@ static const char *const statements[Q_COUNT] = {
         " WHERE id=?1 AND kind='join' AND uses_left <> 0"
         " AND (expires_at = 0 OR expires_at > ?2)",
     [Q_TOKEN_PRUNE] = "DELETE FROM token WHERE expires_at > 0 AND expires_at < ?1",
+
+    [Q_USER_INSERT] = "INSERT INTO user (" USER_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    [Q_USER_FIND] = "SELECT " USER_COLUMNS " FROM user WHERE name=?1",
+    [Q_USER_LIST] = "SELECT " USER_COLUMNS " FROM user ORDER BY name",
+    [Q_USER_DELETE] = "DELETE FROM user WHERE name=?1",
+    [Q_INVITATION_INSERT] = "INSERT INTO invitation (" INVITATION_COLUMNS ")"
+                            " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    [Q_INVITATION_FIND] = "SELECT " INVITATION_COLUMNS " FROM invitation WHERE id=?1",
+    [Q_INVITATION_LIST] = "SELECT " INVITATION_COLUMNS " FROM invitation WHERE expires_at > ?1"
+                          " ORDER BY user, created_at",
+    [Q_INVITATION_DELETE] = "DELETE FROM invitation WHERE id=?1",
+    [Q_INVITATION_DELETE_OF] = "DELETE FROM invitation WHERE user=?1",
+    [Q_INVITATION_PRUNE] = "DELETE FROM invitation WHERE expires_at <= ?1",
+    [Q_SESSION_INSERT] = "INSERT INTO session (hash, user, created_at, seen_at)"
+                         " VALUES (?1, ?2, ?3, ?4)",
+    [Q_SESSION_FIND] = "SELECT " SESSION_COLUMNS " WHERE s.hash=?1",
+    [Q_SESSION_BY_CREDENTIAL] = "SELECT " SESSION_COLUMNS " WHERE substr(s.hash, 1, 16)=?1",
+    [Q_SESSION_SEEN] = "UPDATE session SET seen_at=?2 WHERE hash=?1",
+    [Q_SESSION_DELETE] = "DELETE FROM session WHERE hash=?1",
+    [Q_SESSION_DELETE_OF] = "DELETE FROM session WHERE user=?1",
+    [Q_SESSION_PRUNE] = "DELETE FROM session WHERE created_at <= ?1 OR seen_at <= ?2",
 
     [Q_EVENT_INSERT] = "INSERT INTO event (at, kind, subject, text, principal, data)"
                        " VALUES (?1, ?2, ?3, ?4, ?5, ?6)",

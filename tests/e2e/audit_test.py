@@ -8,9 +8,10 @@ from grid import storage_server, wait_for
 from master_case import Test
 import tuf_repo
 from openapi_test import routes
+import tuf_repo
 
-# What POST asks without changing anything.
-QUESTIONS = {("POST", "/api/binaries/{version}/{platform}/{arch}/verify"), ("POST", "/api/rollouts/plan")}
+# What POST asks without changing anything that lasts.
+QUESTIONS = {("POST", "/api/events/ticket"), ("POST", "/api/binaries/{version}/{platform}/{arch}/verify"), ("POST", "/api/rollouts/plan")}
 DIGEST = "ab" * 32
 BINARY = "/api/binaries/{version}/{platform}/{arch}"
 
@@ -49,7 +50,7 @@ class Audit(Test):
         """Makes the change, and finds rows of it: by this principal, no other."""
         before = self.rows(limit=1)[0]["seq"]
         path = pattern.format(**values) + query
-        answer = self.grid.request(method, path, body, headers)
+        answer = self.grid.request(method, path, body, headers, **self.credentials)
         self.assertIn(answer.status, (status,) if status else (200, 201, 202, 204), "%s %s: %s" % (method, path, answer.body[:300]))
         wait_for("a row of %s %s" % (method, path), lambda: [
             r for r in self.rows(since=before, limit=100) if r["principal"] == self.principal])
@@ -57,7 +58,7 @@ class Audit(Test):
         return answer
 
     def test_every_change_over_rest_leaves_a_row(self):
-        self.walked = set()
+        self.walked, self.credentials = set(), {}
         self.principal = "token:" + self.grid.token.split(".")[0].removeprefix("gt_")
         self.sql("INSERT INTO quarantine (sha256, artifact, version, rollout, reason, at) "
                  "VALUES ('%s', 'storage-server', '0.9.0', 1, 'test', 1)" % DIGEST)
@@ -87,6 +88,7 @@ class Audit(Test):
         made = self.changed("POST", "/api/tokens", {"kind": "api", "role": "viewer"}).json()
         self.changed("DELETE", "/api/tokens/{id}", id=made["id"])
         self.assertNotIn(made["secret"].split(".")[1], json.dumps(self.rows()))
+        self.walk_users()
         key = self.grid.gridctl("key", "generate", "publisher")
         self.assertEqual(key.returncode, 0, key.stderr)
         with open(os.path.join(self.grid.directory, "publisher.pub")) as f:
@@ -95,7 +97,34 @@ class Audit(Test):
             self.changed("PUT", BINARY, b"#!/bin/sh\n", version=version, platform="any", arch="any", query="?name=storage-server")
         self.changed("POST", "/api/binaries/held/{file}/approve", file="storage-server-0.2.0-any-any")
         self.changed("DELETE", "/api/binaries/held/{file}", file="storage-server-0.3.0-any-any")
+        for version in ("3.0.0", "4.0.0"):
+            self.changed("PUT", BINARY, b"#!/bin/sh\n#" + version.encode(), 202, version=version, platform="any", arch="any")
+        self.changed("POST", "/api/binaries/held/{file}/approve", file="storage-server-3.0.0-any-any")
+        self.changed("DELETE", "/api/binaries/held/{file}", file="storage-server-4.0.0-any-any")
         self.changed("DELETE", "/api/keys/{id}", id=trusted["key_id"])
+        self.walk_trust()
+
+    def walk_trust(self):
+        self.changed("POST", "/api/trust/rotate", {"roles": ["snapshot"]})
+        repository = tuf_repo.Repository(lambda path: self.grid.request("GET", path, token=None).body)
+        self.changed("POST", "/api/trust/root", tuf_repo.signed(tuf_repo.next_root(repository.root, {})))
+        key = tuf_repo.Key.read(os.path.join(self.grid.master.state, "keys", "targets.key"))
+        self.changed("POST", "/api/trust/targets", tuf_repo.signed(tuf_repo.next_targets(repository.targets), key))
+
+    def walk_users(self):
+        """Who has no token signs what is done as a user."""
+        invited = self.changed("POST", "/api/users", {"name": "ada", "role": "admin"}).json()
+        admin, self.principal, self.credentials = self.principal, "user:ada", {"token": None}
+        password = "four words in a row"
+        self.changed("POST", "/api/setup", {"invitation": invited["invitation"], "name": "ada", "password": password})
+        page = self.changed("POST", "/api/login", {"name": "ada", "password": password}).headers["Set-Cookie"]
+        headers = {"Cookie": page.partition(";")[0], "Origin": self.grid.master.url}
+        self.changed("PUT", "/api/channels/{name}", {"version": "1.0.0"}, name="beta", headers=headers)
+        self.changed("POST", "/api/logout", headers=headers)
+        self.principal, self.credentials = admin, {}
+        self.changed("DELETE", "/api/users/{name}", name="ada")
+        for secret in (password, invited["invitation"].split(".")[1], headers["Cookie"].split(".")[1]):
+            self.assertNotIn(secret, json.dumps(self.rows()))
 
     def walk_trust(self):
         self.changed("POST", "/api/trust/rotate", {"roles": ["snapshot"]})

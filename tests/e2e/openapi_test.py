@@ -142,7 +142,7 @@ class Description(unittest.TestCase):
             if name.endswith(".c"):
                 code = re.sub(r'audit_add\w*\(.*?;|\bactions\[\] = \{.*?;', "", source("master", name), flags=re.S)
                 code = re.sub(r'\b(log_(debug|info|warn|error)\(|note_failure\(\w+,)\s*"[^"]*"', "", code)
-                kinds.update(re.findall(r'"((?:agent|backup|binary|channel|floor|key|master|node|quarantine|rollout|token|trust)\.[a-z_.]+)"', code))
+                kinds.update(re.findall(r'"((?:agent|backup|binary|channel|floor|key|master|node|quarantine|rollout|token|user|trust)\.[a-z_.]+)"', code))
         self.assertEqual({row[0] for row in table("events.md")} - {"kind"}, kinds)
 
 
@@ -273,6 +273,29 @@ class Answers(unittest.TestCase):
         publisher = next(k for k in keys if k["use"] == "publisher")
         call("delete", "/api/keys/{id}", 204, id=publisher["key_id"])
         call("delete", "/api/keys/{id}", 404, id=publisher["key_id"])
+
+    def walk_users(self):
+        call = self.call
+        order = {"name": "ada", "role": "viewer", "scope": "rack=b"}
+        invited = call("post", "/api/users", 201, order).json()
+        call("post", "/api/users", 400, {"name": "ada", "role": "cook"})
+        call("get", "/api/users", 200)
+        setup = {"invitation": invited["invitation"], "name": "ada", "password": "four words in a row"}
+        call("post", "/api/setup", 401, dict(setup, invitation="gi_x"), token=None)
+        call("post", "/api/setup", 201, setup, token=None)
+        call("post", "/api/users", 409, order)
+        call("post", "/api/login", 401, {"name": "ada", "password": "other words"}, token=None)
+        answer = call("post", "/api/login", 200, {"name": "ada", "password": setup["password"]}, token=None)
+        page = {"Cookie": answer.headers["Set-Cookie"].partition(";")[0], "Origin": self.grid.master.url}
+        call("get", "/api/me", 200, headers=page, token=None)
+        call("get", "/api/me", 401, token=None)
+        call("post", "/api/events/ticket", 201, headers=page, token=None)
+        call("post", "/api/events/ticket", 409)
+        call("post", "/api/logout", 403, headers=dict(page, Origin="http://other.example"), token=None)
+        call("post", "/api/logout", 204, headers=page, token=None)
+        call("get", "/api/users", 200)
+        call("delete", "/api/users/{name}", 204, name="ada")
+        call("delete", "/api/users/{name}", 404, name="ada")
 
     def walk_trust(self):
         call, trust, keys = self.call, self.grid.api("GET", "/api/trust"), os.path.join(self.grid.master.state, "keys")
@@ -442,6 +465,7 @@ class Answers(unittest.TestCase):
     def test_every_operation_answers_as_described(self):
         self.grid = Grid(self)
         self.walk_tokens()
+        self.walk_users()
         self.walk_system()
         self.walk_binaries()
         self.walk_channels()

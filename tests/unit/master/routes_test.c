@@ -44,6 +44,14 @@ static const struct expectation {
     {"GET",    "/api/tokens",                          HTTP_ADMIN,     false},
     {"POST",   "/api/tokens",                          HTTP_OPERATOR,  true },
     {"DELETE", "/api/tokens/0123456789abcdef",         HTTP_ADMIN,     false},
+    {"POST",   "/api/setup",                           HTTP_PUBLIC,    true },
+    {"POST",   "/api/login",                           HTTP_PUBLIC,    true },
+    {"POST",   "/api/logout",                          HTTP_PUBLIC,    false},
+    {"GET",    "/api/me",                              HTTP_VIEWER,    false},
+    {"POST",   "/api/events/ticket",                   HTTP_VIEWER,    false},
+    {"GET",    "/api/users",                           HTTP_ADMIN,     false},
+    {"POST",   "/api/users",                           HTTP_ADMIN,     true },
+    {"DELETE", "/api/users/ada",                       HTTP_ADMIN,     false},
     {"GET",    "/binaries/s-1.0.0-linux-x86_64",       HTTP_PUBLIC,    false},
     {"GET",    "/api/binaries",                        HTTP_PUBLIC,    false},
     {"GET",    "/api/binaries/rejected",               HTTP_VIEWER,    false},
@@ -125,6 +133,8 @@ static void make_token(const struct gate *g, const char *kind, const char *role,
     token_clear(&token);
 }
 
+static const struct settings plain = {.public_downloads = true};
+
 static int open_gate(void **state) {
     struct gate *g = memory_zeroed(1, sizeof *g);
     void *fixture = NULL;
@@ -132,6 +142,7 @@ static int open_gate(void **state) {
     fixture_setup(&fixture);
     g->f = fixture;
     g->master.db = g->f->db;
+    g->master.settings = &plain;
     g->master.agents = g->f->agents;
     g->master.request_limit =
         rate_limiter_new((struct rate_limit){.per_second = 1000, .burst = 2000}, 100);
@@ -460,7 +471,7 @@ static void a_question_for_a_higher_role_is_no_second_request(void **state) {
     assert_int_equal(call_with(g, &list, g->secrets[HTTP_VIEWER]), REACHED);
     rate_limiter_free(g->master.request_limit);
     g->master.request_limit = before;
-    g->master.settings = NULL;
+    g->master.settings = &plain;
 }
 
 static void paths_that_only_look_alike_lead_nowhere(void **state) {
