@@ -59,6 +59,13 @@ static const struct json_field summary_fields[] = {
 };
 const struct json_schema answer_summary_schema = JSON_SCHEMA(struct answer_summary, summary_fields);
 
+static const struct json_field role_fields[] = {
+    J(JSON_TEXT, struct answer_role, name, 0),
+    J(JSON_TEXT, struct answer_role, expires_at, 0),
+    J(JSON_BOOL, struct answer_role, signed_here, 0),
+};
+static const struct json_schema answer_role_schema = JSON_SCHEMA(struct answer_role, role_fields);
+
 static const struct json_field facts_fields[] = {
     J(JSON_TEXT, struct answer_facts, now, 0),
     J(JSON_INT, struct answer_facts, descriptors_limit, 0),
@@ -74,6 +81,9 @@ static const struct json_field facts_fields[] = {
     J(JSON_TEXT, struct answer_facts, release_key_id, 0),
     J(JSON_INT, struct answer_facts, publishers, 0),
     J(JSON_TEXT, struct answer_facts, require_signature, 0),
+    J_LIST(struct answer_facts, metadata, &answer_role_schema, 0),
+    J(JSON_INT, struct answer_facts, held, 0),
+    J(JSON_INT, struct answer_facts, agents_without_root, 0),
 };
 const struct json_schema answer_facts_schema = JSON_SCHEMA(struct answer_facts, facts_fields);
 

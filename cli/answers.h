@@ -50,6 +50,12 @@ struct answer_summary {
 extern const struct json_schema answer_summary_schema;
 
 /* What the master tells doctor of itself. */
+struct answer_role {
+    char *name;
+    char *expires_at;
+    bool signed_here;
+};
+
 struct answer_facts {
     char *now;
     int64_t descriptors_limit, descriptors_used, descriptors_needed;
@@ -62,6 +68,10 @@ struct answer_facts {
     char *release_key_id;
     int64_t publishers;
     char *require_signature;
+    struct answer_role *metadata; /* of TUF */
+    size_t metadata_count;
+    int64_t held;
+    int64_t agents_without_root;
 };
 extern const struct json_schema answer_facts_schema;
 

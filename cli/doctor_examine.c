@@ -12,6 +12,7 @@
 #define LOW_SPACE_PERCENT 5
 #define LOW_SPACE_BYTES (INT64_C(1) << 30)
 #define OLD_BACKUP_MS (INT64_C(7) * 24 * 3600 * 1000)
+#define RENEWAL_MS (INT64_C(30) * 24 * 3600 * 1000) /* time to get a key out of its safe */
 #define RECENTLY_BEHIND_MS (INT64_C(7) * 24 * 3600 * 1000)
 #define MOST_NAMED 5 /* of one kind; the rest is counted */
 
@@ -123,6 +124,52 @@ static void examine_keys(struct doctor *d, const struct answer_facts *f) {
                        "%.200s can be read by others", path);
 }
 
+/* True when something is wrong. */
+static bool examine_role(struct doctor *d, const struct answer_role *r, int64_t now_ms) {
+    int64_t expires = clock_parse_rfc3339(format_or(r->expires_at, ""));
+    const char *name = format_or(r->name, "?");
+    char words[FORMAT_SIZE];
+    const char *next = r->signed_here ? "look for master.trust in the master's log"
+                       : strcmp(name, "root") == 0
+                           ? "where its keys are: gridctl key root, then publish"
+                           : "where its keys are: gridctl key targets";
+    if (expires < 0) return false;
+    if (expires <= now_ms)
+        doctor_add(d, "fail", "trust", next,
+                   "the %.16s metadata expired %s: agents begin nothing new", name,
+                   format_age(r->expires_at, now_ms, words));
+    else if (!r->signed_here && expires - now_ms < RENEWAL_MS)
+        doctor_add(d, "warn", "trust", next, "the %.16s metadata, signed elsewhere, expire in %s",
+                   name, format_duration(expires - now_ms, words));
+    else
+        return false;
+    return true;
+}
+
+static void examine_trust(struct doctor *d, const struct doctor_view *v) {
+    const struct answer_facts *f = v->facts;
+    OWN_TEXT struct text away = TEXT_EMPTY;
+    char words[FORMAT_SIZE];
+    bool wrong = false;
+    for (size_t i = 0; i < f->metadata_count; i++) {
+        wrong = examine_role(d, &f->metadata[i], v->now_ms) || wrong;
+        if (!f->metadata[i].signed_here)
+            text_add_format(&away, "%s%.16s", away.length > 0 ? " and " : "",
+                            format_or(f->metadata[i].name, "?"));
+    }
+    if (!wrong && f->metadata_count > 0)
+        doctor_add(d, "ok", "trust", "", "all metadata are fresh; %s%s",
+                   away.length > 0 ? text_value(&away) : "all keys are on the master",
+                   away.length > 0 ? " are signed elsewhere" : "");
+    if (f->held > 0)
+        doctor_add(d, "warn", "held", "gridctl binary held", "%s held, waiting for an approval",
+                   format_count(f->held, "file", words));
+    if (f->agents_without_root > 0)
+        doctor_add(d, "warn", "trust", "gridctl key show names them: update them",
+                   "%s without a trusted root",
+                   format_count(f->agents_without_root, "agent", words));
+}
+
 static void examine_behind(struct doctor *d, const struct doctor_view *v) {
     char age[FORMAT_SIZE];
     int64_t behind = clock_parse_rfc3339(format_or(v->facts->behind_at, ""));
@@ -156,6 +203,7 @@ static void examine_facts(struct doctor *d, const struct doctor_view *v) {
     examine_descriptors(d, v->facts);
     examine_disk(d, v->facts);
     examine_keys(d, v->facts);
+    examine_trust(d, v);
     examine_database(d, v);
 }
 

@@ -13,6 +13,18 @@
 /* Descriptors beyond agents and HTTP workers: database, drop box, downloads, log. */
 #define SPARE_DESCRIPTORS 128
 
+struct fact_role {
+    char name[16];
+    char expires_at[CLOCK_RFC3339_SIZE];
+    bool signed_here;
+};
+static const struct json_field role_fields[] = {
+    J(JSON_STRING, struct fact_role, name, 0),
+    J(JSON_STRING, struct fact_role, expires_at, 0),
+    J(JSON_BOOL, struct fact_role, signed_here, 0),
+};
+static const struct json_schema role_schema = JSON_SCHEMA(struct fact_role, role_fields);
+
 struct facts {
     char now[CLOCK_RFC3339_SIZE];
     int64_t descriptors_limit, descriptors_used, descriptors_needed;
@@ -25,6 +37,9 @@ struct facts {
     char release_key_id[SIGN_KEY_ID_HEX_SIZE];
     int64_t publishers;
     char require_signature[8];
+    struct fact_role *metadata;
+    size_t metadata_count;
+    int64_t held, agents_without_root;
 };
 static const struct json_field facts_fields[] = {
     J(JSON_STRING, struct facts, now, 0),
@@ -41,6 +56,9 @@ static const struct json_field facts_fields[] = {
     J(JSON_STRING, struct facts, release_key_id, 0),
     J(JSON_INT, struct facts, publishers, 0),
     J(JSON_STRING, struct facts, require_signature, 0),
+    J_LIST(struct facts, metadata, &role_schema, 0),
+    J(JSON_INT, struct facts, held, 0),
+    J(JSON_INT, struct facts, agents_without_root, 0),
 };
 static const struct json_schema facts_schema = JSON_SCHEMA(struct facts, facts_fields);
 
@@ -67,8 +85,9 @@ static void fill_descriptors(const struct master *m, struct facts *f) {
 
 /* Files with secrets that others than the master's user may read. */
 static void fill_loose_files(const struct master *m, struct text *out) {
-    static const char *const secrets[] = {"admin.token", "grid.db", "keys/master.key",
-                                          "keys/release.key"};
+    static const char *const secrets[] = {
+        "admin.token",   "grid.db",          "keys/master.key",   "keys/release.key",
+        "keys/root.key", "keys/targets.key", "keys/snapshot.key", "keys/timestamp.key"};
     for (size_t i = 0; i < sizeof secrets / sizeof secrets[0]; i++) {
         char path[PATH_MAX];
         struct stat status;
@@ -117,6 +136,27 @@ static void fill_keys(const struct master *m, struct facts *f) {
              m->settings->require_signature);
 }
 
+static bool count_without_root(const struct agent_view *agent, void *argument) {
+    *(int64_t *)argument += agent->admission == ADMISSION_ADMITTED && agent->report.trust.root == 0;
+    return true;
+}
+
+static void fill_trust(const struct master *m, struct facts *f,
+                       struct fact_role roles[TUF_ROLE_COUNT]) {
+    struct repo_status status;
+    struct err e;
+    repo_status(m->repo, &status);
+    for (int i = 0; i < TUF_ROLE_COUNT; i++) {
+        snprintf(roles[i].name, sizeof roles[i].name, "%s", tuf_role_name((enum tuf_role_kind)i));
+        clock_rfc3339(status.headings[i].expires_ms, roles[i].expires_at);
+        roles[i].signed_here = status.signs[i];
+    }
+    f->metadata = roles;
+    f->metadata_count = TUF_ROLE_COUNT;
+    if (!held_count(m->db, &f->held, &e)) f->held = -1;
+    agents_visit(m->agents, count_without_root, &f->agents_without_root);
+}
+
 static void fill_disk(const struct master *m, struct facts *f) {
     const char *state = m->settings->state;
     OWN_MEMORY char *absolute = realpath(state, NULL);
@@ -134,6 +174,7 @@ void api_doctor(struct http_request *r) {
     OWN_MEMORY struct facts *f = memory_zeroed(1, sizeof *f);
     OWN_TEXT struct text json = TEXT_EMPTY;
     OWN_TEXT struct text loose = TEXT_EMPTY;
+    struct fact_role roles[TUF_ROLE_COUNT] = {0};
     struct err e;
     if (!http_query_only(r, nothing, &e)) {
         http_reply_err(r, &e);
@@ -144,6 +185,7 @@ void api_doctor(struct http_request *r) {
     fill_loose_files(m, &loose);
     fill_database(m, f);
     fill_keys(m, f);
+    fill_trust(m, f, roles);
     f->loose_files = loose.data;
     clock_rfc3339(clock_wall_ms(), f->now);
     json_encode(&facts_schema, f, &json);

@@ -61,6 +61,14 @@ static struct metric rollout_steps = {.name = "grid_rollout_steps_total",
 static struct metric quarantined = {.name = "grid_quarantined_digests",
                                     .help = "Digests that failed and are not chosen any more.",
                                     .type = METRIC_GAUGE};
+static struct metric tuf_expires = {
+    .name = "grid_tuf_expires_timestamp_seconds",
+    .help = "When the newest metadata expire, in Unix seconds, by role: root, targets, snapshot, "
+            "timestamp.",
+    .type = METRIC_GAUGE,
+    .labels = {"role"}};
+static struct metric binaries_held = {
+    .name = "grid_binaries_held", .help = "Files that wait for an approval.", .type = METRIC_GAUGE};
 static struct metric build_info = {.name = "grid_build_info",
                                    .help = "Always 1; the label tells the version.",
                                    .type = METRIC_GAUGE,
@@ -80,6 +88,8 @@ struct metric *const master_metrics[] = {&metric_http_seconds,
                                          &rollout_agents,
                                          &rollout_steps,
                                          &quarantined,
+                                         &tuf_expires,
+                                         &binaries_held,
                                          &build_info};
 const size_t master_metric_count = sizeof master_metrics / sizeof master_metrics[0];
 
@@ -112,6 +122,17 @@ static void set_rollouts(const struct master *m) {
         metric_set(&quarantined, (double)count, NULL, NULL);
 }
 
+static void set_trust(const struct master *m) {
+    struct repo_status status;
+    int64_t held = 0;
+    struct err e;
+    repo_status(m->repo, &status);
+    for (int i = 0; i < TUF_ROLE_COUNT; i++)
+        metric_set(&tuf_expires, (double)(status.headings[i].expires_ms / 1000),
+                   tuf_role_name((enum tuf_role_kind)i), NULL);
+    if (held_count(m->db, &held, &e)) metric_set(&binaries_held, (double)held, NULL, NULL);
+}
+
 void master_metrics_render(const struct master *m, struct text *out) {
     struct agents_summary s;
     struct binary *list = NULL;
@@ -129,6 +150,7 @@ void master_metrics_render(const struct master *m, struct text *out) {
     metric_set(&parked, (double)inbox_parked(m->inbox), NULL, NULL);
     set_connections(m);
     set_rollouts(m);
+    set_trust(m);
     metric_set(&build_info, 1, GRID_VERSION, NULL);
     metrics_render(master_metrics, master_metric_count, out);
 }

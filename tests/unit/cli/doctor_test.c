@@ -8,6 +8,7 @@
 static struct answer_channel channel = {.name = "stable", .version = "1.0.0"};
 static struct answer_summary summary;
 static struct answer_facts facts;
+static struct answer_role roles[2];
 static struct answer_agent agents[8];
 static struct doctor_view view;
 
@@ -36,7 +37,11 @@ static int make_healthy(void **state) {
         .last_backup_at = "2026-01-30T12:00:00Z",
         .release_key_id = "C2EA816DD1E70B75",
         .require_signature = "auto",
+        .metadata = roles,
+        .metadata_count = COUNT(roles),
     };
+    roles[0] = (struct answer_role){"targets", "2027-01-31T12:00:00Z", true};
+    roles[1] = (struct answer_role){"timestamp", "2026-02-01T12:00:00Z", true};
     static char *const ids[] = {"a-1", "a-2", "a-3", "a-4", "a-5", "a-6", "a-7", "a-8"};
     for (size_t i = 0; i < COUNT(agents); i++)
         agents[i] = (struct answer_agent){.id = ids[i],
@@ -231,6 +236,28 @@ static void names_a_database_that_was_behind_its_agents_for_a_week(void **state)
     assert_int_equal(count_of(&d, "database", "warn"), 0);
 }
 
+static void finds(const char *check, const char *state, const char *found, const char *next) {
+    struct doctor d = examined();
+    assert_found(&d, check, state, found, next);
+}
+
+static void says_which_metadata_need_somebody(void **state) {
+    (void)state;
+    finds("trust", "ok", "all keys are on the master", "");
+    roles[0].signed_here = false;
+    finds("trust", "ok", "targets are signed elsewhere", "");
+    roles[0].expires_at = "2026-02-20T12:00:00Z";
+    finds("trust", "warn", "expire in 20", "gridctl key targets");
+    roles[0].expires_at = "2026-01-31T11:00:00Z";
+    finds("trust", "fail", "the targets metadata expired 1 h", "gridctl key targets");
+    roles[1].expires_at = "2026-01-31T11:00:00Z";
+    finds("trust", "fail", "the timestamp metadata expired", "master's log");
+    facts.held = 2;
+    finds("held", "warn", "2 files held", "gridctl binary held");
+    facts.agents_without_root = 1;
+    finds("trust", "warn", "1 agent without a trusted root", "gridctl key show");
+}
+
 static void looks_on_without_the_facts(void **state) {
     (void)state;
     view.facts = NULL;
@@ -296,6 +323,7 @@ int main(void) {
         TEST(judges_keys),
         TEST(judges_database_and_backup),
         TEST(names_a_database_that_was_behind_its_agents_for_a_week),
+        TEST(says_which_metadata_need_somebody),
         TEST(looks_on_without_the_facts),
         cmocka_unit_test(names_rollouts_that_stand_or_are_stuck),
         cmocka_unit_test(names_quarantined_builds_and_counts_the_rest),
