@@ -14,6 +14,7 @@
 #include "lib/http_client.h"
 #include "lib/log.h"
 #include "lib/log_recent.h"
+#include "lib/secret.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -221,6 +222,7 @@ static bool run(struct program *p, struct err *e) {
     if (!log_configure("grid-agent", p->settings.log_level, p->settings.log_format, e))
         return false;
     log_recent_keep(WIRE_LOG_MAX_BYTES);
+    if (!p->settings.core_dumps) secret_bar_dumps();
     sign_setup();
     http_client_setup();
     block_signals(&p->signals);

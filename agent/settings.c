@@ -59,6 +59,9 @@ static const struct option_entry entries[] = {
     {.flag = "enroll-within", .environment = {NULL}, .type = OPTION_DURATION, OPTION(struct settings, enroll_within_ms),
      .value_name = "TIME",
      .help = "become a member of the grid and end, giving up after this time; a member stays one, unless it was removed"},
+    {.flag = "core-dumps", .environment = {"GRID_CORE_DUMPS"}, .key = "agent.core_dumps", .type = OPTION_BOOL,
+     OPTION(struct settings, core_dumps),
+     .help = "let a crash leave a core dump, and programs of the same user look inside: both reveal keys"},
     {.flag = "log-format", .environment = {"GRID_LOG_FORMAT"}, .key = "agent.log_format", .type = OPTION_STRING,
      OPTION(struct settings, log_format), .initial = "text", .value_name = "text|json",
      .help = "form of the log lines"},
@@ -145,6 +148,7 @@ static bool read_standard_input(struct text *out) {
     size_t length;
     while ((length = fread(part, 1, sizeof part, stdin)) > 0 && out->length < 4096)
         text_add_bytes(out, part, length);
+    secret_wipe(part, sizeof part);
     return ferror(stdin) == 0;
 }
 

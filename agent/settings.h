@@ -26,6 +26,7 @@ struct settings {
     char binary_path[256];
     char master_binary_url[512];
     bool stop_nodes;
+    bool core_dumps;
     int64_t enroll_within_ms; /* 0: enroll, then run */
     char log_format[8];
     char log_level[8];

@@ -3,6 +3,7 @@
 #include "cli/api.h"
 #include "cli/invocation.h"
 #include "cli/terminal.h"
+#include "lib/secret.h"
 #include "lib/sign.h"
 
 #include <stdio.h>
@@ -129,6 +130,7 @@ int main(int argc, char **argv) {
     int words[3];
     terminal_setup();
     http_client_setup();
+    secret_bar_dumps();
     sign_setup();
     command_words(&command_table, argc, argv, words);
     const char *noun = words[0] > 0 ? argv[words[0]] : NULL,

@@ -23,6 +23,10 @@ void secret_hash(const char *text, char hash[SECRET_HASH_SIZE]);
 bool secret_equal(const char *a, const char *b); /* constant time in the content */
 void secret_wipe(void *memory, size_t size);
 
+/* Keeps this process's memory, keys among it, out of core dumps and from other processes of its
+ * user; root can still debug it. Programs that it starts are not concerned. */
+void secret_bar_dumps(void);
+
 /* Keyed BLAKE2b (RFC 7693) of bytes, mac_size (16 to 64) bytes long: what only a holder of the key
  * can make. */
 #define SECRET_MAC_KEY_SIZE 32

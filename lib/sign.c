@@ -25,6 +25,10 @@ void *sign_locked_memory(size_t size) {
     abort();
 }
 
+void sign_secret_seal(struct sign_secret *s) {
+    (void)sodium_mprotect_readonly(s); /* a guard more, which not every system gives */
+}
+
 bool sign_generate(struct sign_secret **out, struct err *e) {
     struct sign_secret *s = sign_locked_memory(sizeof *s);
     *out = NULL;
@@ -33,6 +37,7 @@ bool sign_generate(struct sign_secret **out, struct err *e) {
         return err_set(e, ERR_INTERNAL, "no signing key could be made");
     }
     memcpy(s->public.id, s->public.key, sizeof s->public.id);
+    sign_secret_seal(s);
     *out = s;
     return true;
 }

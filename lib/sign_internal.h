@@ -18,6 +18,9 @@ struct sign_secret {
 /* Locked, guarded memory, which sodium_free wipes; ends the process when there is none. */
 void *sign_locked_memory(size_t size);
 
+/* Nothing writes into a finished key any more: whoever tries ends the process. */
+void sign_secret_seal(struct sign_secret *s);
+
 struct sign_line {
     const char *start;
     size_t length;

@@ -143,6 +143,7 @@ bool sign_secret_read(const char *path, const char *password, struct sign_secret
     if (!key_consistent(w, &s->public))
         return err_set(e, ERR_CORRUPT, "secret key %s is damaged: its parts do not agree", path);
     memcpy(s->key, w->key, sizeof s->key);
+    sign_secret_seal(s);
     *out = TAKE(s);
     return true;
 }

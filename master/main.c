@@ -4,6 +4,7 @@
 #include "lib/http_client.h"
 #include "lib/join.h"
 #include "lib/log.h"
+#include "lib/secret.h"
 #include "master/audit_points.h"
 #include "master/first_start.h"
 #include "master/manual.h"
@@ -443,6 +444,7 @@ int main(int argc, char **argv) {
         return err_report("grid-master", &e);
     if (settings.help) return manual_print(&master_manual, &settings);
     if (settings.version) return puts("grid-master " GRID_VERSION) == EOF;
+    if (!settings.core_dumps) secret_bar_dumps();
     if (!check_settings(&settings, rest, argc, argv, &e) ||
         !log_configure("grid-master", settings.log_level, settings.log_format, &e) ||
         !run(&settings, &signals, &e))

@@ -30,6 +30,7 @@ struct settings {
     bool approve_agents; /* joining agents wait for `gridctl agent approve` */
     bool insecure;
     char *host_names; /* lines; what else than addresses and localhost the console is reached by */
+    bool core_dumps;
     bool help;
     bool version;
 };

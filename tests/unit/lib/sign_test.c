@@ -1,10 +1,13 @@
 #include "lib/sign.h"
 
 #include "lib/encode.h"
+#include "lib/secret.h"
 
 #include "tests/unit/lib/temporary.h"
 
+#include <signal.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 /* A key pair made by minisign 0.11 -G -W; encrypted form: scrypt and BLAKE2b of Python's hashlib.
  */
@@ -260,6 +263,33 @@ static void a_sealed_secret_has_a_bounded_size(void **state) {
     assert_string_equal(opened, large);
 }
 
+/* Whether a process of its own outlives writing into the key. */
+static bool outlives_writing(const struct sign_secret *secret) {
+    int status = 0;
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        signal(SIGSEGV, SIG_DFL); /* cmocka's would end the test here */
+        secret_bar_dumps();
+        ((volatile unsigned char *)sign_secret_public(secret)->key)[0] ^= 1;
+        _exit(0);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    return !WIFSIGNALED(status) || WTERMSIG(status) != SIGSEGV;
+}
+
+static void nobody_writes_into_a_key(void **state) {
+    (void)state;
+    struct err e;
+    OWN(sign_secret) struct sign_secret *made = NULL;
+    OWN(sign_secret) struct sign_secret *read = NULL;
+    assert_true(sign_generate(&made, &e));
+    assert_false(outlives_writing(made));
+    if (!sign_secret_write(made, TEMPORARY("guarded.key"), &e)) fail_msg("%s", e.text);
+    assert_true(sign_secret_read(TEMPORARY("guarded.key"), NULL, &read, &e));
+    assert_false(outlives_writing(read));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(public_keys_of_minisign_are_read),
@@ -274,6 +304,7 @@ int main(void) {
         cmocka_unit_test(messages_are_bound_to_signer_purpose_and_content),
         cmocka_unit_test(a_sealed_secret_opens_for_its_holder_only),
         cmocka_unit_test(a_sealed_secret_has_a_bounded_size),
+        cmocka_unit_test(nobody_writes_into_a_key),
     };
     sign_setup();
     return cmocka_run_group_tests_name("lib/sign", tests, temporary_begin, temporary_end);
