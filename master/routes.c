@@ -14,9 +14,9 @@
 #include "master/api_sessions.h"
 #include "master/api_system.h"
 #include "master/api_tokens.h"
-#include "master/api_users.h"
 #include "master/api_trust.h"
 #include "master/api_tuf.h"
+#include "master/api_users.h"
 #include "master/master.h"
 
 #define NO_BODY .body_max_bytes = 0
