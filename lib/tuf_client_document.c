@@ -54,15 +54,18 @@ bool tuf_client_fetch(struct tuf_client *c, enum tuf_role_kind kind, const char 
     OWN_TEXT struct text bytes = TEXT_EMPTY;
     if (!c->options.fetch(c->options.argument, file, max_bytes, &bytes, e)) {
         if (e->code == ERR_TOO_LARGE) tuf_client_refuse(c, TUF_ENDLESS, e);
-        return err_wrap(e, "fetch %.120s", file);
+        err_wrap(e, "fetch %.120s", file);
+        return false;
     }
     if (bytes.length > max_bytes) {
         err_set(e, ERR_TOO_LARGE, "%.120s: larger than %zu bytes", file, max_bytes);
-        return tuf_client_refuse(c, TUF_ENDLESS, e);
+        tuf_client_refuse(c, TUF_ENDLESS, e);
+        return false;
     }
     if (tuf_document_read(kind, &bytes, out, e)) return true;
     err_wrap(e, "%.120s", file);
-    return tuf_client_refuse(c, TUF_MALFORMED, e);
+    tuf_client_refuse(c, TUF_MALFORMED, e);
+    return false;
 }
 
 bool tuf_client_load(struct tuf_client *c, enum tuf_role_kind kind, const char *file,

@@ -55,7 +55,8 @@ static bool describe(struct tuf_client *c, const struct tuf_targets *by,
         entry = tuf_snapshot_find(&snapshot->snapshot, d->role);
     if (entry == NULL) {
         err_set(e, ERR_UNTRUSTED, "role %.120s is delegated to, but not in the snapshot", d->role);
-        return tuf_client_refuse(c, TUF_MIX_AND_MATCH, e);
+        tuf_client_refuse(c, TUF_MIX_AND_MATCH, e);
+        return false;
     }
     encode_url(&name, d->role);
     *out = (struct delegated){
