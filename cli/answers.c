@@ -262,6 +262,7 @@ static const struct json_field trust_role_fields[] = {
     J(JSON_TEXT, struct answer_trust_role, expires_at, 0),
     J(JSON_INT, struct answer_trust_role, threshold, 0),
     J_LIST(struct answer_trust_role, keys, &trust_key_schema, 0),
+    J(JSON_TEXT, struct answer_trust_role, next, 0),
 };
 static const struct json_schema trust_role_schema =
     JSON_SCHEMA(struct answer_trust_role, trust_role_fields);

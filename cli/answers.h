@@ -240,6 +240,7 @@ struct answer_trust_role {
     int64_t threshold;
     struct answer_trust_key *keys;
     size_t keys_count;
+    char *next; /* public key that waits for a root to name it */
 };
 
 struct answer_trust {

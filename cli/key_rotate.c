@@ -12,7 +12,7 @@
 /* --role snapshot,timestamp as a JSON array. */
 static bool roles_json(const char *given, struct text *out, struct err *e) {
     char words[SETTINGS_WORD_SIZE], *rest = NULL;
-    snprintf(words, sizeof words, "%s", given[0] != '\0' ? given : "snapshot,timestamp");
+    snprintf(words, sizeof words, "%s", given);
     text_add(out, "{\"roles\":[");
     for (char *word = strtok_r(words, ",", &rest); word != NULL;
          word = strtok_r(NULL, ",", &rest)) {
@@ -28,16 +28,64 @@ static bool roles_json(const char *given, struct text *out, struct err *e) {
     return true;
 }
 
+/* The master has made keys that only a root of somebody else can bring into force. */
+static bool replace_by_next(const struct trust_base *base, const struct answer_trust_role *role,
+                            struct trust_changes *changes, struct err *e) {
+    enum tuf_role_kind kind;
+    struct sign_public next;
+    if (role->next == NULL) return true;
+    if (!tuf_role_parse(role->name, &kind) || !sign_public_parse(role->next, &next, e))
+        return err_wrap(e, "the master's answer");
+    trust_root_hand_over(&base->root.root, kind, &next, 1, 1, changes);
+    return true;
+}
+
+static bool deliver_next(struct invocation *call, const struct trust_base *base,
+                         const struct answer_trust *trust, struct err *e) {
+    OWN_CHANGES struct trust_changes changes = {0};
+    OWN_TRUST_DRAFT struct trust_draft draft = {0};
+    OWN_KEY_RING struct key_ring ring = {0};
+    for (size_t i = 0; i < trust->roles_count; i++)
+        if (!replace_by_next(base, &trust->roles[i], &changes, e)) return false;
+    return trust_next_root(base, &changes, call->settings->trust.life_ms, &draft, e) &&
+           key_ring_read(&ring, call->settings->keys, e) &&
+           trust_draft_deliver(call, &draft, base, trust, &ring, e);
+}
+
+static bool has_next(const struct http_answer *answer) {
+    struct answer_trust trust;
+    struct err ignored;
+    bool found = false;
+    if (!answer_decode(&answer_trust_schema, answer, &trust, &ignored)) return false;
+    for (size_t i = 0; i < trust.roles_count; i++) found = found || trust.roles[i].next != NULL;
+    json_clear(&answer_trust_schema, &trust);
+    return found;
+}
+
+static bool with_trust(struct invocation *call,
+                       bool (*act)(struct invocation *call, const struct trust_base *base,
+                                   const struct answer_trust *trust, struct err *e),
+                       struct err *e) {
+    OWN_TRUST_BASE struct trust_base base = {0};
+    struct answer_trust trust;
+    if (!trust_fetch_all(call, &base, &trust, e)) return false;
+    bool done = act(call, &base, &trust, e);
+    json_clear(&answer_trust_schema, &trust);
+    return done;
+}
+
 static bool rotate_here(struct invocation *call, struct err *e) {
     OWN_HTTP_ANSWER struct http_answer answer = {0};
     OWN_TEXT struct text body = TEXT_EMPTY;
     const char *roles = call->settings->trust.roles;
     const char *named = roles[0] != '\0' ? roles : "snapshot,timestamp";
-    if (!roles_json(roles, &body, e)) return false;
+    if (!roles_json(named, &body, e)) return false;
     if (call->settings->dry_run)
         return invocation_would(call, e, "have the master make new keys of %s", named);
-    return api_send(call->api, "POST", "/api/trust/rotate", text_value(&body), &answer, e) &&
-           listing_changed(call, &answer, named, e, "%s: new keys, made by the master", named);
+    if (!api_send(call->api, "POST", "/api/trust/rotate", text_value(&body), &answer, e))
+        return false;
+    if (has_next(&answer)) return with_trust(call, deliver_next, e);
+    return listing_changed(call, &answer, named, e, "%s: new keys, made by the master", named);
 }
 
 /* Keys of one role: public halves of whatever file; secret ones sign at once. */
@@ -87,15 +135,9 @@ static bool rotate_offline(struct invocation *call, const struct trust_base *bas
 }
 
 bool key_rotate(struct invocation *call, struct err *e) {
-    OWN_TRUST_BASE struct trust_base base = {0};
-    struct answer_trust trust;
     const struct settings *s = call->settings;
     bool keys = s->trust.root_keys != NULL || s->trust.targets_keys != NULL;
     if (keys && !s->trust.offline)
         return err_set(e, ERR_USAGE, "--root-key and --targets-key go with --offline");
-    if (!s->trust.offline) return rotate_here(call, e);
-    if (!trust_fetch_all(call, &base, &trust, e)) return false;
-    bool done = rotate_offline(call, &base, &trust, e);
-    json_clear(&answer_trust_schema, &trust);
-    return done;
+    return s->trust.offline ? with_trust(call, rotate_offline, e) : rotate_here(call, e);
 }

@@ -60,6 +60,8 @@ void repo_status(struct repo *r, struct repo_status *out);
 MUST_CHECK bool repo_root(struct repo *r, struct tuf_root *out, struct err *e);
 /* Whether the secret key of this id is here. */
 bool repo_has_key(struct repo *r, const char *key_id);
+/* The role's key that waits for a root to name it; false when there is none. */
+bool repo_next_key(struct repo *r, enum tuf_role_kind role, struct sign_public *out);
 
 /* Inside an operation: whether targets can be signed here. */
 MUST_CHECK bool repo_signs_targets(struct repo *r, struct db_connection *c, bool *signs,
@@ -110,8 +112,9 @@ MUST_CHECK bool repo_targets(struct repo *r, struct db_connection *c,
 MUST_CHECK bool repo_root_leaves(struct repo *r, const struct repo_input *root, bool *leaves,
                                  struct err *e);
 
-/* New keys for these roles (bits 1 << enum tuf_role_kind), made here. ERR_CONFLICT when root is
- * away. */
+/* New keys for these roles (bits 1 << enum tuf_role_kind), made here, and the root that names them.
+ * Where root is away those of snapshot and timestamp are kept until a root names them, which
+ * somebody else has to sign (repo_next_key); others are ERR_CONFLICT. */
 MUST_CHECK bool repo_rotate(struct repo *r, unsigned roles, const char *principal, struct err *e);
 
 /* Signs anew what is due. Call it now and then; cheap when nothing is. */

@@ -62,10 +62,12 @@ bool repo_can_sign(struct repo *r, const struct tuf_signers *signers);
 /* Adds the signatures of all keys here that are among these. */
 MUST_CHECK bool repo_keys_sign(struct repo *r, const struct tuf_signers *signers, struct text *file,
                                struct err *e);
-/* Ids of the keys here that root names, and files of those that it does not, blanks in between. */
+/* Ids of the keys here that root names, and files of those that it does not and that go, blanks in
+ * between. */
 void repo_keys_list(struct repo *r, const struct tuf_root *root, struct text *named_ids,
                     struct text *unnamed_files);
-/* Wipes keys that root does not name, gives successors their final names, and wipes the release key
+/* Wipes keys that root does not name (but successors of snapshot and timestamp, which wait for a
+ * root that is signed elsewhere), gives successors their final names, and wipes the release key
  * when root cannot be signed here. Failures are logged: the next start tries again. */
 void repo_keys_settle(struct repo *r, const struct tuf_root *root);
 bool repo_names_key(const struct tuf_root *root, const char *id);

@@ -142,11 +142,31 @@ bool repo_keys_sign(struct repo *r, const struct tuf_signers *signers, struct te
     return done;
 }
 
+/* Whether a successor waits for a root that has to be signed elsewhere. */
+static bool waits(const struct repo_key *key, bool root_away) {
+    char snapshot[REPO_KEY_FILE_SIZE], timestamp[REPO_KEY_FILE_SIZE];
+    repo_key_file(TUF_SNAPSHOT, true, snapshot);
+    repo_key_file(TUF_TIMESTAMP, true, timestamp);
+    return root_away && (strcmp(key->file, snapshot) == 0 || strcmp(key->file, timestamp) == 0);
+}
+
+bool repo_next_key(struct repo *r, enum tuf_role_kind role, struct sign_public *out) {
+    char file[REPO_KEY_FILE_SIZE];
+    repo_key_file(role, true, file);
+    pthread_mutex_lock(&r->lock);
+    const struct repo_key *key = find_file(r, file);
+    if (key != NULL) *out = *sign_secret_public(key->secret);
+    pthread_mutex_unlock(&r->lock);
+    return key != NULL;
+}
+
 void repo_keys_list(struct repo *r, const struct tuf_root *root, struct text *named_ids,
                     struct text *unnamed_files) {
+    bool root_away = !repo_can_sign(r, &root->roles[TUF_ROOT]);
     pthread_mutex_lock(&r->lock);
     for (size_t i = 0; i < r->secret_count; i++) {
         bool named = repo_names_key(root, r->secrets[i].id);
+        if (!named && waits(&r->secrets[i], root_away)) continue;
         struct text *list = named ? named_ids : unnamed_files;
         text_add_format(list, "%s%s", list->length > 0 ? " " : "",
                         named ? r->secrets[i].id : r->secrets[i].file);
@@ -156,13 +176,13 @@ void repo_keys_list(struct repo *r, const struct tuf_root *root, struct text *na
 
 static bool wipe_unnamed(struct repo *r, const struct tuf_root *root, struct err *e) {
     struct repo_key copies[REPO_KEYS_MAX];
-    bool done = true;
+    bool done = true, root_away = !repo_can_sign(r, &root->roles[TUF_ROOT]);
     pthread_mutex_lock(&r->lock);
     size_t count = r->secret_count;
     memcpy(copies, r->secrets, sizeof copies);
     pthread_mutex_unlock(&r->lock);
     for (size_t i = 0; i < count; i++) {
-        if (repo_names_key(root, copies[i].id)) continue;
+        if (repo_names_key(root, copies[i].id) || waits(&copies[i], root_away)) continue;
         if (wipe(r, copies[i].file, e))
             log_info("repo.key_wiped", "file=%s", copies[i].file);
         else

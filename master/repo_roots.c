@@ -1,5 +1,6 @@
 /* Roots: who may sign what. Whatever makes a new one in force goes through repo_install_root. */
 #include "lib/clock.h"
+#include "master/audit.h"
 #include "master/events.h"
 #include "master/repo_internal.h"
 #include "master/store.h"
@@ -293,18 +294,25 @@ struct rotation {
     const char *principal;
 };
 
+/* Keys that are made here always, while their root is signed elsewhere. */
+static bool keep_successors(struct repo *r, struct db_connection *c, const struct rotation *n,
+                            struct err *e) {
+    const struct tuf_signers *root = &r->view.root.roles[TUF_ROOT];
+    unsigned online = 1U << TUF_SNAPSHOT | 1U << TUF_TIMESTAMP;
+    if ((n->roles & ~online) == 0)
+        return audit_add(c, n->principal, "trust.keys", "next root", NULL, e);
+    err_set(e, ERR_CONFLICT, "root needs %" PRId64 " signatures, and %zu of its keys are here",
+            root->threshold, repo_keys_count(r, root));
+    return err_hint(e, "where the root keys are: gridctl key root --add ... --remove ...");
+}
+
 static bool rotate(struct db_connection *c, void *argument, struct err *e) {
     const struct rotation *n = argument;
     struct repo *r = n->repo;
     OWN_TEXT struct text file = TEXT_EMPTY;
     struct tuf_root root;
     if (!repo_view_load(r, c, e)) return false;
-    if (!repo_can_sign(r, &r->view.root.roles[TUF_ROOT])) {
-        err_set(e, ERR_CONFLICT, "root needs %" PRId64 " signatures, and %zu of its keys are here",
-                r->view.root.roles[TUF_ROOT].threshold,
-                repo_keys_count(r, &r->view.root.roles[TUF_ROOT]));
-        return err_hint(e, "where the root key is: gridctl key rotate");
-    }
+    if (!repo_can_sign(r, &r->view.root.roles[TUF_ROOT])) return keep_successors(r, c, n, e);
     if (!copy_root(r, &root, e)) return false;
     bool done = true;
     for (int i = 0; i < TUF_ROLE_COUNT && done; i++)

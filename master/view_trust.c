@@ -25,11 +25,15 @@ struct role_json {
     int64_t threshold;
     struct key_json *keys;
     size_t keys_count;
+    char next[SIGN_PUBLIC_TEXT_SIZE];
 };
 static const struct json_field role_fields[] = {
-    J(JSON_STRING, struct role_json, name, 0),       J(JSON_INT, struct role_json, version, 0),
-    J(JSON_STRING, struct role_json, expires_at, 0), J(JSON_INT, struct role_json, threshold, 0),
+    J(JSON_STRING, struct role_json, name, 0),
+    J(JSON_INT, struct role_json, version, 0),
+    J(JSON_STRING, struct role_json, expires_at, 0),
+    J(JSON_INT, struct role_json, threshold, 0),
     J_LIST(struct role_json, keys, &key_schema, 0),
+    J(JSON_STRING, struct role_json, next, JSON_OMIT_EMPTY),
 };
 static const struct json_schema role_schema = JSON_SCHEMA(struct role_json, role_fields);
 
@@ -76,6 +80,8 @@ static void describe_role(const struct trust_view *v, enum tuf_role_kind role, s
     out->keys = memory_zeroed(signers->key_count + 1, sizeof *out->keys);
     for (size_t i = 0; i < signers->key_count; i++)
         describe_key(&v->root, signers->key_ids[i], repo, &out->keys[i]);
+    struct sign_public next;
+    if (repo_next_key(repo, role, &next)) sign_public_text(&next, out->next);
 }
 
 void view_trust(const struct trust_view *v, struct repo *repo, struct text *out) {

@@ -251,9 +251,24 @@ class KeyCeremonyTest(unittest.TestCase):
         office.refused(1, "targets: 0 of 1 signatures", "binary", "push", name_of("1.1.0"))
         self.assertFalse(self.published("1.1.0"))
 
+        # The master was stolen: another one, from a backup, makes keys that root has to name.
+        online = [self.key_ids(role) for role in ("snapshot", "timestamp")]
+        made = office.ok("key", "rotate")
+        self.assertIn("root: 0 of 2 signatures", made.stderr)
+        self.grid.master.stop()
+        self.grid.start_master()
+        self.assertEqual([self.key_ids(role) for role in ("snapshot", "timestamp")], online)
+        office.ok("key", "sign", made.stdout.strip(), "--key", "anna.key", "--key", "dora.key", "--yes")
+        office.ok("key", "publish", made.stdout.strip(), "--yes")
+        for role, before in zip(("snapshot", "timestamp"), online):
+            self.assertNotEqual(self.key_ids(role), before)
+            self.assertTrue(self.role(role)["keys"][0]["here"])
+        self.assertEqual(self.keys_of_master(), ["master.key", "release.pub", "snapshot.key", "timestamp.key"])
+        office.refused(5, "root needs 2 signatures", "key", "rotate", "--role", "targets")
+
         online = self.key_ids("snapshot") + self.key_ids("timestamp")
         office.ok("key", "root", "--key", "anna.key", "--key", "ben.key", "--yes")  # yearly renewal
-        self.assertEqual(self.role("root")["version"], 6)
+        self.assertEqual(self.role("root")["version"], 7)
         self.assertEqual(self.key_ids("snapshot") + self.key_ids("timestamp"), online)
         self.assert_no_secret_was_said()
 

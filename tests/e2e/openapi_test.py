@@ -321,6 +321,14 @@ class Answers(unittest.TestCase):
         call("post", "/api/trust/targets", 400, {"signatures": []})
         self.assertGreater(call("get", "/api/trust", 200).json()["roles"][0]["version"], trust["roles"][0]["version"])
 
+    def walk_root_away(self):
+        call, key = self.call, tuf_repo.Key()
+        repository = tuf_repo.Repository(lambda path: self.grid.request("GET", path, token=None).body)
+        words = tuf_repo.next_root(repository.root, {"root": (1, [key])})
+        call("post", "/api/trust/root", 200, tuf_repo.signed(words, key), query="?abandon=1")
+        call("post", "/api/trust/rotate", 200, {"roles": ["snapshot"]})
+        call("post", "/api/trust/rotate", 409, {"roles": ["targets"]})
+
     def walk_held(self):
         call, one, where = self.call, "/api/binaries/{version}/{platform}/{arch}", dict(platform="any", arch="any")
         files = ["storage-server-%s-any-any" % version for version in ("3.0.0", "4.0.0")]
@@ -473,6 +481,7 @@ class Answers(unittest.TestCase):
         self.walk_keys()
         self.walk_agents_without_agents()
         self.walk_agents()
+        self.walk_root_away()
         self.call("get", "/api/events", 200, query="?since=0&limit=1000")
         answered = {(method, path) for method, path, status in self.seen if status < 400}
         missing = {(m, p) for m, p, _, o in operations(self.spec) if not o.get("x-websocket")} - answered
