@@ -36,8 +36,8 @@ static bool try_to_enroll(struct member *m, struct enroll_plan *plan, struct err
         random_bytes(&random, sizeof random);
         if (connect_and_enroll(m, plan, e)) return true;
         if (!may_try_again(m, began_ms, e->code)) return false;
-        log_warn("enroll.waiting", "master=%s port=%d code=%s error=%s", plan->host, plan->port,
-                 err_code_name(e->code), e->text);
+        log_warn("enroll.waiting", "master=%s port=%d code=%s error=%s hint=%s", plan->host,
+                 plan->port, err_code_name(e->code), e->text, e->hint);
         if (told_within(m, backoff_pause_ms(&backoff_master, failures, random))) return true;
     }
 }
