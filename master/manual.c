@@ -7,7 +7,7 @@
 static const struct manual_row files[] = {
     {"STATE/grid.db", "the database: agents, tokens, channels, events"},
     {"STATE/objects", "published files, named by their SHA-256"},
-    {"STATE/keys", "the message key and the release key, secret"},
+    {"STATE/keys", "the message key, the release key and those of TUF metadata, secret"},
     {"STATE/trusted-keys", "public keys of publishers"},
     {"STATE/admin.token", "a token of role admin; made anew when it is missing"},
     {"STATE/url", "where HTTP is served, for gridctl on this machine"},
