@@ -12,6 +12,7 @@ struct order {
     uint64_t number; /* 0: nothing to do */
     struct version version;
     char *url; /* of a download */
+    char pin[WIRE_PIN_SIZE];
     char token[WIRE_DOWNLOAD_TOKEN_SIZE];
     char *path; /* of a local file */
 };
@@ -66,8 +67,9 @@ static uint64_t place_order(struct fetch *f, struct order *o) {
 }
 
 uint64_t fetch_download(struct fetch *f, const struct version *version, const char *url,
-                        const char *token) {
+                        const char *pin, const char *token) {
     struct order o = {.url = text_duplicate(url)};
+    snprintf(o.pin, sizeof o.pin, "%s", pin);
     snprintf(o.token, sizeof o.token, "%s", token);
     version_copy(&o.version, version);
     return place_order(f, &o);
@@ -141,7 +143,8 @@ static void on_verifying(void *argument) {
 static bool do_order(const struct fetch_work *w, struct order *o, struct fetch_blame *blame,
                      struct err *e) {
     struct version found;
-    if (o->url != NULL) return fetch_job_download(w, &o->version, o->url, o->token, blame, e);
+    const struct fetch_source source = {.url = o->url, .pin = o->pin, .token = o->token};
+    if (o->url != NULL) return fetch_job_download(w, &o->version, &source, blame, e);
     if (!fetch_job_local(w, o->path, &found, e)) return false;
     version_clear(&o->version);
     o->version = found;

@@ -53,10 +53,10 @@ void fetch_free(struct fetch *f); /* after fetch_run returned */
 void *fetch_run(void *fetch); /* the thread */
 void fetch_stop(struct fetch *f);
 
-/* Downloads version from url, showing token ("": none); all are copied. Returns the job's number.
- */
+/* Downloads version from url, from whoever has the key of pin ("": who the system's CAs vouch for),
+ * showing token ("": none); all are copied. Returns the job's number. */
 uint64_t fetch_download(struct fetch *f, const struct version *version, const char *url,
-                        const char *token);
+                        const char *pin, const char *token);
 
 /* Takes the file at path, as its own signature beside it (path.minisig) or nobody says; copied. */
 uint64_t fetch_local(struct fetch *f, const char *path);

@@ -42,15 +42,16 @@ static int open_part(const char *path, const struct version *v, int64_t *offset,
     return TAKE_FD(fd);
 }
 
-static bool download(const struct fetch_work *w, const struct version *v, const char *url,
-                     const char *token, int fd, int64_t offset, struct fetch_blame *blame,
-                     struct err *e) {
+static bool download(const struct fetch_work *w, const struct version *v,
+                     const struct fetch_source *from, int fd, int64_t offset,
+                     struct fetch_blame *blame, struct err *e) {
     char etag[SHA256_HEX_SIZE + 2];
     int64_t received = offset;
     bool unwritable = false;
     snprintf(etag, sizeof etag, "\"%s\"", v->sha256);
-    const struct http_download d = {.url = url,
-                                    .token = token[0] != '\0' ? token : NULL,
+    const struct http_download d = {.url = from->url,
+                                    .trust.pin = from->pin[0] != '\0' ? from->pin : NULL,
+                                    .token = from->token[0] != '\0' ? from->token : NULL,
                                     .fd = fd,
                                     .offset = offset,
                                     .etag = etag,
@@ -88,8 +89,8 @@ static bool check_name(const struct fetch_work *w, const struct version *v, stru
     return err_set(e, ERR_UNTRUSTED, "%s is not a build of %s", v->file, w->place->name);
 }
 
-static bool get(const struct fetch_work *w, const struct version *v, const char *url,
-                const char *token, struct fetch_blame *blame, struct err *e) {
+static bool get(const struct fetch_work *w, const struct version *v,
+                const struct fetch_source *from, struct fetch_blame *blame, struct err *e) {
     char path[STATE_PATH_SIZE];
     int64_t offset = 0;
     *blame = (struct fetch_blame){.refused = true, .cause = "download"};
@@ -100,7 +101,7 @@ static bool get(const struct fetch_work *w, const struct version *v, const char 
     state_path(w->state, path, "%s/%s.part", w->place->parts, v->sha256);
     OWN_FD int fd = open_part(path, v, &offset, e);
     if (fd < 0 || !check_space(w->state, v, v->size_bytes - offset, e)) return false;
-    if (offset < v->size_bytes && !download(w, v, url, token, fd, offset, blame, e))
+    if (offset < v->size_bytes && !download(w, v, from, fd, offset, blame, e))
         return err_wrap(e, "download %s", v->file);
     if (!verify_part(w, v, fd, path, blame, e)) return false;
     if (w->place->keep(w->state, v, fd, path, e)) return true;
@@ -109,9 +110,9 @@ static bool get(const struct fetch_work *w, const struct version *v, const char 
     return false;
 }
 
-bool fetch_job_download(const struct fetch_work *w, const struct version *v, const char *url,
-                        const char *token, struct fetch_blame *blame, struct err *e) {
-    if (get(w, v, url, token, blame, e)) return true;
+bool fetch_job_download(const struct fetch_work *w, const struct version *v,
+                        const struct fetch_source *from, struct fetch_blame *blame, struct err *e) {
+    if (get(w, v, from, blame, e)) return true;
     if (e->code == ERR_UNTRUSTED) blame->cause = "untrusted";
     return false;
 }

@@ -20,9 +20,14 @@ struct fetch_blame {
     const char *cause;
 };
 
-/* Resumes STATE/PARTS/SHA256.part. token: "" for none. */
+/* Where bytes are, as in fetch_download. */
+struct fetch_source {
+    const char *url, *pin, *token;
+};
+
+/* Resumes STATE/PARTS/SHA256.part. */
 MUST_CHECK bool fetch_job_download(const struct fetch_work *w, const struct version *v,
-                                   const char *url, const char *token, struct fetch_blame *blame,
+                                   const struct fetch_source *from, struct fetch_blame *blame,
                                    struct err *e);
 
 /* *out is what the file turned out to be; version_clear it. */

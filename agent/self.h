@@ -28,6 +28,7 @@ void self_use(struct self *s, struct fetch *fetch);
 struct self_world {
     const struct wire_desired *desired;
     const char *base_url; /* of the master, "" while it is not known */
+    const char *pin;      /* of its key, as in struct fetching */
     const char *token;
     bool answered; /* the master named the desired state in this life of the agent, last ... */
     int64_t answered_ms; /* ... then: leases count from there */

@@ -49,16 +49,18 @@ void supervise_choose_target(struct supervise *s) {
     versions_rename(&s->versions);
 }
 
-static void set_base_url(struct supervise *s, int http_port) {
+static void set_base_url(struct supervise *s, int http_port, const char *pin) {
     const struct settings *settings = s->options.settings;
     const char *host = s->options.identity->master_host;
     struct fetching *f = &s->fetching;
     bool v6 = strchr(host, ':') != NULL;
-    if (settings->master_binary_url[0] != '\0')
+    bool elsewhere = settings->master_binary_url[0] != '\0';
+    snprintf(f->pin, sizeof f->pin, "%s", elsewhere ? "" : pin);
+    if (elsewhere)
         snprintf(f->base_url, sizeof f->base_url, "%s", settings->master_binary_url);
     else if (http_port > 0)
-        snprintf(f->base_url, sizeof f->base_url, "http://%s%s%s:%d", v6 ? "[" : "", host,
-                 v6 ? "]" : "", http_port);
+        snprintf(f->base_url, sizeof f->base_url, "http%s://%s%s%s:%d", pin[0] != '\0' ? "s" : "",
+                 v6 ? "[" : "", host, v6 ? "]" : "", http_port);
     size_t length = strlen(f->base_url);
     if (length > 0 && f->base_url[length - 1] == '/') f->base_url[length - 1] = '\0';
 }
@@ -68,7 +70,7 @@ static void take_desired(struct supervise *s) {
     int64_t generation = s->wanted.desired.generation;
     exchange_get_desired(s->options.exchange, &now);
     s->connected = now.connected;
-    set_base_url(s, now.http_port);
+    set_base_url(s, now.http_port, now.http_pin);
     if (now.log_told != 0 && now.log_told == s->log.request_id) {
         free(s->log.words);
         s->log = (struct wire_log){0};
@@ -305,6 +307,7 @@ static void look_at_self(struct supervise *s, int64_t now_ms, int64_t *due_ms) {
     enum transition_state state = s->journal.transition.state;
     struct self_world world = {.desired = &s->wanted.desired,
                                .base_url = s->fetching.base_url,
+                               .pin = s->fetching.pin,
                                .token = s->wanted.download_token,
                                .answered = s->wanted.answered,
                                .answered_ms = s->wanted.answered_ms - asleep_ms(),

@@ -19,7 +19,7 @@
 
 /* Directories of the state, in the order they are put in place; the database, without which nothing
  * starts, comes last. */
-static const char *const directories[] = {"keys", "trusted-keys", "objects"};
+static const char *const directories[] = {"keys", "trusted-keys", "tls", "objects"};
 #define DIRECTORY_COUNT (sizeof directories / sizeof directories[0])
 
 struct work {

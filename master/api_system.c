@@ -244,6 +244,19 @@ void api_metrics(struct http_request *r) {
                     words.length);
 }
 
+void api_ca(struct http_request *r) {
+    const struct master *m = master_of(r);
+    if (m->certificates == NULL) {
+        struct err e;
+        err_set(&e, ERR_NOT_FOUND, "this master speaks no TLS, so there is no CA");
+        http_reply_err(r, &e);
+        return;
+    }
+    const char *pem = certificates_ca_pem(m->certificates);
+    http_reply_header(r, "Cache-Control", "no-cache");
+    http_reply_text(r, 200, "application/x-pem-file", pem, strlen(pem));
+}
+
 void api_openapi(struct http_request *r) {
     const struct embedded_file *file = &master_openapi_files[0];
     http_reply_text(r, 200, "application/yaml", file->data, file->size);

@@ -86,6 +86,8 @@ static void describe_join(struct http_request *r, const char *secret, struct tex
                         .master_key = *sign_secret_public(keys_master(m->keys)),
                         .release_key = *keys_release(m->keys)};
     repo_root_digest(m->repo, &join.root_version, join.root_sha256);
+    if (m->certificates != NULL)
+        memcpy(join.ca_sha256, certificates_ca_sha256(m->certificates), sizeof join.ca_sha256);
     find_host(r, join.host);
     memcpy(join.token, secret, sizeof join.token);
     join_format(&join, out);

@@ -41,11 +41,13 @@ static bool add_file(struct backup *b, const char *name, const char *path, const
 struct part {
     const char *directory; /* its name in the archive too */
     bool named_by_digest;
+    bool may_be_missing;
 };
 static const struct part parts[] = {
-    {"keys",         false},
-    {"trusted-keys", false},
-    {"objects",      true },
+    {"keys",         false, false},
+    {"trusted-keys", false, false},
+    {"tls",          false, true },
+    {"objects",      true,  false},
 };
 
 static bool is_wanted(const struct part *part, const char *name) {
@@ -74,6 +76,7 @@ static bool visit_parts(const char *state, entry_visitor *visitor, void *argumen
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
         if (!file_join(directory, sizeof directory, state, parts[i].directory, e)) return false;
         DIR *stream = opendir(directory);
+        if (stream == NULL && errno == ENOENT && parts[i].may_be_missing) continue;
         if (stream == NULL) return err_errno(e, errno, "list %s", directory);
         bool visited = visit_entries(&parts[i], stream, directory, visitor, argument, e);
         closedir(stream);

@@ -95,9 +95,11 @@ static bool read_ca(struct certificates *c, const char *key_path, struct err *e)
 static bool open_ca(struct certificates *c, struct err *e) {
     char key_path[PATH_MAX];
     if (!file_join(c->ca_path, sizeof c->ca_path, c->directory, "ca.pem", e) ||
-        !file_join(key_path, sizeof key_path, c->directory, "ca.key", e))
+        !file_join(key_path, sizeof key_path, c->directory, "ca.key", e) ||
+        !file_join(c->bus_path, sizeof c->bus_path, c->directory, "bus.pem", e))
         return false;
-    if (access(c->ca_path, F_OK) == 0) {
+    /* What it signed tells of a CA that is gone. */
+    if (access(c->ca_path, F_OK) == 0 || access(c->bus_path, F_OK) == 0) {
         if (!read_ca(c, key_path, e)) return false;
     } else if (!certificate_make_ca(&c->ca, "grid CA", e) || !write_ca(c, key_path, e)) {
         return false;
@@ -161,7 +163,6 @@ static bool open_own(struct certificates *c, struct err *e) {
 
 static bool open_bus(struct certificates *c, struct err *e) {
     static const char *const names[] = {CERTIFICATES_NAME, NULL};
-    if (!file_join(c->bus_path, sizeof c->bus_path, c->directory, "bus.pem", e)) return false;
     OWN(tls_pair) struct tls_pair *p = read_own(c, c->bus_path);
     int64_t now_ms = clock_wall_ms();
     if (p != NULL && names_all(p, names) && !is_due(p, now_ms)) return true;

@@ -158,6 +158,7 @@ static bool try_answer(struct inbox *i, const struct answer *to, struct text *fr
     if (i->options.downloads != NULL)
         downloads_grant(i->options.downloads, to->agent_id, clock_wall_ms(),
                         desired.download_token);
+    inbox_tell_pin(i, desired.http_pin);
     json_encode(&wire_desired_schema, &desired, &json);
     secret_wipe(desired.download_token, sizeof desired.download_token);
     json_clear(&wire_desired_schema, &desired);
@@ -471,6 +472,11 @@ void inbox_tick(struct inbox *i, int64_t now_ms) {
  * jitter. */
 void inbox_drain(struct inbox *i) {
     inbox_tick(i, INT64_MAX);
+}
+
+void inbox_tell_pin(const struct inbox *i, char out[WIRE_PIN_SIZE]) {
+    out[0] = '\0';
+    if (i->options.certificates != NULL) certificates_http_pin(i->options.certificates, out);
 }
 
 void inbox_set_http_port(struct inbox *i, int port) {

@@ -6,6 +6,7 @@
 #include "lib/bus.h"
 #include "lib/err.h"
 #include "master/agents.h"
+#include "master/certificates.h"
 #include "master/downloads.h"
 #include "master/keys.h"
 
@@ -18,6 +19,7 @@ struct inbox_options {
     int64_t interval_ms; /* how long a heartbeat is parked */
     size_t max_unproven; /* sessions that only said hello; 0: 15,000 */
     bool approve_agents;
+    struct certificates *certificates;     /* NULL: HTTP is plain */
     const struct downloads_key *downloads; /* NULL: they are open, nobody needs a credential */
     int64_t (*now_ms)(void);               /* NULL: clock_monotonic_ms */
 };

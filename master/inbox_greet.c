@@ -292,6 +292,7 @@ static void take_hello(struct inbox *i, struct bus_request *r, const struct fram
     struct wire_hello_answer answer = {
         .type = "hello", .interval_ms = i->options.interval_ms, .http_port = i->http_port};
     struct err e = {0};
+    inbox_tell_pin(i, answer.http_pin);
     if (!json_decode(&wire_hello_schema, f->json, f->json_length, JSON_IGNORE_UNKNOWN, &m, &e)) {
         refuse_err(i, r, "", &e);
     } else if (!check_hello(i, &m, f, &e) || !begin_session(i, &m, &answer, &e)) {

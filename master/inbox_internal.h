@@ -55,6 +55,7 @@ struct inbox {
 /* ERR_UNAVAILABLE when too many sessions wait for their first message. */
 MUST_CHECK bool inbox_add_session(struct inbox *i, const struct session *s,
                                   const struct wire_hello *hello, struct err *e);
+void inbox_tell_pin(const struct inbox *i, char out[WIRE_PIN_SIZE]); /* "" : HTTP is plain */
 void inbox_free_spent(struct inbox *i);
 
 /* Plain and signed frames. Answers or discards r. */

@@ -7,6 +7,7 @@
 #include "lib/secret.h"
 #include "master/audit_points.h"
 #include "master/first_start.h"
+#include "master/listen.h"
 #include "master/manual.h"
 #include "master/master.h"
 #include "master/master_metrics.h"
@@ -109,6 +110,17 @@ static void *tick_run(void *argument) {
     return NULL;
 }
 
+/* Once a second. What is broken has been said once, and what served before serves on. */
+static void renew_certificates(struct master *m) {
+    struct err e;
+    bool renewed = false;
+    if (m->certificates == NULL) return;
+    if (!certificates_renew(m->certificates, clock_wall_ms(), &renewed, &e))
+        log_error("master.certificate", "error=%s", e.text);
+    else if (renewed)
+        log_info("master.certificate_renewed", "path=%s", certificates_http_path(m->certificates));
+}
+
 /* What waits for the database. */
 static void *keep_run(void *argument) {
     struct master *m = argument;
@@ -116,6 +128,7 @@ static void *keep_run(void *argument) {
     for (unsigned tick = 1; !atomic_load(&stopping); tick++, wait_for_tick()) {
         if (!agents_flush(m->agents, &e)) log_error("master.flush", "error=%s", e.text);
         if (tick % REVIEW_TICKS == 0) review(m);
+        if (tick % REVIEW_TICKS == 0) renew_certificates(m);
         if (tick % PRUNE_TICKS == 0) prune(m);
     }
     return NULL;
@@ -127,38 +140,6 @@ static void *rollouts_run(void *argument) {
     for (; !atomic_load(&stopping); wait_for_tick())
         rollouts_tick(m->rollouts, clock_monotonic_ms(), clock_wall_ms());
     return NULL;
-}
-
-struct address {
-    char host[JOIN_HOST_SIZE];
-    int port;
-};
-
-static bool parse_listen(const char *flag, const char *value, bool insecure, struct address *out,
-                         struct err *e) {
-    if (!join_parse_address(value, 0, out->host, &out->port, e)) {
-        err_wrap(e, "--%s", flag);
-        e->code = ERR_USAGE;
-        return err_hint(e, "name [ADDRESS:]PORT; a port is 0 (any free one) to 65535");
-    }
-    if (out->host[0] == '\0') snprintf(out->host, sizeof out->host, "127.0.0.1");
-    if (join_is_loopback(out->host)) return true;
-    if (insecure) {
-        log_warn("master.insecure", "flag=%s address=%s", flag, out->host);
-        return true;
-    }
-    err_set(e, ERR_USAGE, "--%s %s: other machines would reach this master without encryption",
-            flag, out->host);
-    return err_hint(e, "listen on 127.0.0.1, or add --insecure when the network itself is trusted");
-}
-
-struct addresses {
-    struct address http, bus;
-};
-
-static bool parse_addresses(const struct settings *s, struct addresses *out, struct err *e) {
-    return parse_listen("http", s->http, s->insecure, &out->http, e) &&
-           parse_listen("bus", s->bus, s->insecure, &out->bus, e);
 }
 
 static enum catalog_signatures signatures_policy(const char *value) {
@@ -221,6 +202,20 @@ static bool open_parts(struct master *m, struct err *e) {
                        s->scan_interval_ms, e);
 }
 
+static bool open_certificates(struct master *m, struct err *e) {
+    const struct settings *s = m->settings;
+    const char **names = listen_names(s, e);
+    if (names == NULL) return false;
+    const struct certificates_options options = {
+        .state_directory = s->state,
+        .names = names,
+        .given_certificate = s->tls_certificate[0] != '\0' ? s->tls_certificate : NULL,
+        .given_key = s->tls_key[0] != '\0' ? s->tls_key : NULL};
+    bool opened = certificates_open(&m->certificates, &options, e);
+    listen_names_free(names);
+    return opened;
+}
+
 static void open_inbox(struct master *m) {
     bool closed = !m->settings->public_downloads;
     const struct inbox_options options = {.bus = m->bus,
@@ -229,18 +224,20 @@ static void open_inbox(struct master *m) {
                                           .interval_ms = m->settings->heartbeat_ms,
                                           .max_unproven = (size_t)m->settings->max_agents,
                                           .approve_agents = m->settings->approve_agents,
+                                          .certificates = m->certificates,
                                           .downloads = closed ? &m->downloads : NULL};
     m->inbox = inbox_new(&options);
 }
 
-static bool open_bus(struct master *m, const struct address *at, struct err *e) {
+static bool open_bus(struct master *m, const struct listen_address *at, struct err *e) {
     const struct settings *s = m->settings;
-    const struct bus_server_options options = {.address = at->host,
-                                               .port = at->port,
-                                               .max_parked = (size_t)s->max_agents,
-                                               .max_connections = (size_t)s->bus_connections,
-                                               .max_connections_per_address =
-                                                   (size_t)s->bus_connections_per_address};
+    const struct bus_server_options options = {
+        .address = at->host,
+        .port = at->port,
+        .max_parked = (size_t)s->max_agents,
+        .certificate = m->certificates != NULL ? certificates_bus_path(m->certificates) : NULL,
+        .max_connections = (size_t)s->bus_connections,
+        .max_connections_per_address = (size_t)s->bus_connections_per_address};
     if (!bus_server_open(&m->bus, &options, e)) {
         err_wrap(e, "bus");
         return err_hint(e, "another master runs already, or choose another port with --bus PORT");
@@ -252,27 +249,32 @@ static bool open_bus(struct master *m, const struct address *at, struct err *e) 
     return true;
 }
 
-static bool open_http(struct master *m, const struct address *at, struct http_server **server,
-                      struct err *e) {
-    const struct http_server_options options = {.address = at->host,
-                                                .port = at->port,
-                                                .workers = (int)m->settings->http_workers,
-                                                .max_connections_per_address =
-                                                    join_is_loopback(at->host) ? 0 : 256,
-                                                .keep_alive_ms = 5000,
-                                                .routes = master_routes,
-                                                .route_count = master_route_count,
-                                                .context = m,
-                                                .authorize = master_authorize,
-                                                .finished = master_metrics_request};
+static bool open_http(struct master *m, const struct listen_address *at,
+                      struct http_server **server, struct err *e) {
+    const struct settings *s = m->settings;
+    bool tls = m->certificates != NULL;
+    const struct http_server_options options = {
+        .address = at->host,
+        .port = at->port,
+        .certificate = tls ? certificates_http_path(m->certificates) : NULL,
+        .client_ca = s->client_ca[0] != '\0' ? s->client_ca : NULL,
+        .client_certificates = s->require_client_certificate,
+        .workers = (int)s->http_workers,
+        .max_connections_per_address = join_is_loopback(at->host) ? 0 : 256,
+        .keep_alive_ms = 5000,
+        .routes = master_routes,
+        .route_count = master_route_count,
+        .context = m,
+        .authorize = master_authorize,
+        .finished = master_metrics_request};
     if (!http_server_start(server, &options, e)) {
         err_wrap(e, "http");
         return err_hint(e, "another master runs already, or choose another port with --http PORT");
     }
     m->http_port = http_server_port(*server);
-    snprintf(m->http_url, sizeof m->http_url,
-             strchr(at->host, ':') != NULL ? "http://[%s]:%d" : "http://%s:%d", at->host,
-             m->http_port);
+    bool v6 = strchr(at->host, ':') != NULL;
+    snprintf(m->http_url, sizeof m->http_url, "http%s://%s%s%s:%d", tls ? "s" : "", v6 ? "[" : "",
+             at->host, v6 ? "]" : "", m->http_port);
     return true;
 }
 
@@ -331,9 +333,10 @@ static void start_serving(struct master *m, struct threads *t) {
     start_thread(&t->rollouts, rollouts_run, m);
 }
 
-static bool serve(struct master *m, struct threads *t, const struct addresses *at, bool fresh,
+static bool serve(struct master *m, struct threads *t, const struct listen *at, bool fresh,
                   const sigset_t *signals, struct err *e) {
     struct http_server *server = NULL;
+    if (at->tls && !open_certificates(m, e)) return false;
     if (!open_parts(m, e) || !open_bus(m, &at->bus, e) || !open_http(m, &at->http, &server, e))
         return false;
     inbox_set_http_port(m->inbox, m->http_port);
@@ -359,6 +362,7 @@ static void close_parts(struct master *m) {
     rate_limiter_free(m->request_limit);
     rate_limiter_free(m->failed_login_limit);
     if (m->keys != NULL) keys_close(m->keys);
+    certificates_close(m->certificates);
     secret_wipe(&m->downloads, sizeof m->downloads);
 }
 
@@ -373,11 +377,11 @@ static bool run(const struct settings *settings, const sigset_t *signals, struct
     struct master m = {
         .settings = settings, .started_at_ms = clock_wall_ms(), .started_ms = clock_monotonic_ms()};
     struct threads t;
-    struct addresses at;
+    struct listen at;
     OWN_FD int lock = -1;
     char lock_path[PATH_MAX];
     bool fresh = false;
-    if (!parse_addresses(settings, &at, e) || !file_make_directory(settings->state, 0700, e) ||
+    if (!listen_decide(settings, &at, e) || !file_make_directory(settings->state, 0700, e) ||
         !file_join(lock_path, sizeof lock_path, settings->state, "lock", e))
         return false;
     if (!file_lock_patiently(lock_path, "grid-master", LOCK_PATIENCE_MS, &lock, e)) {

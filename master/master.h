@@ -6,6 +6,7 @@
 #include "lib/rate.h"
 #include "master/agents.h"
 #include "master/catalog.h"
+#include "master/certificates.h"
 #include "master/channels.h"
 #include "master/downloads.h"
 #include "master/events.h"
@@ -35,6 +36,7 @@ struct master {
     struct inbox *inbox;
     struct bus_server *bus;
     struct sessions *sessions;
+    struct certificates *certificates;       /* NULL: HTTP and bus are plain */
     struct rate_limiter *request_limit;      /* per address and principal */
     struct rate_limiter *failed_login_limit; /* per address, failures only */
     char grid_id[33];

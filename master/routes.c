@@ -32,6 +32,7 @@ const struct http_route master_routes[] = {
     {"GET",    "/readyz",                                       HTTP_PUBLIC,    api_readyz,            NO_BODY},
     {"GET",    "/metrics",                                      HTTP_PUBLIC,    api_metrics,           NO_BODY},
     {"GET",    "/install.sh",                                   HTTP_PUBLIC,    api_install,           NO_BODY},
+    {"GET",    "/api/ca.pem",                                   HTTP_PUBLIC,    api_ca,                NO_BODY},
     {"GET",    "/api/openapi.yaml",                             HTTP_PUBLIC,    api_openapi,           NO_BODY},
     {"GET",    "/api/summary",                                  HTTP_VIEWER,    api_summary,           NO_BODY},
     {"GET",    "/api/doctor",                                   HTTP_OPERATOR,  api_doctor,            NO_BODY},

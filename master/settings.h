@@ -31,6 +31,12 @@ struct settings {
     bool insecure;
     char *host_names; /* lines; what else than addresses and localhost the console is reached by */
     bool core_dumps;
+    char tls[8];                    /* auto, on, off */
+    char tls_certificate[PATH_MAX]; /* "" : by the own CA */
+    char tls_key[PATH_MAX];
+    char *tls_names; /* lines; NULL: none */
+    char client_ca[PATH_MAX];
+    bool require_client_certificate;
     bool help;
     bool version;
 };

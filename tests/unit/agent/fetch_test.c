@@ -157,7 +157,7 @@ static struct fetch_status finish(uint64_t job) {
 static struct fetch_status download(void) {
     char url[256];
     url_of(url, version.file);
-    return finish(fetch_download(fetch, &version, url, ""));
+    return finish(fetch_download(fetch, &version, url, "", ""));
 }
 
 static bool part_exists(void) {
@@ -267,7 +267,7 @@ static void a_missing_file_says_so(void **unused) {
     (void)unused;
     char url[256];
     url_of(url, "x/y");
-    struct fetch_status s = finish(fetch_download(fetch, &version, url, ""));
+    struct fetch_status s = finish(fetch_download(fetch, &version, url, "", ""));
     assert_int_equal(s.phase, FETCH_FAILED);
     assert_string_equal(s.cause, "download");
     assert_int_equal(place.e.code, ERR_NOT_FOUND);
@@ -305,7 +305,7 @@ static void a_stalled_download_is_cancelled_by_another_wish(void **unused) {
     struct fetch_status s;
     atomic_store(&stalls, true);
     url_of(url, version.file);
-    uint64_t job = fetch_download(fetch, &version, url, "");
+    uint64_t job = fetch_download(fetch, &version, url, "", "");
     wait_until((fetch_status(fetch, &s), s.done_bytes > 0));
     fetch_cancel(fetch);
     fetch_status(fetch, &s);
@@ -314,7 +314,7 @@ static void a_stalled_download_is_cancelled_by_another_wish(void **unused) {
     /* Nothing can end the old one but the cancellation: the server is silent and the stall deadline
      * far. */
     int before = atomic_load(&requests);
-    job = fetch_download(fetch, &version, url, "");
+    job = fetch_download(fetch, &version, url, "", "");
     wait_until(atomic_load(&requests) > before);
     atomic_store(&stalls, false);
     assert_int_equal(finish(job).job, job);

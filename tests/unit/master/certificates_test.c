@@ -185,6 +185,9 @@ static void a_ca_that_is_damaged_is_never_replaced(void **state) {
         put(files[i], &broken);
         assert_false(certificates_open(&c, &o, &error));
         assert_string_equal(err_code_name(error.code), "corrupt");
+        assert_int_equal(unlink(TEMPORARY(files[i])), 0);
+        assert_false(certificates_open(&c, &o, &error));
+        assert_string_equal(err_code_name(error.code), "corrupt");
         assert_says(error.hint, "backup");
         put(files[i], &kept);
     }
