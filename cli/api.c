@@ -1,17 +1,17 @@
 #include "cli/api.h"
 
+#include "cli/peer.h"
 #include "lib/encode.h"
-#include "lib/secret.h"
 
 #include <stdio.h>
 #include <string.h>
 
 void api_fini(struct api *a) {
-    secret_wipe(a->at.token, sizeof a->at.token);
+    discovery_fini(&a->at);
 }
 
 bool api_connect(struct api *a, struct err *e) {
-    if (!a->connected) a->connected = discover(a->settings, &a->at, e);
+    if (!a->connected) a->connected = discover(a->settings, &a->at, e) && peer_settle(&a->at, e);
     return a->connected;
 }
 
@@ -26,11 +26,15 @@ static const char *network_reason(const char *words, const char *url) {
 
 static void explain_unreachable(const struct api *a, const char *url, struct err *e) {
     char words[sizeof e->text];
+    bool distrusted = e->hint[0] != '\0'; /* all else that fails on the way has none */
     snprintf(words, sizeof words, "%s", e->text);
     const char *why = network_reason(words, url);
-    err_set(e, ERR_UNREACHABLE, "no master answers at %.100s%s%.120s", a->at.url,
+    err_set(e, ERR_UNREACHABLE, "%s at %.100s%s%.120s",
+            distrusted ? "the master is not the one" : "no master answers", a->at.url,
             why[0] != '\0' ? ": " : "", why);
-    if (strcmp(a->at.url_from, "default") == 0)
+    if (distrusted)
+        peer_hint(&a->at, e);
+    else if (strcmp(a->at.url_from, "default") == 0)
         err_hint(e, "start one with grid-master, or name one with --url or GRID_URL");
     else
         err_hint(e, "start it, or name another; this URL is from %.100s", a->at.url_from);
@@ -57,6 +61,7 @@ bool api_call(struct api *a, struct http_call *call, const char *path, struct ht
     text_add(&url, path);
     call->url = text_value(&url);
     call->token = a->at.token[0] != '\0' ? a->at.token : NULL;
+    peer_use(&a->at, &call->trust);
     if (call->timeout_ms == 0) call->timeout_ms = a->settings->timeout_ms;
     bool ok = http_call_ok(call, out, e);
     call->url = NULL;

@@ -1,8 +1,10 @@
 #include "cli/discover.h"
 
+#include "cli/peer.h"
 #include "cli/terminal.h"
 #include "lib/file.h"
 #include "lib/join.h"
+#include "lib/secret.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -73,9 +75,8 @@ bool discover_config_directory(char out[PATH_MAX]) {
            snprintf(out, PATH_MAX, "%s/.config/grid", home) < PATH_MAX;
 }
 
-/* The first line of DIRECTORY/NAME; false when there is no such file. Other failures are errors. */
-static bool read_line(const char *directory, const char *name, char *line, size_t size,
-                      char from[DISCOVER_FROM_SIZE], struct err *e) {
+bool discover_line(const char *directory, const char *name, char *line, size_t size,
+                   char from[DISCOVER_FROM_SIZE], struct err *e) {
     OWN_TEXT struct text content = TEXT_EMPTY;
     char path[PATH_MAX];
     e->code = ERR_NONE;
@@ -93,7 +94,7 @@ static bool read_line(const char *directory, const char *name, char *line, size_
     return true;
 }
 
-static const char *state_directory(const struct settings *s) {
+const char *discover_state(const struct settings *s) {
     return s->state[0] != '\0' ? s->state : DEFAULT_STATE;
 }
 
@@ -110,14 +111,15 @@ static bool find_url(const struct settings *s, struct discovery *out, struct err
     char line[SETTINGS_URL_SIZE], config[PATH_MAX];
     if (s->url[0] != '\0') {
         snprintf(out->url_from, sizeof out->url_from, "--url or GRID_URL");
+        if (peer_is_join(s->url)) return peer_take_join(s->url, out, e);
         return discover_url(s->url, out->url, e);
     }
     if (!check_state(s, e)) return false;
-    if (read_line(state_directory(s), "url", line, sizeof line, out->url_from, e))
+    if (discover_line(discover_state(s), "url", line, sizeof line, out->url_from, e))
         return discover_url(line, out->url, e);
     if (e->code != ERR_NONE) return false;
     if (discover_config_directory(config) &&
-        read_line(config, "url", line, sizeof line, out->url_from, e))
+        discover_line(config, "url", line, sizeof line, out->url_from, e))
         return discover_url(line, out->url, e);
     if (e->code != ERR_NONE) return false;
     snprintf(out->url_from, sizeof out->url_from, "default");
@@ -138,12 +140,10 @@ static bool named_token(const struct settings *s, struct discovery *out, struct 
            err_wrap(e, "%s", s->token_file);
 }
 
-/* Whether a token kept beside a "url" file in directory is for the master at url; unsaid when there
- * is no such file. */
-static bool belongs(const char *directory, const char *url, bool unsaid) {
+bool discover_belongs(const char *directory, const char *url, bool unsaid) {
     char line[SETTINGS_URL_SIZE], own[SETTINGS_URL_SIZE], from[DISCOVER_FROM_SIZE];
     struct err ignored;
-    if (!read_line(directory, "url", line, sizeof line, from, &ignored)) return unsaid;
+    if (!discover_line(directory, "url", line, sizeof line, from, &ignored)) return unsaid;
     return discover_url(line, own, &ignored) && strcmp(own, url) == 0;
 }
 
@@ -156,17 +156,17 @@ static bool find_token(const struct settings *s, struct discovery *out, struct e
         return discover_token_text(environment, out->token, e) || err_wrap(e, "GRID_TOKEN");
     }
     if (!check_state(s, e)) return false;
-    const char *state = state_directory(s);
+    const char *state = discover_state(s);
     bool local = discover_is_local(out->url);
-    if (local || belongs(state, out->url, false)) {
-        if (read_line(state, "admin.token", line, sizeof line, out->token_from, e))
+    if (local || discover_belongs(state, out->url, false)) {
+        if (discover_line(state, "admin.token", line, sizeof line, out->token_from, e))
             return discover_token_text(line, out->token, e) || err_wrap(e, "%s", out->token_from);
         if (e->code == ERR_DENIED)
             e->code = ERR_NONE; /* somebody else's master: reading needs no token */
         if (e->code != ERR_NONE) return false;
     }
-    if (discover_config_directory(config) && belongs(config, out->url, local)) {
-        if (read_line(config, "token", line, sizeof line, out->token_from, e))
+    if (discover_config_directory(config) && discover_belongs(config, out->url, local)) {
+        if (discover_line(config, "token", line, sizeof line, out->token_from, e))
             return discover_token_text(line, out->token, e) || err_wrap(e, "%s", out->token_from);
         if (e->code != ERR_NONE) return false;
     }
@@ -178,5 +178,11 @@ bool discover(const struct settings *s, struct discovery *out, struct err *e) {
     struct err local;
     *out = (struct discovery){0};
     if (e == NULL) e = &local;
-    return find_url(s, out, e) && find_token(s, out, e);
+    return find_url(s, out, e) && find_token(s, out, e) && peer_find(s, out, e);
+}
+
+void discovery_fini(struct discovery *d) {
+    secret_wipe(d->token, sizeof d->token);
+    free(d->ca_pem);
+    d->ca_pem = NULL;
 }

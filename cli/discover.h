@@ -4,16 +4,24 @@
 
 #include "cli/settings.h"
 #include "lib/err.h"
+#include "lib/hash.h"
 
 #define DISCOVER_TOKEN_SIZE 512
 #define DISCOVER_FROM_SIZE (PATH_MAX + 32)
+#define DISCOVER_PIN_SIZE 128
 
 struct discovery {
     char url[SETTINGS_URL_SIZE];       /* without a final '/' */
     char url_from[DISCOVER_FROM_SIZE]; /* "--url or GRID_URL", a file, "default" */
     char token[DISCOVER_TOKEN_SIZE];   /* "" when there is none */
     char token_from[DISCOVER_FROM_SIZE];
+
+    /* Whom to believe at an https URL; nothing set: who the system's CAs vouch for. */
+    char pin[DISCOVER_PIN_SIZE];     /* "" : none */
+    char *ca_pem;                    /* owned */
+    char ca_sha256[SHA256_HEX_SIZE]; /* of a join string: the CA is still to be fetched */
 };
+void discovery_fini(struct discovery *d); /* wipes the token */
 
 /* Reads settings, environment and files. ERR_INVALID, ERR_IO when what was named cannot be used. */
 MUST_CHECK bool discover(const struct settings *s, struct discovery *out, struct err *e);
@@ -21,6 +29,16 @@ MUST_CHECK bool discover(const struct settings *s, struct discovery *out, struct
 /* "http://host:7001/" or "host:7001" -> "http://host:7001". ERR_USAGE for other schemes, secrets,
  * queries. Pure. */
 MUST_CHECK bool discover_url(const char *text, char out[SETTINGS_URL_SIZE], struct err *e);
+
+/* The first line of DIRECTORY/NAME; false when there is no such file, with e->code ERR_NONE. Other
+ * failures are errors. */
+MUST_CHECK bool discover_line(const char *directory, const char *name, char *line, size_t size,
+                              char from[DISCOVER_FROM_SIZE], struct err *e);
+const char *
+discover_state(const struct settings *s); /* the directory of a master on this machine */
+
+/* Whether a "url" file in directory names the master at url; unsaid when there is no such file. */
+bool discover_belongs(const char *directory, const char *url, bool unsaid);
 
 /* Whether the URL's host is this machine. Pure. */
 bool discover_is_local(const char *url);

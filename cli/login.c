@@ -1,5 +1,6 @@
 #include "cli/handlers.h"
 #include "cli/listing.h"
+#include "cli/peer.h"
 #include "cli/terminal.h"
 #include "lib/file.h"
 #include "lib/secret.h"
@@ -43,7 +44,8 @@ bool login_run(struct invocation *call, struct err *e) {
     if (!api_connect(api, e) || !read_token(api, e) || !api_get(api, "/api/summary", &answer, e))
         return false;
     if (!file_make_directory(directory, 0700, e)) return err_wrap(e, "keep the token");
-    if (!keep(directory, "url", api->at.url, e) || !keep(directory, "token", api->at.token, e))
+    if (!keep(directory, "url", api->at.url, e) || !keep(directory, "token", api->at.token, e) ||
+        !peer_keep(&api->at, directory, e))
         return err_wrap(e, "keep the token");
     if (strncmp(api->at.url, "http://", 7) == 0 && !discover_is_local(api->at.url))
         invocation_note(call, "warning: to %s the token travels unencrypted", api->at.url);

@@ -8,13 +8,14 @@
 #include <stdint.h>
 
 #define SETTINGS_WORD_SIZE 64
-#define SETTINGS_URL_SIZE 512
+#define SETTINGS_URL_SIZE 1024 /* a join string, too */
 
 struct settings {
     /* every command */
     char output[SETTINGS_WORD_SIZE];
     char url[SETTINGS_URL_SIZE];
     char token_file[PATH_MAX];
+    char ca[PATH_MAX]; /* "" : none was named */
     char state[PATH_MAX];
     int64_t timeout_ms; /* 0: each call's own default */
     bool help;

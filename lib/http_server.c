@@ -182,6 +182,11 @@ static const char *address_of(const struct http_server_options *o) {
     return local ? "127.0.0.1" : o->address;
 }
 
+static bool is_any_ipv6(const char *address) {
+    struct in6_addr parsed;
+    return inet_pton(AF_INET6, address, &parsed) == 1 && IN6_IS_ADDR_UNSPECIFIED(&parsed);
+}
+
 /* Binds once, for an error that names what is wrong. */
 static bool check_listening(const struct http_server_options *o, struct err *e) {
     struct sockaddr_in ipv4 = {.sin_family = AF_INET, .sin_port = htons((uint16_t)o->port)};
@@ -198,7 +203,8 @@ static bool check_listening(const struct http_server_options *o, struct err *e) 
     int on = 1;
     if (fd < 0) return err_errno(e, errno, "open a socket");
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (!is_ipv4) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+    int only = !is_any_ipv6(address);
+    if (!is_ipv4) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof only);
     int bound = is_ipv4 ? bind(fd, (struct sockaddr *)&ipv4, sizeof ipv4)
                         : bind(fd, (struct sockaddr *)&ipv6, sizeof ipv6);
     if (bound == 0) return true;
@@ -216,8 +222,11 @@ static bool start_civetweb(struct http_server *s, struct err *e) {
     char header_timeout[24];
     char keep_alive[24];
     char trouble[160] = "";
-    snprintf(listening, sizeof listening, strchr(address, ':') != NULL ? "[%s]:%d" : "%s:%d",
-             address, o->port);
+    if (is_any_ipv6(address)) /* and of IPv4 */
+        snprintf(listening, sizeof listening, "+%d", o->port);
+    else
+        snprintf(listening, sizeof listening, strchr(address, ':') != NULL ? "[%s]:%d" : "%s:%d",
+                 address, o->port);
     snprintf(threads, sizeof threads, "%zu", s->worker_count);
     snprintf(header_timeout, sizeof header_timeout, "%" PRId64, o->header_timeout_ms);
     snprintf(keep_alive, sizeof keep_alive, "%" PRId64, o->keep_alive_ms);

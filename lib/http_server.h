@@ -30,7 +30,7 @@ struct http_route {
 };
 
 struct http_server_options {
-    const char *address;             /* "127.0.0.1" */
+    const char *address;             /* "127.0.0.1"; "::" takes connections over IPv4 too */
     int port;                        /* 0: the kernel picks one, see http_server_port */
     const char *certificate;         /* PEM file with key and chain: HTTPS, TLS 1.2 and 1.3; read
                                         anew when it was replaced. NULL: plain HTTP */

@@ -245,13 +245,22 @@ static const char **copy_names(const char *const *names) {
     return copy;
 }
 
+/* gridctl on this machine needs to know no more: neither names nor CAs. */
+static bool write_pin(struct certificates *c, struct err *e) {
+    char path[PATH_MAX], line[CERTIFICATES_PIN_SIZE + 1];
+    certificates_http_pin(c, line);
+    strcat(line, "\n"); /* there is room for two pins and the ends of lines and texts */
+    return file_join(path, sizeof path, c->directory, "pin", e) &&
+           file_write_durable(path, line, strlen(line), 0644, e);
+}
+
 static bool open_all(struct certificates *c, const struct certificates_options *o, struct err *e) {
     if (!file_join(c->directory, sizeof c->directory, o->state_directory, "tls", e) ||
         !file_make_directory(c->directory, 0700, e))
         return false;
     file_drop_unfinished(c->directory);
     if (!open_ca(c, e) || !open_bus(c, e)) return false;
-    return o->given_certificate != NULL ? open_given(c, o, e) : open_own(c, e);
+    return (o->given_certificate != NULL ? open_given(c, o, e) : open_own(c, e)) && write_pin(c, e);
 }
 
 bool certificates_open(struct certificates **out, const struct certificates_options *options,
@@ -328,5 +337,5 @@ bool certificates_renew(struct certificates *c, int64_t now_wall_ms, bool *renew
     if (next == NULL) return true;
     exchange(c, next);
     *renewed = true;
-    return true;
+    return write_pin(c, e);
 }

@@ -1,7 +1,8 @@
 /* Certificates of the master: the grid's own CA (ECDSA P-256), made when first needed, what it
  * signs for HTTP (90 days, renewed when a third is left, its key kept) and for the bus (10 years,
  * name "grid-master"), or a certificate for HTTP that the operator brings. Files: STATE/tls/ca.pem,
- * ca.key, http.pem, bus.pem, given.pem (key and chain in one, 0600). Any thread, but one at a time
+ * ca.key, http.pem, bus.pem, given.pem (key and chain in one, 0600), and pin, which is
+ * certificates_http_pin. Any thread, but one at a time
  * for certificates_renew. */
 #pragma once
 

@@ -278,10 +278,16 @@ static bool open_http(struct master *m, const struct listen_address *at,
     return true;
 }
 
-/* For gridctl on this machine. A full disk is no reason not to serve: what is there can be read. */
-static bool save_url(const struct master *m, struct err *e) {
+/* For gridctl on this machine, by an address that it can dial. A full disk is no reason not to
+ * serve: what is there can be read. */
+static bool save_url(const struct master *m, const struct listen_address *at, struct err *e) {
     char path[PATH_MAX], line[330];
-    snprintf(line, sizeof line, "%s\n", m->http_url);
+    bool any = strcmp(at->host, "0.0.0.0") == 0 || strcmp(at->host, "::") == 0;
+    if (any)
+        snprintf(line, sizeof line, "http%s://127.0.0.1:%d\n", m->certificates != NULL ? "s" : "",
+                 m->http_port);
+    else
+        snprintf(line, sizeof line, "%s\n", m->http_url);
     if (!file_join(path, sizeof path, m->settings->state, "url", e)) return false;
     if (file_write_durable(path, line, strlen(line), 0644, e)) return true;
     if (e->code != ERR_NO_SPACE) return false;
@@ -289,8 +295,8 @@ static bool save_url(const struct master *m, struct err *e) {
     return true;
 }
 
-static bool announce(struct master *m, bool fresh, struct err *e) {
-    if (!save_url(m, e)) return false;
+static bool announce(struct master *m, const struct listen *at, bool fresh, struct err *e) {
+    if (!save_url(m, &at->http, e)) return false;
     printf("http %s\nbus %s\n", m->http_url, m->bus_address);
     if (fresh) first_start_help(m);
     fflush(stdout);
@@ -342,7 +348,7 @@ static bool serve(struct master *m, struct threads *t, const struct listen *at, 
     inbox_set_http_port(m->inbox, m->http_port);
     sign_audit(m, true); /* a start comes before whoever may have been at the database */
     start_serving(m, t);
-    bool announced = announce(m, fresh, e);
+    bool announced = announce(m, at, fresh, e);
     if (announced) wait_for_signal(signals);
     stop_serving(m, server, t);
     return announced;

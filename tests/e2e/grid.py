@@ -3,7 +3,7 @@
 Everything lives in one temporary directory, listens on ports the kernel picks, and is stopped by its own process
 ids when the test ends. Conditions are waited for with a deadline; nothing sleeps for luck.
 """
-import functools, hashlib, json, os, random, shutil, signal, socket, subprocess, tempfile, time
+import functools, hashlib, json, os, random, shutil, signal, socket, ssl, subprocess, tempfile, time
 import urllib.error, urllib.request
 
 BUILD = os.environ.get("GRID_BUILD_DIR") or os.path.join(os.path.dirname(__file__), "../../build/dev")
@@ -225,6 +225,15 @@ class Grid:
         with open(os.path.join(self.master.state, "admin.token")) as f:
             return f.read().strip()
 
+    @property
+    def ca(self):
+        """The file of the grid's own CA."""
+        return os.path.join(self.master.state if self.master else os.path.join(self.directory, "master"), "tls/ca.pem")
+
+    def tls(self, url):
+        """Whom to believe at this URL: the grid's own CA, where the master speaks TLS."""
+        return ssl.create_default_context(cafile=self.ca) if url.startswith("https://") else None
+
     def request(self, method, path, body=None, headers=None, token="admin", url=None):
         """Any answer, errors too. body: bytes, or something that becomes JSON."""
         all_headers = dict(headers or {})
@@ -235,7 +244,7 @@ class Grid:
             all_headers["Authorization"] = "Bearer " + (self.token if token == "admin" else token)
         request = urllib.request.Request((url or self.master.url) + path, body, all_headers, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
+            with urllib.request.urlopen(request, timeout=30, context=self.tls(request.full_url)) as answer:
                 return Answer(answer.status, answer.headers, answer.read())
         except urllib.error.HTTPError as error:
             return Answer(error.code, error.headers, error.read())
@@ -297,7 +306,10 @@ class Grid:
 
     def gridctl(self, *arguments, token="admin", stdin=None, env=None):
         """Runs gridctl against this master: a CompletedProcess with text output."""
-        full = dict(os.environ, GRID_URL=self.master.url, NO_COLOR="1", HOME=self.directory, **(env or {}))
+        full = dict(os.environ, GRID_URL=self.master.url, NO_COLOR="1", HOME=self.directory)
+        if self.master.url.startswith("https://"):
+            full["GRID_CA"] = self.ca
+        full.update(env or {})
         full.pop("GRID_STATE", None)
         if token:
             full["GRID_TOKEN"] = self.token if token == "admin" else token

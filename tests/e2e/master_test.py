@@ -134,8 +134,8 @@ class Options(unittest.TestCase):
 
     def test_wrong_use_is_said_and_exits_with_2(self):
         for arguments, words in ((["--colour"], "colour"), (["extra"], "extra"), (["--heartbeat", "soon"], "heartbeat"),
-                                 (["--heartbeat", "10s", "--suspect-after", "5s"], "suspect-after"), (["--http", "0.0.0.0:0"], "insecure"),
-                                 (["--bus", "0.0.0.0:0"], "insecure"), (["--http", "99999"], "65535"), (["--bus", "x:y"], "65535"), (["--require-signature", "maybe"], "auto, on, off"),
+                                 (["--heartbeat", "10s", "--suspect-after", "5s"], "suspect-after"), (["--http", "0.0.0.0:0", "--tls", "off"], "insecure"),
+                                 (["--bus", "0.0.0.0:0", "--tls", "off"], "insecure"), (["--tls", "maybe"], "auto, on, off"), (["--tls-key", "k"], "--tls-cert"), (["--tls", "off", "--tls-name", "a"], "--tls-name needs TLS"), (["--tls-name", "a b,c"], "neither a host name"), (["--require-client-cert"], "--client-ca"), (["--http", "99999"], "65535"), (["--bus", "x:y"], "65535"), (["--require-signature", "maybe"], "auto, on, off"),
                                  (["--log-level", "loud"], "debug"), (["--log-format", "xml"], "json"), (["--max-agents", "0"], "max-agents"),
                                  (["--bus-connections-per-address", "-1"], "bus-connections-per-address")):
             said = self.run_master(*arguments, "--state", self.directory + "/state")

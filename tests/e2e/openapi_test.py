@@ -192,6 +192,7 @@ class Answers(unittest.TestCase):
         return answer
 
     def walk_system(self):
+        self.call("get", "/api/ca.pem", 200)
         call = self.call
         for path in ("/", "/healthz", "/readyz", "/metrics"):
             call("get", path, 200, token=None)
@@ -471,7 +472,7 @@ class Answers(unittest.TestCase):
                   platform="any", arch="any")
 
     def test_every_operation_answers_as_described(self):
-        self.grid = Grid(self)
+        self.grid = Grid(self, ["--tls", "on"])
         self.walk_tokens()
         self.walk_users()
         self.walk_system()

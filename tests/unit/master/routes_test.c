@@ -22,6 +22,7 @@ static const struct expectation {
     {"GET",    "/readyz",                              HTTP_PUBLIC,    false},
     {"GET",    "/metrics",                             HTTP_PUBLIC,    false},
     {"GET",    "/install.sh",                          HTTP_PUBLIC,    false},
+    {"GET",    "/api/ca.pem",                          HTTP_PUBLIC,    false},
     {"GET",    "/api/openapi.yaml",                    HTTP_PUBLIC,    false},
     {"GET",    "/api/summary",                         HTTP_VIEWER,    false},
     {"GET",    "/api/events",                          HTTP_VIEWER,    false},
