@@ -56,7 +56,7 @@ static void add_rows(const char *title, const char *macro, const struct manual_r
 
 /* Variables that are no option's, and options that have no flag because they are secret. */
 static void add_environment(const struct manual *m, struct text *out) {
-    struct manual_row rows[32];
+    struct manual_row rows[64];
     size_t count = 0;
     assert(m->options->count + m->environment_count <= sizeof rows / sizeof rows[0]);
     for (size_t i = 0; i < m->options->count; i++) {

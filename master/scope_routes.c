@@ -14,6 +14,7 @@ static const struct {
     {"GET",    "/readyz",                                       SCOPE_ALL},
     {"GET",    "/metrics",                                      SCOPE_ALL},
     {"GET",    "/install.sh",                                   SCOPE_ALL},
+    {"GET",    "/api/ca.pem",                                   SCOPE_ALL},
     {"GET",    "/api/openapi.yaml",                             SCOPE_ALL},
     {"GET",    "/api/summary",                                  SCOPE_WITHIN},
     {"GET",    "/api/doctor",                                   SCOPE_ALL},
