@@ -65,13 +65,6 @@ static struct tuf_client *refreshed(struct repository *r) {
     return c;
 }
 
-static void publish_snapshot_and_timestamp(struct repository *r) {
-    r->snapshot.heading.version++;
-    publish_snapshot(r);
-    r->timestamp.heading.version++;
-    publish_timestamp(r);
-}
-
 static void delegations_are_searched_in_their_order_each_role_once(void **state) {
     (void)state;
     for (size_t i = 0; i < sizeof graphs / sizeof graphs[0]; i++) {

@@ -210,6 +210,13 @@ static void publish_all(struct repository *r) {
     publish_timestamp(r);
 }
 
+__attribute__((unused)) static void publish_snapshot_and_timestamp(struct repository *r) {
+    r->snapshot.heading.version++;
+    publish_snapshot(r);
+    r->timestamp.heading.version++;
+    publish_timestamp(r);
+}
+
 static void name_key(struct repository *r, enum tuf_role_kind kind, const struct sign_secret *key) {
     tuf_key_clear(&r->root_keys[kind]);
     tuf_key_of(sign_secret_public(key), &r->root_keys[kind]);
