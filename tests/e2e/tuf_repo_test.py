@@ -185,7 +185,7 @@ class Offline(Case):
         self.assertEqual(self.post("root", signed(next_root(repository.root, {"root": (2, keys)}), keys[1])).status, 200)
         self.assertIn("root.key", self.keys_here())
         self.assertNotIn("release.key", self.keys_here(), "one key here cannot sign a root")
-        self.problem(self.post("rotate", {"roles": ["timestamp"]}), 409, "conflict")
+        self.problem(self.post("rotate", {"roles": ["targets"]}), 409, "conflict")
         now = self.repository()
         self.problem(self.post("root", signed(next_root(now.root, {}))), 422, "untrusted")
         self.assertEqual(self.post("root", signed(next_root(now.root, {}), keys[2])).status, 200)
