@@ -30,7 +30,7 @@ static char *format_unix(int64_t seconds, char out[CLOCK_RFC3339_SIZE]) {
 static const char *signed_word(const struct answer_binary *b) {
     if (b->yanked) return "yanked";
     if (b->publisher_signed) return "publisher";
-    return b->is_signed ? "grid" : "no";
+    return b->is_signed ? "grid" : "targets";
 }
 
 static void binary_row(const void *item, int64_t now_ms, struct output_table *t) {
@@ -118,9 +118,12 @@ static void describe(const struct answer_binary *b, const struct output_style *s
     output_field_format(&t, "Size", "%s (%lld bytes)", format_bytes(b->size_bytes, words),
                         (long long)b->size_bytes);
     output_field(&t, "SHA-256", b->checksum);
-    output_field_format(&t, "Signed", "by %s key %s",
-                        b->publisher_signed ? "its publisher's" : "the grid's own",
-                        format_or(b->key_id, "-"));
+    if (b->publisher_signed || b->is_signed)
+        output_field_format(&t, "Signed", "by %s key %s",
+                            b->publisher_signed ? "its publisher's" : "the grid's own",
+                            format_or(b->key_id, "-"));
+    else
+        output_field(&t, "Signed", "by the keys of targets: gridctl key show");
     output_field(&t, "Published", format_time(format_unix(b->uploaded_at, at), words));
     if (b->yanked) output_field(&t, "Yanked", "yes, it is never offered again");
     output_field(&t, "Notes", b->notes);
