@@ -6,7 +6,6 @@
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
 
 #define ID_BYTES 8
 #define SECRET_BYTES 32
@@ -76,11 +75,6 @@ bool secret_equal(const char *a, const char *b) {
 
 void secret_wipe(void *memory, size_t size) {
     sodium_memzero(memory, size);
-}
-
-void secret_bar_dumps(void) {
-    int failed = prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-    assert(failed == 0);
 }
 
 void secret_mac(const unsigned char key[SECRET_MAC_KEY_SIZE], const void *bytes, size_t length,

@@ -13,6 +13,7 @@
 #include "lib/clock.h"
 #include "lib/file.h"
 #include "lib/log.h"
+#include "lib/secret.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -194,6 +195,7 @@ int main(int argc, char **argv) {
     struct err e = {0};
     int rest = 0, exit_code = 0;
     state_pass_over_master();
+    secret_bar_dumps(); /* a join string may be in the environment, for the agent */
     if (!options_parse(&launcher_options, argc, argv, s, &rest, &e))
         return err_report("grid-launcher", &e);
     if (s->help) return manual_print(&launcher_manual, s);

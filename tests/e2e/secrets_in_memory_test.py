@@ -1,4 +1,5 @@
 """Keys stay in memory: no other program of the same user looks into a master or an agent, and all works as a plain user."""
+import hashlib
 import os
 import shutil
 import subprocess
@@ -61,6 +62,20 @@ class SecretsInMemoryTest(unittest.TestCase):
         self.assertFalse(self.looks_inside(master.pid), "the master's memory")
         self.assertFalse(self.looks_inside(agent.pid), "the agent's memory")
         self.assertTrue(self.looks_inside(node["pid"]), "a node has no keys, and may be debugged")
+
+    def test_launcher_shows_nobody_the_join_string_in_its_environment(self):
+        script = b"#!/bin/sh\nexec /bin/sleep 300\n"
+        builds = os.path.join(self.home, "agent", "agent")
+        name = "1.0.0-" + hashlib.sha256(script).hexdigest()
+        os.makedirs(os.path.join(builds, name))
+        os.symlink(name, os.path.join(builds, "current"))
+        with open(os.path.join(builds, name, "grid-agent"), "wb") as f:
+            f.write(script)
+        os.chmod(f.name, 0o755)
+        subprocess.run(["/bin/chown", "-R", str(NOBODY), self.home], check=True)
+        launcher = self.start("grid-launcher", "--state", os.path.join(self.home, "agent"), env={"GRID_TOKEN": "secret"})
+        wait_for("what it starts", lambda: "agent.start" in launcher.err())
+        self.assertFalse(self.looks_inside(launcher.pid))
 
     def test_core_dumps_can_be_allowed(self):
         master = self.start_master("--core-dumps")
