@@ -272,6 +272,20 @@ class KeyCeremonyTest(unittest.TestCase):
         self.assertEqual(self.key_ids("snapshot") + self.key_ids("timestamp"), online)
         self.assert_no_secret_was_said()
 
+    def test_nothing_is_signed_on_top_of_what_another_master_serves_at_the_same_address(self):
+        grid, office = self.grid, self.office
+        grid.publish("1.0.0")
+        office.key("build")
+        self.served("targets")
+        grid.master.stop()
+        os.rename(grid.master.state, grid.master.state + "-before")
+        grid.start_master()
+        for command in (("key", "show", "--role", "targets"), ("key", "root", "--yes"), ("key", "targets", "--yes")):
+            self.assertIn("if this is another grid", office.refused(1, "the master's metadata: ", *command).stderr)
+        self.assertEqual([n for n in office.files() if n.endswith(".json")], [])
+        shutil.rmtree(office.path(".config"))
+        self.served("targets")
+
 
 if __name__ == "__main__":
     unittest.main()
