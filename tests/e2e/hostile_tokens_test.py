@@ -56,8 +56,15 @@ class Tokens(Test):
         join = self.join_secret(uses=1)
         self.grid.api("DELETE", "/api/tokens/" + revoked["id"])
         wait_for("the token to expire", lambda: self.get("/api/keys", token=brief["secret"]).status == 401)
+        invitation = self.grid.api("POST", "/api/users", {"name": "ada", "role": "admin"})["invitation"]
+        password = {"name": "ada", "password": "four words in a row"}
+        answer = self.grid.request("POST", "/api/setup", dict(password, invitation=invitation), token=None)
+        cookie = answer.headers["Set-Cookie"].partition("=")[2].partition(";")[0]
+        scoped = self.api_token(role="admin", scope="rack=b")
+        self.secrets += [invitation, cookie]
         admin = self.grid.token
         cases = [
+            ("invitation", invitation, 401), ("cookie of a session", cookie, 401), ("token of a scope", scoped["secret"], 403),
             ("revoked", revoked["secret"], 401), ("expired", brief["secret"], 401), ("join for api", join["secret"], 401),
             ("id only", "gt_" + viewer["id"].removeprefix("gt_"), 401), ("id and dot", admin.split(".")[0] + ".", 401),
             ("one character off", other_character(admin, len(admin) - 20), 401),
@@ -73,6 +80,8 @@ class Tokens(Test):
             self.assertEqual(self.ask_from(host, {"Authorization": "Bearer " + token}, "/api/keys"), status, what)
             self.assertEqual(self.ask_from(host, {"X-API-Key": token}, "/api/keys"), status, what)
             self.assertEqual(self.get("/healthz").status, 200)
+        for name in ("grid", "__Host-grid"):
+            self.assertEqual(self.ask_from("127.0.3.101", {"Cookie": "%s=%s" % (name, admin)}, "/api/keys"), 401, "a token as a cookie")
         for scheme in ("Basic", "bearer-not", "Digest"):
             self.assertEqual(self.ask_from("127.0.3.100", {"Authorization": "%s %s" % (scheme, admin)}, "/api/keys"), 401, scheme)
         self.assertEqual(snapshot(self.grid), before)
