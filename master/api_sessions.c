@@ -59,52 +59,49 @@ static void reply_failed(struct http_request *r, int64_t wait_ms, struct err *e)
 }
 
 /* Whatever session the browser brought along ends: nobody goes on in one that was planted. */
-static void reply_signed_in(struct http_request *r, int status, const struct user *user,
-                            char cookie[SECRET_TEXT_SIZE]) {
+static void reply_signed_in(struct http_request *r, int status, struct sign_in *in) {
     char principal[64];
     struct err e;
     if (!session_drop(r, &e)) {
         http_reply_err(r, &e);
     } else {
-        session_set_cookie(r, cookie);
-        snprintf(principal, sizeof principal, "user:%s", user->name);
-        reply_me(r, status, principal, user->role, user->scope);
+        session_set_cookie(r, in->cookie);
+        snprintf(principal, sizeof principal, "user:%s", in->user.name);
+        reply_me(r, status, principal, in->user.role, in->user.scope);
     }
     events_announce(master_of(r)->events);
-    secret_wipe(cookie, SECRET_TEXT_SIZE);
+    secret_wipe(in->cookie, sizeof in->cookie);
 }
 
 void api_setup(struct http_request *r) {
     struct setup_order order;
-    struct user user;
-    char cookie[SECRET_TEXT_SIZE];
-    int64_t wait_ms = 0;
+    struct sign_in in = {.address = http_address(r), .now_wall_ms = clock_wall_ms()};
     struct err e;
-    bool done =
-        body_no_query(r, &e) && body_json(r, &setup_schema, &order, &e) &&
-        sessions_setup(master_of(r)->sessions, http_address(r), order.invitation, order.name,
-                       order.password, clock_wall_ms(), &user, cookie, &wait_ms, &e);
+    in.name = order.name;
+    in.password = order.password;
+    in.invitation = order.invitation;
+    bool done = body_no_query(r, &e) && body_json(r, &setup_schema, &order, &e) &&
+                sessions_setup(master_of(r)->sessions, &in, &e);
     secret_wipe(&order, sizeof order);
     if (done)
-        reply_signed_in(r, 201, &user, cookie);
+        reply_signed_in(r, 201, &in);
     else
-        reply_failed(r, wait_ms, &e);
+        reply_failed(r, in.wait_ms, &e);
 }
 
 void api_login(struct http_request *r) {
     struct login_order order;
-    struct user user;
-    char cookie[SECRET_TEXT_SIZE];
-    int64_t wait_ms = 0;
+    struct sign_in in = {.address = http_address(r), .now_wall_ms = clock_wall_ms()};
     struct err e;
+    in.name = order.name;
+    in.password = order.password;
     bool done = body_no_query(r, &e) && body_json(r, &login_schema, &order, &e) &&
-                sessions_login(master_of(r)->sessions, http_address(r), order.name, order.password,
-                               clock_wall_ms(), &user, cookie, &wait_ms, &e);
+                sessions_login(master_of(r)->sessions, &in, &e);
     secret_wipe(&order, sizeof order);
     if (done)
-        reply_signed_in(r, 200, &user, cookie);
+        reply_signed_in(r, 200, &in);
     else
-        reply_failed(r, wait_ms, &e);
+        reply_failed(r, in.wait_ms, &e);
 }
 
 void api_logout(struct http_request *r) {

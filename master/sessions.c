@@ -83,24 +83,23 @@ static void end_hash(struct sessions *s) {
     pthread_mutex_unlock(&s->lock);
 }
 
-static bool may_try(struct sessions *s, const char *address, const char *name, int64_t *wait_ms,
-                    struct err *e) {
+static bool may_try(struct sessions *s, struct sign_in *in, struct err *e) {
     int64_t now_ms = clock_monotonic_ms();
-    if (rate_limiter_allows(s->by_address, address, now_ms, wait_ms) &&
-        rate_limiter_allows(s->by_name, name, now_ms, wait_ms))
+    if (rate_limiter_allows(s->by_address, in->address, now_ms, &in->wait_ms) &&
+        rate_limiter_allows(s->by_name, in->name, now_ms, &in->wait_ms))
         return true;
     return err_set(e, ERR_RATE_LIMITED, "too many failed attempts to sign in");
 }
 
 /* What was typed as a name may be a password: only names that exist are told. */
-static void count_failure(struct sessions *s, const char *address, const char *name, bool known) {
+static void count_failure(struct sessions *s, const struct sign_in *in, bool known) {
     int64_t now_ms = clock_monotonic_ms();
-    (void)rate_limiter_take(s->by_address, address, 1, now_ms, NULL);
-    (void)rate_limiter_take(s->by_name, name, 1, now_ms, NULL);
+    (void)rate_limiter_take(s->by_address, in->address, 1, now_ms, NULL);
+    (void)rate_limiter_take(s->by_name, in->name, 1, now_ms, NULL);
     if (!rate_limiter_take(s->failures_told, "", 1, now_ms, NULL)) return;
     char words[160];
-    snprintf(words, sizeof words, "somebody at %s failed to sign in", address);
-    events_record(s->events, "user.login_failed", known ? name : "unknown", "", words);
+    snprintf(words, sizeof words, "somebody at %s failed to sign in", in->address);
+    events_record(s->events, "user.login_failed", known ? in->name : "unknown", "", words);
 }
 
 struct beginning {
@@ -118,57 +117,54 @@ static bool insert_session(struct db_connection *c, void *argument, struct err *
                              "user %s signed in", b->user->name);
 }
 
-static bool begin_session(struct sessions *s, const struct user *user, int64_t now_ms,
-                          char cookie[SECRET_TEXT_SIZE], struct err *e) {
+static bool begin_session(struct sessions *s, struct sign_in *in, struct err *e) {
     char id[SECRET_ID_SIZE], hash[SECRET_HASH_SIZE];
-    secret_generate("gs", id, cookie, hash);
-    struct beginning b = {user, hash, now_ms};
+    secret_generate("gs", id, in->cookie, hash);
+    struct beginning b = {&in->user, hash, in->now_wall_ms};
     if (db_write(s->db, insert_session, &b, e)) return true;
-    secret_wipe(cookie, SECRET_TEXT_SIZE);
+    secret_wipe(in->cookie, sizeof in->cookie);
     return false;
 }
 
-static bool check_password(struct sessions *s, const char *name, const char *password,
-                           struct user *out, bool *known, struct err *e) {
+static bool check_password(struct sessions *s, struct sign_in *in, bool *known, struct err *e) {
     char hash[PASSWORD_HASH_SIZE];
     struct err why;
-    *known = users_find(s->db, name, out, hash, &why);
+    *known = users_find(s->db, in->name, &in->user, hash, &why);
     if (!*known && why.code != ERR_NOT_FOUND) return *e = why, false;
-    bool matches = password_matches(*known ? hash : password_of_nobody, password);
+    bool matches = password_matches(*known ? hash : password_of_nobody, in->password);
     secret_wipe(hash, sizeof hash);
     if (matches && *known) return true;
     err_set(e, ERR_UNAUTHENTICATED, "name or password is wrong");
     return err_hint(e, "who forgot it needs a new invitation: gridctl user rm, then invite");
 }
 
-bool sessions_login(struct sessions *s, const char *address, const char *name, const char *password,
-                    int64_t now_wall_ms, struct user *out, char cookie[SECRET_TEXT_SIZE],
-                    int64_t *wait_ms, struct err *e) {
+bool sessions_login(struct sessions *s, struct sign_in *in, struct err *e) {
     bool known = false;
-    if (!may_try(s, address, name, wait_ms, e) || !begin_hash(s, wait_ms, e)) return false;
+    if (!may_try(s, in, e) || !begin_hash(s, &in->wait_ms, e)) return false;
     /* Those who failed meanwhile count. */
-    bool right =
-        may_try(s, address, name, wait_ms, e) && check_password(s, name, password, out, &known, e);
-    if (!right && e->code == ERR_UNAUTHENTICATED) count_failure(s, address, name, known);
+    bool right = may_try(s, in, e) && check_password(s, in, &known, e);
+    if (!right && e->code == ERR_UNAUTHENTICATED) count_failure(s, in, known);
     end_hash(s);
-    return right && begin_session(s, out, now_wall_ms, cookie, e);
+    return right && begin_session(s, in, e);
 }
 
-bool sessions_setup(struct sessions *s, const char *address, const char *invitation,
-                    const char *name, const char *password, int64_t now_wall_ms, struct user *out,
-                    char cookie[SECRET_TEXT_SIZE], int64_t *wait_ms, struct err *e) {
+static bool check_invitation(struct sessions *s, const struct sign_in *in, struct err *e) {
+    if (users_check_invitation(s->db, in->invitation, in->name, in->now_wall_ms, e)) return true;
+    if (e->code == ERR_UNAUTHENTICATED)
+        (void)rate_limiter_take(s->by_address, in->address, 1, clock_monotonic_ms(), NULL);
+    return false;
+}
+
+bool sessions_setup(struct sessions *s, struct sign_in *in, struct err *e) {
     char hash[PASSWORD_HASH_SIZE];
-    if (!users_check_password(password, e) || !may_try(s, address, "", wait_ms, e)) return false;
-    if (!users_check_invitation(s->db, invitation, name, now_wall_ms, e)) {
-        if (e->code == ERR_UNAUTHENTICATED)
-            (void)rate_limiter_take(s->by_address, address, 1, clock_monotonic_ms(), NULL);
+    if (!users_check_password(in->password, e) || !may_try(s, in, e) ||
+        !check_invitation(s, in, e) || !begin_hash(s, &in->wait_ms, e))
         return false;
-    }
-    if (!begin_hash(s, wait_ms, e)) return false;
-    bool hashed = password_hash(password, hash, e);
+    bool hashed = password_hash(in->password, hash, e);
     end_hash(s);
-    return hashed && users_accept(s->db, invitation, name, hash, now_wall_ms, out, e) &&
-           begin_session(s, out, now_wall_ms, cookie, e);
+    return hashed &&
+           users_accept(s->db, in->invitation, in->name, hash, in->now_wall_ms, &in->user, e) &&
+           begin_session(s, in, e);
 }
 
 static bool refuse(struct err *e) {

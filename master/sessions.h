@@ -21,18 +21,22 @@ struct web_session {
     char credential[SESSION_CREDENTIAL_SIZE];
 };
 
+struct sign_in {
+    const char *address, *name, *password;
+    const char *invitation; /* of sessions_setup */
+    int64_t now_wall_ms;
+    struct user user;              /* who it is */
+    char cookie[SECRET_TEXT_SIZE]; /* of the new session; wipe it */
+    int64_t wait_ms;               /* with ERR_RATE_LIMITED */
+};
+
 /* Checks name and password and begins a session: always a new one. Failures are counted by address
  * and by name, 5 a minute; at most two passwords are hashed at once. A name that is not there takes
- * as long. ERR_UNAUTHENTICATED, ERR_RATE_LIMITED with *wait_ms. */
-MUST_CHECK bool sessions_login(struct sessions *s, const char *address, const char *name,
-                               const char *password, int64_t now_wall_ms, struct user *out,
-                               char cookie[SECRET_TEXT_SIZE], int64_t *wait_ms, struct err *e);
+ * as long. ERR_UNAUTHENTICATED, ERR_RATE_LIMITED. */
+MUST_CHECK bool sessions_login(struct sessions *s, struct sign_in *in, struct err *e);
 
 /* The same for who comes with an invitation and chooses the password. */
-MUST_CHECK bool sessions_setup(struct sessions *s, const char *address, const char *invitation,
-                               const char *name, const char *password, int64_t now_wall_ms,
-                               struct user *out, char cookie[SECRET_TEXT_SIZE], int64_t *wait_ms,
-                               struct err *e);
+MUST_CHECK bool sessions_setup(struct sessions *s, struct sign_in *in, struct err *e);
 
 /* The session of a cookie, which counts as seen. ERR_UNAUTHENTICATED. */
 MUST_CHECK bool sessions_find(struct db *db, const char *cookie, int64_t now_wall_ms,

@@ -42,14 +42,19 @@ static void invite(const struct house *h, int64_t expires_s, char secret[SECRET_
     assert_ok(users_invite(h->f->db, &request, BEGIN_MS, &user, secret, &error));
 }
 
+static struct sign_in attempt(const char *address, const char *name, const char *password) {
+    return (struct sign_in){
+        .address = address, .name = name, .password = password, .now_wall_ms = BEGIN_MS};
+}
+
 static void set_up(const struct house *h, char cookie[SECRET_TEXT_SIZE]) {
     char secret[SECRET_TEXT_SIZE];
-    int64_t wait_ms = 0;
-    struct user user;
+    struct sign_in in = attempt("10.0.0.1", "ada", PASSWORD);
     struct err error;
     invite(h, 0, secret);
-    assert_ok(sessions_setup(h->sessions, "10.0.0.1", secret, "ada", PASSWORD, BEGIN_MS, &user,
-                             cookie, &wait_ms, &error));
+    in.invitation = secret;
+    assert_ok(sessions_setup(h->sessions, &in, &error));
+    memcpy(cookie, in.cookie, sizeof in.cookie);
 }
 
 static bool is_in(const struct house *h, const char *cookie, int64_t after_ms) {
@@ -111,35 +116,33 @@ static void ticket_opens_once_in_time_for_its_session(void **state) {
 
 static void invitation_expires_and_is_for_its_name(void **state) {
     const struct house *h = *state;
-    char secret[SECRET_TEXT_SIZE], cookie[SECRET_TEXT_SIZE];
-    int64_t wait_ms = 0;
-    struct user user;
+    char secret[SECRET_TEXT_SIZE];
+    struct sign_in in = attempt("10.0.0.1", "eve", PASSWORD);
     struct err error;
     invite(h, 60, secret);
-    assert_false(sessions_setup(h->sessions, "10.0.0.1", secret, "eve", PASSWORD, BEGIN_MS, &user,
-                                cookie, &wait_ms, &error));
+    in.invitation = secret;
+    assert_false(sessions_setup(h->sessions, &in, &error));
     assert_int_equal(error.code, ERR_INVALID);
-    assert_false(sessions_setup(h->sessions, "10.0.0.1", secret, "ada", PASSWORD,
-                                BEGIN_MS + MINUTE_MS, &user, cookie, &wait_ms, &error));
+    in.name = "ada";
+    in.now_wall_ms += MINUTE_MS;
+    assert_false(sessions_setup(h->sessions, &in, &error));
     assert_int_equal(error.code, ERR_UNAUTHENTICATED);
 }
 
 static void failures_are_counted_by_name_wherever_they_come_from(void **state) {
     const struct house *h = *state;
-    char cookie[SECRET_TEXT_SIZE], address[32];
-    int64_t wait_ms = 0;
-    struct user user;
+    char address[32];
+    struct sign_in in = attempt(address, "nobody", "wrong words here");
     struct err error;
     for (int i = 0; i < 5; i++) {
         snprintf(address, sizeof address, "10.0.1.%d", i);
-        assert_false(sessions_login(h->sessions, address, "nobody", "wrong words here", BEGIN_MS,
-                                    &user, cookie, &wait_ms, &error));
+        assert_false(sessions_login(h->sessions, &in, &error));
         assert_int_equal(error.code, ERR_UNAUTHENTICATED);
     }
-    assert_false(sessions_login(h->sessions, "10.0.2.1", "nobody", "wrong words here", BEGIN_MS,
-                                &user, cookie, &wait_ms, &error));
+    snprintf(address, sizeof address, "10.0.2.1");
+    assert_false(sessions_login(h->sessions, &in, &error));
     assert_int_equal(error.code, ERR_RATE_LIMITED);
-    assert_true(wait_ms > 0 && wait_ms <= MINUTE_MS);
+    assert_true(in.wait_ms > 0 && in.wait_ms <= MINUTE_MS);
 }
 
 int main(void) {
