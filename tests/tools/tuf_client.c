@@ -6,6 +6,8 @@
  *   tuf-client --metadata-url URL --metadata-dir DIR --target-name PATH --target-dir DIR
  *              --target-base-url URL download
  *
+ * --ca FILE names the certificates that https URLs must go back to, in place of the system's.
+ *
  * Trusted metadata are FILE.json in the metadata folder, byte for byte; a target is kept under its
  * percent-encoded path, so that none leaves the target folder. Exits with 0, or with 1 when
  * anything failed. */
@@ -25,12 +27,16 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+enum { CA_MAX_BYTES = 1024 * 1024 };
+
 struct settings {
     char metadata_directory[1024];
     char metadata_url[2048];
     char target_name[2048];
     char target_directory[1024];
     char target_url[2048];
+    char ca_file[1024];
+    struct text ca_pem; /* of that file */
 };
 
 static const struct option_entry entries[] = {
@@ -38,27 +44,32 @@ static const struct option_entry entries[] = {
      .type = OPTION_STRING,
      OPTION(struct settings, metadata_directory),
      .value_name = "DIR",
-     .help = "Where trusted metadata are kept"      },
+     .help = "Where trusted metadata are kept"                                          },
     {.flag = "metadata-url",
      .type = OPTION_STRING,
      OPTION(struct settings, metadata_url),
      .value_name = "URL",
-     .help = "Where the repository has its metadata"},
+     .help = "Where the repository has its metadata"                                    },
     {.flag = "target-name",
      .type = OPTION_STRING,
      OPTION(struct settings, target_name),
      .value_name = "PATH",
-     .help = "What to download"                     },
+     .help = "What to download"                                                         },
     {.flag = "target-dir",
      .type = OPTION_STRING,
      OPTION(struct settings, target_directory),
      .value_name = "DIR",
-     .help = "Where downloaded targets are kept"    },
+     .help = "Where downloaded targets are kept"                                        },
     {.flag = "target-base-url",
      .type = OPTION_STRING,
      OPTION(struct settings, target_url),
      .value_name = "URL",
-     .help = "Where the repository has its targets" },
+     .help = "Where the repository has its targets"                                     },
+    {.flag = "ca",
+     .type = OPTION_STRING,
+     OPTION(struct settings, ca_file),
+     .value_name = "FILE",
+     .help = "Certificates (PEM) that https URLs must go back to; default: the system's"},
 };
 static const struct options options = {
     .entries = entries,
@@ -95,6 +106,10 @@ static void join_url(struct text *out, const char *base, const char *rest) {
     text_add_format(out, "/%s", rest);
 }
 
+static struct http_trust server_trust(const struct settings *s) {
+    return (struct http_trust){.ca_pem = s->ca_pem.length > 0 ? s->ca_pem.data : NULL};
+}
+
 /* Stores of objects answer 403 for what is not there. */
 static bool fetch(void *argument, const char *file, size_t max_bytes, struct text *out,
                   struct err *e) {
@@ -102,8 +117,9 @@ static bool fetch(void *argument, const char *file, size_t max_bytes, struct tex
     OWN_TEXT struct text url = TEXT_EMPTY;
     OWN_HTTP_ANSWER struct http_answer answer = {0};
     join_url(&url, s->metadata_url, file);
-    if (!http_call(&(struct http_call){.url = url.data, .answer_max_bytes = max_bytes}, &answer, e))
-        return false;
+    const struct http_call call = {
+        .url = url.data, .trust = server_trust(s), .answer_max_bytes = max_bytes};
+    if (!http_call(&call, &answer, e)) return false;
     if (answer.status == 403 || answer.status == 404)
         return err_set(e, ERR_NOT_FOUND, "%.160s: status %d", url.data, answer.status);
     if (answer.status != 200)
@@ -182,7 +198,8 @@ static bool get_target(const struct settings *s, const struct tuf_client *c,
     OWN_FD int fd = mkostemp(temporary, O_CLOEXEC);
     if (fd < 0) return err_errno(e, errno, "write below %.160s", s->target_directory);
     target_url(s, c, t, &url);
-    struct http_download d = {.url = url.data, .fd = fd, .size_bytes = t->promise.length};
+    struct http_download d = {
+        .url = url.data, .trust = server_trust(s), .fd = fd, .size_bytes = t->promise.length};
     if (http_download(&d, &received, e) && is_promised(fd, t, e) &&
         file_publish(fd, temporary, path, e))
         return true;
@@ -212,6 +229,7 @@ static bool given(const char *value, const char *flag, struct err *e) {
 static bool run(struct settings *s, int count, char **words, struct err *e) {
     const char *command = count > 0 ? words[0] : "";
     if (!given(s->metadata_directory, "metadata-dir", e)) return false;
+    if (s->ca_file[0] != '\0' && !file_read(s->ca_file, CA_MAX_BYTES, &s->ca_pem, e)) return false;
     if (strcmp(command, "init") == 0 && count == 2) return init(s, words[1], e);
     if (strcmp(command, "refresh") == 0 && count == 1)
         return given(s->metadata_url, "metadata-url", e) && refresh(s, e);
@@ -225,12 +243,13 @@ static bool run(struct settings *s, int count, char **words, struct err *e) {
 
 int main(int argc, char **argv) {
     struct err e;
-    struct settings s;
+    struct settings s = {0};
     int rest = 0;
     sign_setup();
     http_client_setup();
-    if (options_parse(&options, argc, argv, &s, &rest, &e) && run(&s, argc - rest, argv + rest, &e))
-        return 0;
-    err_report("tuf-client", &e);
-    return 1;
+    bool good =
+        options_parse(&options, argc, argv, &s, &rest, &e) && run(&s, argc - rest, argv + rest, &e);
+    text_fini(&s.ca_pem);
+    if (!good) err_report("tuf-client", &e);
+    return good ? 0 : 1;
 }

@@ -11,10 +11,10 @@ ENDLESS_MAX_BYTES = 256 << 20  # who reads on this far will read on for ever
 HAVE_NODE = shutil.which("node") is not None and os.path.isdir(os.path.join(MODULES, "tuf-js"))
 
 
-def node(script, *arguments, timeout_s=120):
-    """Runs one of our scripts; its exit code and what it said."""
+def node(script, *arguments, ca="", timeout_s=120):
+    """Runs one of our scripts, which believes in the certificates of a file besides; its exit code and what it said."""
     done = subprocess.run(["node", os.path.join(HERE, script), *arguments], capture_output=True, text=True,
-                          timeout=timeout_s, env=dict(os.environ, NODE_PATH=MODULES))
+                          timeout=timeout_s, env=dict(os.environ, NODE_PATH=MODULES, NODE_EXTRA_CA_CERTS=ca))
     return done.returncode, done.stdout + done.stderr
 
 
