@@ -26,13 +26,23 @@ static bool add_build(struct catalog *c, const char *program, const char *arch, 
     return true;
 }
 
-static bool assemble(struct catalog *c, struct text *out, struct err *e) {
+/* Of the key that HTTPS shows: where downloads are closed, a join token is shown to it alone. */
+static void add_pin(struct certificates *c, struct text *out) {
+    char pin[CERTIFICATES_PIN_SIZE];
+    if (c == NULL) return;
+    certificates_http_pin(c, pin);
+    text_add_format(out, "pin %s\n", pin);
+}
+
+static bool assemble(const struct master *m, struct text *out, struct err *e) {
+    struct catalog *c = m->catalog;
     const struct embedded_file *file = &master_install_files[0];
     const char *table = strstr(file->data, TABLE_BEGIN);
     assert(table != NULL); /* packaging/install.sh has an empty one */
     table += strlen(TABLE_BEGIN);
     text_add_bytes(out, file->data, (size_t)(table - file->data));
     text_add(out, "# These and no others.\n");
+    add_pin(m->certificates, out);
     for (size_t i = 0; i < sizeof programs / sizeof programs[0]; i++)
         for (size_t j = 0; j < sizeof architectures / sizeof architectures[0]; j++)
             if (!add_build(c, programs[i], architectures[j], out, e)) return false;
@@ -44,7 +54,7 @@ static bool assemble(struct catalog *c, struct text *out, struct err *e) {
 void api_install(struct http_request *r) {
     OWN_TEXT struct text script = TEXT_EMPTY;
     struct err e;
-    if (!assemble(master_of(r)->catalog, &script, &e)) {
+    if (!assemble(master_of(r), &script, &e)) {
         http_reply_err(r, &e);
         return;
     }

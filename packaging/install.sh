@@ -42,8 +42,8 @@ unit_text() {
 UNIT
 }
 
-# What the master that gave out this script would have it install: lines of "SHA-256 PROGRAM ARCHITECTURE". Empty in a
-# script that comes from elsewhere.
+# What the master that gave out this script would have it install: lines of "SHA-256 PROGRAM ARCHITECTURE", and the pin of
+# the key that its HTTPS shows. Empty in a script that comes from elsewhere.
 builds_text() {
     cat <<'BUILDS'
 BUILDS
@@ -79,7 +79,7 @@ defaults() {
     join=${GRID_TOKEN-} token_file='' id='' labels='' nodes='' node_ports='' version='' url='' from='' prefix=/usr/local
     state=/var/lib/grid-agent config='' config_given='' require_signature='' start=1 dry_run='' uninstall='' purge=''
     work='' stage='' release_key='' done='' made='' new_launcher='' own_script='' before='' target='' credential='' stopped=''
-    downloads='' turn=''
+    downloads='' turn='' ca='' pin=''
     unset GRID_TOKEN # whatever we start need not know it
 }
 
@@ -194,7 +194,8 @@ read_join() {
         *]:* | *[!]]:*[0-9]) ;;
         *) address=$address:7001 ;;
     esac
-    [ -n "$url" ] || url=http://$address
+    ca=$(parameter ca)
+    [ -n "$url" ] || url=http${ca:+s}://$address
     downloads=$(parameter d)
     release_key=$(parameter rk)
     case $release_key in
@@ -323,10 +324,28 @@ get() {
         *) return 1 ;;
     esac
     [ -s "$work/join" ] || return 1
+    [ -n "$proven" ] ||
+        fail 4 "the master gives files only to machines with a token, and nothing here can prove that it is the master" \
+            "install curl, or copy the programs here and use --from DIR"
     credential=1
     printf 'header = "Authorization: Bearer %s"\n' "$(join=$(cat "$work/join") && parameter t)" >"$work/curlrc"
     sed 's/"//g' "$work/curlrc" >>"$work/wgetrc"
     download "$@"
+}
+
+# A master whose CA no machine knows proves itself by the pin of its key. Without a pin, or a program that compares it,
+# what is downloaded is proven by its digest all the same, but nothing secret is sent.
+choose_proof() {
+    own_ca='' wget_pins='' proven=1
+    case $url in https://*) ;; *) return 0 ;; esac
+    pin=$(builds_text | sed -n 's/^pin //p')
+    [ -n "$pin$ca" ] || return 0
+    own_ca=1
+    if [ -z "$pin" ]; then
+        proven=''
+    elif ! have curl; then
+        if wget --help 2>&1 | grep -q pinnedpubkey; then wget_pins=1; else proven=''; fi
+    fi
 }
 
 # Secrets go by files, for everybody here can see arguments. So do wget's limits: the busybox of Debian 12 crashes when
@@ -335,9 +354,9 @@ download() {
     http_status=''
     if have curl; then
         set -- "$3" curl -fsS --connect-timeout 10 --speed-limit 1 --speed-time 30 -o "$2" "$1" \
-            ${credential:+-K "$work/curlrc"}
+            ${own_ca:+-k} ${pin:+--pinnedpubkey "$pin"} ${credential:+-K "$work/curlrc"}
     else
-        set -- "$3" wget -O "$2" "$1"
+        set -- "$3" wget ${own_ca:+--no-check-certificate} ${wget_pins:+--pinnedpubkey="$pin"} -O "$2" "$1"
     fi
     WGETRC=$work/wgetrc LC_ALL=C limited "$@" 2>"$work/http" && return 0
     http_status=$(sed -n -e 's/.*error: \([0-9][0-9][0-9]\).*/\1/p' -e 's/.*ERROR \([0-9][0-9][0-9]\).*/\1/p' \
@@ -727,6 +746,7 @@ install_agent() {
     check_rights
     read_join
     check_origin
+    choose_proof
     begin_work
     if [ -n "$dry_run" ]; then
         say_plan

@@ -23,6 +23,17 @@ static void the_line_runs_only_the_script_of_its_digest(void **state) {
     assert_null(strchr(line.data, '\n'));
 }
 
+static void with_a_ca_the_script_comes_over_https_and_is_proven_by_its_digest(void **state) {
+    (void)state;
+    OWN_TEXT struct text line = TEXT_EMPTY;
+    struct err e = {0};
+    assert_true(join_command_line("grid://10.0.0.1:7001" QUERY "&ca=" DIGEST, DIGEST, &line, &e));
+    assert_non_null(strstr(line.data, "curl -fsSk 'https://10.0.0.1:7001/install.sh'"));
+    assert_non_null(
+        strstr(line.data, "wget -qO- --no-check-certificate 'https://10.0.0.1:7001/install.sh'"));
+    assert_non_null(strstr(line.data, "sha256sum -c && "));
+}
+
 static void an_ipv6_address_keeps_its_brackets(void **state) {
     (void)state;
     OWN_TEXT struct text line = TEXT_EMPTY;
@@ -73,6 +84,7 @@ static void only_places_with_both_programs_can_be_installed_on(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_line_runs_only_the_script_of_its_digest),
+        cmocka_unit_test(with_a_ca_the_script_comes_over_https_and_is_proven_by_its_digest),
         cmocka_unit_test(an_ipv6_address_keeps_its_brackets),
         cmocka_unit_test(what_is_no_join_string_makes_no_line),
         cmocka_unit_test(only_places_with_both_programs_can_be_installed_on),
