@@ -133,5 +133,5 @@ const struct http_route *http_matched_route(const struct http_request *r) {
 }
 
 bool http_is_secure(const struct http_request *r) {
-    return r->info->is_ssl != 0;
+    return r->wire.tls != NULL;
 }

@@ -38,7 +38,9 @@ static bool refuse_page(const char *what, struct err *e) {
 static bool check_page(const struct http_request *r, bool strict, struct err *e) {
     const char *host = http_header(r, "Host"), *origin = http_header(r, "Origin");
     const char *site = http_header(r, "Sec-Fetch-Site");
-    if (!same_site_host(host, master_of(r)->settings->host_names, e)) return false;
+    const struct settings *s = master_of(r)->settings;
+    if (!same_site_host(host, s->tls_names, e) && !same_site_host(host, s->host_names, e))
+        return false;
     if (site != NULL && strcmp(site, "same-origin") != 0 && strcmp(site, "none") != 0)
         return refuse_page("Sec-Fetch-Site", e);
     if (origin != NULL && !same_site_origin(origin, host)) return refuse_page("Origin", e);

@@ -45,8 +45,8 @@ static const struct option_entry entries[] = {
      .type = OPTION_LIST,
      OPTION(struct settings,                                                    host_names),
      .value_name = "NAME",
-     .help = "name under which people open the console, besides addresses and localhost; again for "
-             "more"},
+     .help = "name under which people open the console, besides addresses, localhost and "
+             "--tls-name; again for more"},
     {.flag = "tls",
      .environment = {"GRID_TLS"},
      .key = "master.tls",

@@ -29,7 +29,7 @@ struct settings {
     bool public_downloads;
     bool approve_agents; /* joining agents wait for `gridctl agent approve` */
     bool insecure;
-    char *host_names; /* lines; what else than addresses and localhost the console is reached by */
+    char *host_names; /* lines; of the console, besides addresses, localhost and tls_names */
     bool core_dumps;
     char tls[8];                    /* auto, on, off */
     char tls_certificate[PATH_MAX]; /* "" : by the own CA */

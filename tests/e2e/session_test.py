@@ -231,6 +231,23 @@ class Session(Test):
             self.problem(self.grid.request("POST", "/api/users", order), 400, "invalid")
         self.problem(self.grid.request("POST", "/api/users", {"name": "vera", "role": "viewer"}), 409, "conflict")
 
+    def test_cookie_over_tls_is_bound_to_this_host(self):
+        self.grid.master.stop()
+        self.grid.master_arguments = ["--tls", "on", "--tls-name", "grid.example"]
+        self.grid.start_master()
+        origin = self.grid.master.url
+        self.assertTrue(origin.startswith("https://"))
+        invited = self.invite()
+        self.assertTrue(invited["link"].startswith(origin + "/#/setup?"), invited["link"].partition("?")[0])
+        order = {"invitation": invited["invitation"], "name": "ada", "password": PASSWORD}
+        made = self.page("POST", "/api/setup", order, Origin=origin)
+        self.assertRegex(made.headers["Set-Cookie"], r"^__Host-grid=gs_[^;]+; Path=/; HttpOnly; SameSite=Strict; Secure$")
+        cookie = made.headers["Set-Cookie"].partition(";")[0]
+        self.assertEqual(self.page("GET", "/api/me", cookie=cookie, Origin=None).status, 200)
+        self.assertEqual(self.page("GET", "/api/me", cookie=cookie, Origin=None, Host="grid.example").status, 200)
+        planted = cookie.removeprefix("__Host-")  # any neighbour of the host name may set one of this name
+        self.assertEqual(self.page("GET", "/api/me", cookie=planted, Origin=None).status, 401)
+
     def test_pages_are_guarded(self):
         page = self.get("/")
         self.assertEqual(page.status, 200)
