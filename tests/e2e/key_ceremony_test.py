@@ -84,7 +84,7 @@ class KeyCeremonyTest(unittest.TestCase):
     def move_offline(self):
         """The office has both keys at hand: one command."""
         self.office.key("anna")
-        self.build_id = self.build.key("build")
+        self.build.key("build")
         self.build.carry("build.key", self.office)
         self.build.carry("build.pub", self.office)
         self.office.ok("key", "rotate", "--offline", "--root-key", "anna.key", "--targets-key", "build.key", "--yes")
@@ -139,10 +139,10 @@ class KeyCeremonyTest(unittest.TestCase):
         self.assertFalse(self.trust()["offline"])  # nothing has happened yet
 
         office.refused(1, "root: 0 of 2 signatures", "key", "publish", root, targets, "--yes")
-        office.carry(root, stranger)
-        office.carry("1.root.json", stranger)
-        stranger.refused(5, "none of those that may sign", "key", "sign", root, "--key", "stranger.key", "--metadata", "1.root.json",
-                         "--yes")
+        for name in (root, targets, "1.root.json"):
+            office.carry(name, stranger)
+        stranger.refused(5, "none of those that may sign", "key", "sign", root, targets, "--key", "stranger.key", "--metadata",
+                         "1.root.json", "--yes")
         stranger.refused(2, "asks before it acts", "key", "sign", root, "--key", "stranger.key")
 
         at = office
@@ -235,7 +235,7 @@ class KeyCeremonyTest(unittest.TestCase):
 
         build_2 = build.key("build-2")  # in place of the build key, which was stolen
         build.carry("build-2.pub", office)
-        made = office.ok("key", "root", "--remove", "targets=" + self.build_id, "--add", "targets=build-2.pub", "--key", "anna.key",
+        made = office.ok("key", "root", "--remove", "targets=build.pub", "--add", "targets=build-2.pub", "--key", "anna.key",
                          "--key", "dora.key", "--yes")
         root, targets = made.stdout.split()
         office.carry(targets, build)
