@@ -204,7 +204,8 @@ static bool rename_next(struct repo *r, enum tuf_role_kind role, struct err *e) 
     if (rename(from, to) != 0) return err_errno(e, errno, "rename %s", from);
     if (!file_sync_directory(r->directory, e)) return false;
     pthread_mutex_lock(&r->lock);
-    memcpy(find_file(r, next)->file, file, sizeof file);
+    struct repo_key *renamed = find_file(r, next);
+    if (renamed != NULL) memcpy(renamed->file, file, sizeof file);
     pthread_mutex_unlock(&r->lock);
     return true;
 }
