@@ -1,6 +1,7 @@
 #include "master/api_sessions.h"
 
 #include "lib/clock.h"
+#include "lib/file.h"
 #include "master/authorize_session.h"
 #include "master/body.h"
 #include "master/master.h"
@@ -8,6 +9,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 struct setup_order {
     char invitation[SECRET_TEXT_SIZE];
@@ -73,6 +75,14 @@ static void reply_signed_in(struct http_request *r, int status, struct sign_in *
     secret_wipe(in->cookie, sizeof in->cookie);
 }
 
+/* The link of the first start is used up. */
+static void forget_first_link(const struct master *m, const struct user *user) {
+    char path[PATH_MAX];
+    if (strcmp(user->created_by, "first-start") == 0 &&
+        file_join(path, sizeof path, m->settings->state, "setup-link", NULL))
+        (void)unlink(path);
+}
+
 void api_setup(struct http_request *r) {
     struct setup_order order;
     struct sign_in in = {.address = http_address(r), .now_wall_ms = clock_wall_ms()};
@@ -83,6 +93,7 @@ void api_setup(struct http_request *r) {
     bool done = body_no_query(r, &e) && body_json(r, &setup_schema, &order, &e) &&
                 sessions_setup(master_of(r)->sessions, &in, &e);
     secret_wipe(&order, sizeof order);
+    if (done) forget_first_link(master_of(r), &in.user);
     if (done)
         reply_signed_in(r, 201, &in);
     else

@@ -82,6 +82,7 @@ class Session(Test):
         made = self.page("POST", "/api/setup", order)
         self.assertEqual((made.status, made.json()["role"], made.json()["name"]), (201, "admin", "root"))
         self.assertEqual(self.me(self.cookie_of(made)).json()["principal"], "user:root")
+        self.assertFalse(os.path.exists(path))
         self.assertEqual(self.page("POST", "/api/setup", {**order, "name": "second"}).status, 401, "once is once")
         self.assertEqual([u["name"] for u in self.grid.api("GET", "/api/users")], ["root"])
         self.no_log_holds_one()
