@@ -173,7 +173,7 @@ static void format_secret(const struct sign_secret *s, struct secret_workspace *
 bool sign_secret_write(const struct sign_secret *s, const char *path, struct err *e) {
     OWN_TEXT struct text temporary = TEXT_EMPTY;
     OWN(workspace) struct secret_workspace *w = sign_locked_memory(sizeof *w);
-    text_add_format(&temporary, "%s.XXXXXX", path);
+    text_add_format(&temporary, "%s.tmp-XXXXXX", path);  /* as file_drop_unfinished knows them */
     OWN_FD int fd = mkostemp(temporary.data, O_CLOEXEC); /* mode 0600 */
     if (fd < 0) return err_errno(e, errno, "secret key %s", path);
     format_secret(s, w);

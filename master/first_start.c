@@ -25,19 +25,22 @@ static bool read_id(struct db_connection *c, void *argument, struct err *e) {
 }
 
 /* A state that a backup gave back has none. Whoever may write here owns the grid anyway. */
-static bool keep_admin_token(struct db *db, const char *state_directory, struct err *e) {
+static bool keep_admin_token(struct db *db, const char *state_directory, bool *missing,
+                             struct err *e) {
     char path[PATH_MAX];
     if (!file_join(path, sizeof path, state_directory, "admin.token", e)) return false;
-    return access(path, F_OK) == 0 || tokens_create_admin(db, state_directory, e);
+    *missing = access(path, F_OK) != 0;
+    return !*missing || tokens_create_admin(db, state_directory, e);
 }
 
-bool first_start_state(struct db *db, const char *state_directory, char grid_id[33], bool *fresh,
-                       struct err *e) {
+bool first_start_state(struct db *db, const char *state_directory, char grid_id[33],
+                       struct beginning *out, struct err *e) {
     struct grid_id g = {grid_id};
-    *fresh = false;
-    if (db_read(db, read_id, &g, e)) return keep_admin_token(db, state_directory, e);
+    *out = (struct beginning){.fresh = false};
+    if (db_read(db, read_id, &g, e))
+        return keep_admin_token(db, state_directory, &out->restored, e);
     if (e->code != ERR_NOT_FOUND) return false;
-    *fresh = true;
+    out->fresh = true;
     random_hex(16, grid_id);
     return tokens_create_admin(db, state_directory, e);
 }

@@ -6,11 +6,16 @@
 
 struct master;
 
-/* Reads the grid's id or makes it, with an admin token; *fresh tells which. An admin token is also
- * made when its file is gone, as it is behind a restored backup. A first start that was
- * cut off half-way counts as fresh again: the id is written last. */
+/* What was found in the state directory. */
+struct beginning {
+    bool fresh;    /* nothing: the grid's id is new */
+    bool restored; /* a backup, most likely: no admin token, which none holds */
+};
+
+/* Reads the grid's id or makes it, with an admin token. One is also made when its file is gone. A
+ * first start that was cut off half-way counts as fresh again: the id is written last. */
 MUST_CHECK bool first_start_state(struct db *db, const char *state_directory, char grid_id[33],
-                                  bool *fresh, struct err *e);
+                                  struct beginning *out, struct err *e);
 
 /* Marks the grid as made, once its keys are on disk too. */
 MUST_CHECK bool first_start_done(struct db *db, const char *grid_id, struct err *e);

@@ -155,12 +155,12 @@ static void tidy(const char *state) {
         if (file_join(path, sizeof path, state, parts[i], NULL)) file_drop_unfinished(path);
 }
 
-static bool open_state(struct master *m, bool *fresh, struct err *e) {
+static bool open_state(struct master *m, struct beginning *b, struct err *e) {
     const struct settings *s = m->settings;
     tidy(s->state);
-    return first_start_state(m->db, s->state, m->grid_id, fresh, e) &&
-           keys_open(&m->keys, s->state, *fresh, e) &&
-           (!*fresh || first_start_done(m->db, m->grid_id, e));
+    return first_start_state(m->db, s->state, m->grid_id, b, e) &&
+           keys_open(&m->keys, s->state, b->fresh, e) &&
+           (!b->fresh || first_start_done(m->db, m->grid_id, e));
 }
 
 static bool open_rollouts(struct master *m, struct err *e) {
@@ -172,7 +172,7 @@ static bool open_rollouts(struct master *m, struct err *e) {
     return rollouts_open(&m->rollouts, &options, e);
 }
 
-static bool open_parts(struct master *m, struct err *e) {
+static bool open_parts(struct master *m, bool restored, struct err *e) {
     const struct settings *s = m->settings;
     downloads_key_make(keys_master(m->keys), &m->downloads);
     m->events = events_new(m->db);
@@ -180,6 +180,7 @@ static bool open_parts(struct master *m, struct err *e) {
     const struct repo_options repo = {.db = m->db,
                                       .keys = m->keys,
                                       .state_directory = s->state,
+                                      .restored = restored,
                                       .timestamp_life_ms = s->tuf_timestamp_life_ms,
                                       .snapshot_life_ms = s->tuf_snapshot_life_ms,
                                       .targets_life_ms = s->tuf_targets_life_ms,
@@ -339,16 +340,17 @@ static void start_serving(struct master *m, struct threads *t) {
     start_thread(&t->rollouts, rollouts_run, m);
 }
 
-static bool serve(struct master *m, struct threads *t, const struct listen *at, bool fresh,
-                  const sigset_t *signals, struct err *e) {
+static bool serve(struct master *m, struct threads *t, const struct listen *at,
+                  const struct beginning *b, const sigset_t *signals, struct err *e) {
     struct http_server *server = NULL;
     if (at->tls && !open_certificates(m, e)) return false;
-    if (!open_parts(m, e) || !open_bus(m, &at->bus, e) || !open_http(m, &at->http, &server, e))
+    if (!open_parts(m, b->restored, e) || !open_bus(m, &at->bus, e) ||
+        !open_http(m, &at->http, &server, e))
         return false;
     inbox_set_http_port(m->inbox, m->http_port);
     sign_audit(m, true); /* a start comes before whoever may have been at the database */
     start_serving(m, t);
-    bool announced = announce(m, at, fresh, e);
+    bool announced = announce(m, at, b->fresh, e);
     if (announced) wait_for_signal(signals);
     stop_serving(m, server, t);
     return announced;
@@ -386,7 +388,7 @@ static bool run(const struct settings *settings, const sigset_t *signals, struct
     struct listen at;
     OWN_FD int lock = -1;
     char lock_path[PATH_MAX];
-    bool fresh = false;
+    struct beginning b;
     if (!listen_decide(settings, &at, e) || !file_make_directory(settings->state, 0700, e) ||
         !file_join(lock_path, sizeof lock_path, settings->state, "lock", e))
         return false;
@@ -400,7 +402,7 @@ static bool run(const struct settings *settings, const sigset_t *signals, struct
         make_limits(&m);
         db_observe_commits(m.db, &metric_db_commit_seconds);
         start_thread(&t.db_writer, db_writer_run, m.db);
-        done = open_state(&m, &fresh, e) && serve(&m, &t, &at, fresh, signals, e);
+        done = open_state(&m, &b, e) && serve(&m, &t, &at, &b, signals, e);
         close_parts(&m);
         db_stop(m.db);
         pthread_join(t.db_writer, NULL);

@@ -181,6 +181,10 @@ static bool begin_or_load(struct db_connection *c, void *argument, struct err *e
     if (!repo_row_version(c, TUF_ROOT, &version, e)) return false;
     if (version == 0) return repo_first_root(r, c, e) && build_bridge(r, c, e);
     if (!repo_view_load(r, c, e)) return false;
+    if (r->restored)
+        return repo_publish(
+            r, c, repo_can_sign(r, &r->view.root.roles[TUF_TARGETS]) ? TUF_TARGETS : TUF_SNAPSHOT,
+            e);
     repo_note_status(r, c);
     return true;
 }
@@ -252,6 +256,7 @@ bool repo_open(struct repo **out, const struct repo_options *options, struct err
     OWN(repo) struct repo *r = memory_zeroed(1, sizeof *r);
     r->db = options->db;
     r->keys = options->keys;
+    r->restored = options->restored;
     r->life_ms[TUF_TIMESTAMP] = life(options->timestamp_life_ms, DAY_MS);
     r->life_ms[TUF_SNAPSHOT] = life(options->snapshot_life_ms, 7 * DAY_MS);
     r->life_ms[TUF_TARGETS] = life(options->targets_life_ms, 365 * DAY_MS);

@@ -20,6 +20,7 @@ struct repo_options {
     struct db *db;
     struct keys *keys;
     const char *state_directory;
+    bool restored;             /* agents may have seen more than these rows: all is signed anew */
     int64_t timestamp_life_ms; /* 0: a day; signed anew when a twenty-fourth of it has passed */
     int64_t snapshot_life_ms; /* 0: a week; signed anew when half of it has passed, as the others */
     int64_t targets_life_ms;  /* 0: a year */

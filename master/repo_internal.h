@@ -37,6 +37,7 @@ struct repo {
     struct keys *keys;
     char directory[PATH_MAX]; /* STATE/keys */
     int64_t life_ms[TUF_ROLE_COUNT];
+    bool restored;
     struct repo_view view; /* the writer's thread alone */
 
     pthread_mutex_t lock; /* guards the fields below */

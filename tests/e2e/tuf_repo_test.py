@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """The TUF repository below /tuf/: what it says after every change of the catalog, keys that move away, files that wait
 for signatures, and metadata that are refused. A real master, no agents; checked without the grid's own code."""
-import json, os, sqlite3, time, unittest
+import json, os, shutil, sqlite3, time, unittest
 from contextlib import closing
 
 from grid import Grid, wait_for
@@ -91,6 +91,23 @@ class Published(Case):
         self.assertEqual(self.repository().named(), target(NAME, content))
         self.assertNotEqual(self.grid.api("GET", "/api/trust")["root_sha256"], digest)
         self.assertIn("file:1.root.json", self.get("/tuf/metadata/1.root.json.minisig").body.decode())
+
+    def test_a_restored_backup_goes_on_above_what_agents_have_seen(self):
+        self.publish()
+        self.assertEqual(self.grid.gridctl("backup", "create", "b.sqlar").returncode, 0)
+        content = self.publish("1.1.0")
+        seen = self.repository()
+        self.grid.master.stop()
+        shutil.rmtree(self.grid.master.state)
+        done = self.grid.gridctl("backup", "restore", "b.sqlar", "--state", self.grid.master.state, token=None)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        time.sleep(max(0, seen.timestamp["signed"]["version"] + 1 - time.time()))  # versions are seconds
+        self.grid.start_master()
+        now = self.repository()
+        for role in ("timestamp", "snapshot", "targets"):
+            self.assertGreater(getattr(now, role)["signed"]["version"], getattr(seen, role)["signed"]["version"], role)
+        self.assertEqual((list(now.named()), now.root), ([NAME], seen.root))
+        self.assertEqual(self.put(content, "1.1.0").status, 201)
 
     def test_a_lost_key_stops_the_start(self):
         for role in ("snapshot", "targets", "root"):
