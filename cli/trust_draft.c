@@ -1,6 +1,7 @@
 #include "cli/trust_draft.h"
 
 #include "cli/api.h"
+#include "cli/format.h"
 #include "cli/listing.h"
 #include "cli/trust_root.h"
 
@@ -125,16 +126,17 @@ static bool signs_root(const struct trust_base *base, const struct tuf_root *roo
 static bool abandons(const struct invocation *call, const struct trust_draft *d,
                      const struct trust_base *base, const struct answer_trust *trust,
                      struct err *e) {
-    char first[PATH_MAX];
+    char first[PATH_MAX], words[FORMAT_SIZE];
     bool leaves = trust_file_present(&d->root) && signs_root(base, &base->root.root) &&
                   !signs_root(base, &d->root.root);
     const char *names = leaves ? trust->agents_without_root : NULL;
     size_t count = count_lines(names);
     if (!leaves || call->settings->trust.abandon || !settings_next(&names, first)) return false;
-    err_set(e, ERR_CONFLICT,
-            "%zu agents (%.60s%s) have not taken the root in force yet; without the release key, "
-            "which goes with the root key, they never would",
-            count, first, count > 1 ? ", ..." : "");
+    err_set(
+        e, ERR_CONFLICT,
+        "%s would be left behind (%.60s%s), having no trusted root yet: all they believe is the "
+        "release key, which goes with the root key",
+        format_count((int64_t)count, "agent", words), first, count > 1 ? ", ..." : "");
     err_hint(e, "wait until gridctl key show lists none, or give them up with --abandon");
     return true;
 }
