@@ -92,7 +92,7 @@ static void check_bus(struct doctor *d, const struct discovery *at,
     else
         doctor_add(d, "fail", "bus",
                    join_is_loopback(own) && !join_is_loopback(host)
-                       ? "agents elsewhere need grid-master --bus ADDR:PORT --insecure"
+                       ? "agents elsewhere need grid-master --bus ADDR:PORT"
                        : "open this port in the firewall",
                    "%.120s port %d cannot be reached from here; the master serves the bus on %.80s",
                    host, port, s->bus_address);

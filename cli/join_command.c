@@ -22,11 +22,12 @@ bool join_command_line(const char *join, const char sha256[SHA256_HEX_SIZE], str
     secret_wipe(&parts, sizeof parts);
     text_add_format(out,
                     "(trap 'rm -f \"$f\"' EXIT; f=$(mktemp) && "
-                    "(curl -fsS%s '%s' || wget -qO- %s'%s') >\"$f\" && "
+                    "(curl -fsS%s '%s' || wget -qO- %s'%s'%s) >\"$f\" && "
                     "echo \"%s  $f\" | sha256sum -c && "
                     "$(command -v sudo) sh \"$f\" '%s')",
                     tls ? "k" : "", url.data, tls ? "--no-check-certificate " : "", url.data,
-                    sha256, join);
+                    tls ? " || { echo install curl or GNU wget first >&2; false; }" : "", sha256,
+                    join);
     return true;
 }
 

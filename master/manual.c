@@ -10,13 +10,14 @@ static const struct manual_row files[] = {
     {"STATE/keys", "the message key, the release key and those of TUF metadata, secret"},
     {"STATE/trusted-keys", "public keys of publishers"},
     {"STATE/admin.token", "a token of role admin; made anew when it is missing"},
+    {"STATE/tls", "the CA, and the certificates that it signed; ca.key is secret"},
     {"STATE/url", "where HTTP is served, for gridctl on this machine"},
     {"STATE/uploads", "uploads that were cut and may go on"},
 };
 static const struct manual_row examples[] = {
     {"grid-master", "serves on loopback, with its state in ./grid-state and the drop box ./binaries"},
-    {"grid-master --state /var/lib/grid --binaries /srv/binaries --http 0.0.0.0:7001 --bus 0.0.0.0:7000 --insecure",
-     "serves other machines in a network that is trusted"},
+    {"grid-master --state /var/lib/grid --binaries /srv/binaries --http 0.0.0.0:7001 --bus 0.0.0.0:7000",
+     "serves other machines, over TLS with a CA of its own"},
     {"grid-master --http 0 --bus 0", "picks free ports and prints them"},
 };
 /* clang-format on */

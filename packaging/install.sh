@@ -386,7 +386,7 @@ fail_download() {
     fail_if_full
     ! grep -q -e '(23)' -e 'File too large' "$work/http" || not_a_master
     fail 6 "cannot download $1 from $url: $(tail -n 1 "$work/http")" \
-        "check that this machine reaches $url: a firewall, or a master that listens on loopback only (--http, --insecure)"
+        "check that this machine reaches $url: a firewall, or a master that listens on loopback only (--http)"
 }
 
 # When the file system that we download to takes no more.

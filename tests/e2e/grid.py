@@ -183,7 +183,7 @@ class Master(Process):
 
     def reached_at(self, url):
         """How the test itself gets to what the master printed."""
-        return url
+        return url.replace("//0.0.0.0:", "//127.0.0.1:")
 
 
 class Agent(Process):

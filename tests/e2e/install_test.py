@@ -157,7 +157,8 @@ class Machine:
 
     def plug_in(self):
         here, there = ["10.77.%d.%d" % (self.number, n) for n in (1, 2)]
-        self.master_url = "http://%s:%s" % (here, self.grid.master.url.rsplit(":", 1)[1])
+        scheme, _, port = self.grid.master.url.split(":")
+        self.master_url = "%s://%s:%s" % (scheme, here, port)
         cable = "cable%d" % self.number
         for command in ("ip link add %s type veth peer name eth0 netns %s" % (cable, self.init),
                         "ip addr add %s/24 dev %s" % (here, cable), "ip link set %s up" % cable,
@@ -374,8 +375,10 @@ class InstallTest(unittest.TestCase):
         self.grid.wait_healthy(machine.name, "1.0.0")
 
     def test_a_master_that_knows_no_strangers_takes_the_join_string(self):
-        grid = Grid(self, ["--insecure", "--public-downloads=off"], start=False)
+        names = ["--tls-name=10.77.%d.1" % (Machine.count + n) for n in (1, 2, 3)]
+        grid = Grid(self, ["--public-downloads=off", *names], start=False)
         grid.start_master(http="0.0.0.0:0", bus="0.0.0.0:0")
+        self.assertTrue(grid.master.url.startswith("https://"))
         for name, path in self.programs.items():
             grid.drop(path, "%s-1.0.0-%s" % (name, here()))
         wait_for("the programs", lambda: len(grid.api("GET", "/api/binaries")) == len(NAMES))
@@ -386,6 +389,8 @@ class InstallTest(unittest.TestCase):
         self.look_for_secret(machine, command)
         machine = Machine(self, grid, ["wget"], without=["wget"], programs=self.programs.values())
         self.run_ok(machine, machine.join_command())
+        machine = Machine(self, grid, programs=self.programs.values())
+        self.refused(machine, machine.join_command(), 1, "install curl")  # busybox's wget speaks no TLS that is sound
 
     def test_the_secret_is_shown_only_where_the_join_string_says_so(self):
         machine = self.machine(tools=["curl"])
