@@ -205,6 +205,10 @@ class Offline(Case):
         self.problem(self.post("rotate", {"roles": ["targets"]}), 409, "conflict")
         now = self.repository()
         self.problem(self.post("root", signed(next_root(now.root, {}))), 422, "untrusted")
+        mine = Key()
+        for says, signers in (("version 2: root: 1 of 2", [mine]), ("version 3: root: 0 of 1", keys[1:])):
+            stolen = signed(next_root(now.root, {"root": (1, [mine])}), *signers)
+            self.assertIn(says, self.problem(self.post("root", stolen), 422, "untrusted")["detail"])
         self.assertEqual(self.post("root", signed(next_root(now.root, {}), keys[2])).status, 200)
         self.assertEqual(self.role("root")["threshold"], 2)
         self.publish()
@@ -226,13 +230,17 @@ class Offline(Case):
         self.publish()
 
     def test_a_wiped_key_leaves_nothing_in_the_state(self):
-        seeds = [self.key(role).seed for role in ("root", "targets")]
+        secrets = []
+        for role in ("root", "targets"):
+            secrets.append(self.key(role).seed)
+            with open(os.path.join(self.grid.master.state, "keys", role + ".key"), "rb") as file:
+                secrets.append(file.read().splitlines()[1])
         self.go_offline()
         for folder, _, files in os.walk(self.grid.master.state):
             for name in files:
                 with open(os.path.join(folder, name), "rb") as file:
                     content = file.read()
-                self.assertFalse(any(seed in content for seed in seeds), name)
+                self.assertFalse(any(secret in content for secret in secrets), name)
         self.assertIn("root.key targets.key", str([e["data"] for e in self.grid.events(kind="trust.root")]))
 
 
