@@ -6,6 +6,7 @@
 #include "agent/probe.h"
 #include "agent/reconcile.h"
 #include "agent/record.h"
+#include "agent/sandbox.h"
 #include "agent/state.h"
 #include "agent/version.h"
 
@@ -61,6 +62,7 @@ struct node_launch {
     const struct sign_public *release_key;
     bool unsigned_allowed;
     bool *avoid_memfd; /* set when memfds cannot be executed here */
+    const struct sandbox *sandbox;
     int first_port, last_port;
     const int *reserved; /* ports of the other nodes */
     size_t reserved_count;

@@ -67,23 +67,46 @@ static bool write_record(struct node *n, const struct node_launch *l, struct err
     return save_record(n, e);
 }
 
-static bool run(struct node *n, int executable_fd, int log_fd, struct spawned *out, struct err *e) {
+/* A user of its own cannot pass through the agent's directories, nor needs to: it begins in its
+ * data. */
+static bool run(struct node *n, const struct sandbox_start *sandbox, int executable_fd, int log_fd,
+                struct spawned *out, struct err *e) {
     char port[16];
     char nonce[RECORD_NONCE_SIZE + 32];
-    char name[] = "storage-server";
+    char name[] = "storage-server", here[] = ".";
     char data_flag[] = "--data", host_flag[] = "--host", host[] = "127.0.0.1",
          port_flag[] = "--port", id_flag[] = "--id";
     snprintf(port, sizeof port, "%" PRId64, n->record.port);
     snprintf(nonce, sizeof nonce, "GRID_NODE_NONCE=%s", n->record.nonce);
-    char *arguments[MOST_ARGUMENTS] = {name,      data_flag, n->data, host_flag, host,
-                                       port_flag, port,      id_flag, n->id,     NULL};
+    char *arguments[MOST_ARGUMENTS] = {
+        name,      data_flag, sandbox->separate_user ? here : n->data,
+        host_flag, host,      port_flag,
+        port,      id_flag,   n->id,
+        NULL};
     OWN_MEMORY char **environment = spawn_environment(nonce);
     const struct spawn_request request = {.executable_fd = executable_fd,
                                           .arguments = arguments,
                                           .environment = environment,
-                                          .directory = n->directory,
-                                          .output_fd = log_fd};
+                                          .directory =
+                                              sandbox->separate_user ? n->data : n->directory,
+                                          .output_fd = log_fd,
+                                          .sandbox = sandbox};
     return spawn_run(&request, out, e);
+}
+
+/* Who owned the data is written down before somebody else may write to them. */
+static bool run_fenced(struct node *n, const struct node_launch *l, int executable_fd, int log_fd,
+                       struct spawned *out, struct err *e) {
+    struct sandbox_start start;
+    int64_t user = l->sandbox->user;
+    bool owned = user != 0 && n->record.user == user;
+    if (!sandbox_prepare(l->sandbox, n->data, n->from_store ? executable_fd : -1, owned, &start, e))
+        return false;
+    n->record.user = start.separate_user ? user : 0;
+    bool done = (owned == start.separate_user || save_record(n, e)) &&
+                run(n, &start, executable_fd, log_fd, out, e);
+    sandbox_start_fini(&start);
+    return done;
 }
 
 static bool seal_and_run(struct node *n, const struct node_launch *l, int store_fd, int log_fd,
@@ -92,7 +115,7 @@ static bool seal_and_run(struct node *n, const struct node_launch *l, int store_
     if (!spawn_seal(store_fd, l->version, l->release_key, l->unsigned_allowed, *l->avoid_memfd, &fd,
                     &n->from_store, e))
         return false;
-    return run(n, fd, log_fd, out, e);
+    return run_fenced(n, l, fd, log_fd, out, e);
 }
 
 static bool launch(struct node *n, const struct node_launch *l, struct spawned *out,

@@ -293,6 +293,7 @@ void report_build(const struct report_input *in, struct wire_heartbeat *out) {
     snprintf(out->platform, sizeof out->platform, "%s", platform_here());
     snprintf(out->arch, sizeof out->arch, "%s", platform_arch_here());
     snprintf(out->binary_path, sizeof out->binary_path, "%s", in->binary_path);
+    out->sandbox = sandbox_text(in->sandbox);
     describe_running(in, out);
     describe_update(in, &out->update);
     describe_staging(in, &out->staging);

@@ -24,6 +24,7 @@ struct report_input {
     const struct node *nodes;
     size_t count;
     int64_t free_bytes;
+    const struct sandbox *sandbox;
     const struct wire_log *log; /* an answer that the master waits for; NULL for none */
 };
 

@@ -21,6 +21,7 @@ struct settings {
     char node_ports[32];
     char *label_list;        /* as given */
     int64_t restart_hung_ms; /* 0: never */
+    bool sandbox;            /* nodes are fenced in */
     char platform[16];
     bool auto_download;
     char binary_path[256];

@@ -10,7 +10,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/pidfd.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -102,9 +101,10 @@ static int replace_child(const struct spawn_request *r, int null_fd) {
     if (setsid() < 0 || chdir(r->directory) != 0) return errno;
     if (dup2(null_fd, 0) < 0 || dup2(r->output_fd, 1) < 0 || dup2(r->output_fd, 2) < 0)
         return errno;
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return errno;
     umask(077);
     reset_signals();
+    int error = sandbox_enter(r->sandbox);
+    if (error != 0) return error;
     close_others_on_exec();
     execute(r);
     return errno;

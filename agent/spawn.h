@@ -1,6 +1,7 @@
 /* Starts a verified version as a process that outlives the agent. Thread: the supervisor's. */
 #pragma once
 
+#include "agent/sandbox.h"
 #include "agent/version.h"
 #include "lib/err.h"
 #include "lib/sign.h"
@@ -21,6 +22,7 @@ struct spawn_request {
     char *const *environment;
     const char *directory; /* to run in */
     int output_fd;         /* its standard output and error */
+    const struct sandbox_start *sandbox;
 };
 
 struct spawned {

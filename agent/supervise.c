@@ -192,6 +192,7 @@ static void start_node(struct supervise *s, size_t i, int64_t now_ms) {
                                        .unsigned_allowed =
                                            strcmp(version.sha256, s->versions.local) == 0,
                                        .avoid_memfd = &s->avoid_memfd,
+                                       .sandbox = &s->sandbox,
                                        .first_port = s->options.settings->first_port,
                                        .last_port = s->options.settings->last_port,
                                        .reserved = s->ports,
@@ -271,6 +272,7 @@ void supervise_publish(struct supervise *s) {
                               .journal_error = &s->journal_error,
                               .nodes = s->nodes,
                               .count = s->count,
+                              .sandbox = &s->sandbox,
                               .log = s->log.request_id != 0 ? &s->log : NULL};
     (void)!file_free_bytes(s->options.state->root, &in.free_bytes, NULL);
     report_build(&in, &h);

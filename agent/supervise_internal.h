@@ -6,6 +6,7 @@
 #include "agent/fetching.h"
 #include "agent/journal.h"
 #include "agent/node.h"
+#include "agent/sandbox.h"
 #include "agent/versions.h"
 #include "agent/wanted.h"
 
@@ -36,6 +37,7 @@ struct supervise {
     uint64_t desired_number;
     bool connected;
     bool avoid_memfd;
+    struct sandbox sandbox;
     bool collect_due; /* the store may hold what nothing needs */
     int64_t rotate_ms;
     int64_t look_ms;     /* at the state directory */

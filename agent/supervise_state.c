@@ -56,6 +56,7 @@ bool supervise_open(struct supervise **out, const struct supervise_options *opti
     wanted_load(&s->wanted, options->state);
     versions_load(&s->versions, options->state);
     fetching_init(&s->fetching, NULL, options->settings->binary_path);
+    sandbox_probe(&s->sandbox, options->settings->sandbox);
     open_nodes(s);
     allow_local(s);
     supervise_open_journal(s);

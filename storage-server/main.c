@@ -2,6 +2,7 @@
  * running. */
 #include "storage-server/chunks.h"
 #include "storage-server/faults/faults.h"
+#include "storage-server/fence.h"
 #include "storage-server/lock.h"
 #include "storage-server/manual.h"
 #include "storage-server/measures.h"
@@ -159,7 +160,9 @@ static void drain(struct program *p, const sigset_t *set) {
 
 static bool serve(struct program *p, const sigset_t *set, struct err *e) {
     int caught = 0;
-    if (!open_node(p, e) || !start_server(p, e)) return false;
+    if (!open_node(p, e)) return false;
+    fence_in(p->settings.data);
+    if (!start_server(p, e)) return false;
     start_threads(p);
     say_where(p);
     while (sigwait(set, &caught) != 0 || faults_stubborn()) continue;

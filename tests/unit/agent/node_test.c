@@ -16,6 +16,7 @@ static struct version version;
 static struct reconcile_node facts;
 static struct node node;
 static bool avoid_memfd;
+static struct sandbox fence;
 static int first_port, last_port;
 static pid_t stray; /* a node that is not our child */
 
@@ -43,6 +44,7 @@ static int setup(void **unused) {
     http_client_setup();
     store_self();
     choose_range();
+    sandbox_probe(&fence, true);
     avoid_memfd = false;
     unsetenv("FAKE_NODE");
     node_init(&node, &facts, &place.state, "agent-1", 0, true);
@@ -71,6 +73,7 @@ static bool start(void) {
                                        .version = &version,
                                        .release_key = sign_secret_public(place.key),
                                        .avoid_memfd = &avoid_memfd,
+                                       .sandbox = &fence,
                                        .first_port = first_port,
                                        .last_port = last_port,
                                        .restart_generation = 3};

@@ -39,6 +39,8 @@ static int teardown(void **unused) {
     return teardown_place(unused);
 }
 
+static const struct sandbox fence = {.active = {true}, .why = {[SANDBOX_FILES] = "too old"}};
+
 static const struct wire_update *report_on(const char *binary_path, bool may_download) {
     const struct report_input in = {.agent_id = "a-1",
                                     .labels = "rack=b",
@@ -51,7 +53,8 @@ static const struct wire_update *report_on(const char *binary_path, bool may_dow
                                     .journal = &journal,
                                     .journal_error = &journal_error,
                                     .nodes = nodes,
-                                    .count = 2};
+                                    .count = 2,
+                                    .sandbox = &fence};
     json_clear(&wire_heartbeat_schema, &told);
     report_build(&in, &told);
     return &told.update;

@@ -11,6 +11,7 @@
 static struct version version;
 static int source = -1;
 static bool from_store;
+static struct sandbox fence;
 
 /* A signed version that is this shell script. */
 static void use_script(const char *body) {
@@ -49,12 +50,18 @@ static bool run(int fd, char *const *arguments, struct spawned *child) {
     char extra[] = "GRID_NODE_NONCE=abc";
     OWN_MEMORY char **environment = spawn_environment(extra);
     OWN_FD int log = open(in_place("out"), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    struct sandbox_start sandbox;
+    assert_ok(
+        sandbox_prepare(&fence, in_place("data"), from_store ? fd : -1, true, &sandbox, &place.e));
     const struct spawn_request request = {.executable_fd = fd,
                                           .arguments = arguments,
                                           .environment = environment,
                                           .directory = place.directory,
-                                          .output_fd = log};
-    return spawn_run(&request, child, &place.e);
+                                          .output_fd = log,
+                                          .sandbox = &sandbox};
+    bool done = spawn_run(&request, child, &place.e);
+    sandbox_start_fini(&sandbox);
+    return done;
 }
 
 /* Seals, runs and waits; returns the exit status. */
@@ -146,6 +153,7 @@ static void a_build_that_nothing_here_can_run_says_so(void **unused) {
     assert_int_equal(write(fd, "\177ELFjunk", 8), 8);
     OWN_FD int reading = open(in_place("junk"), O_RDONLY | O_CLOEXEC);
     close(TAKE_FD(fd));
+    from_store = true;
     assert_false(run(reading, arguments, &child));
     assert_err(ERR_INVALID, "Exec format error");
 }
@@ -183,6 +191,7 @@ static void the_child_has_a_clean_place_of_its_own(void **unused) {
 }
 
 int main(void) {
+    sandbox_probe(&fence, true);
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup_place, teardown)
     const struct CMUnitTest tests[] = {
         TEST(a_program_runs_from_a_sealed_copy),
