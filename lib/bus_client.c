@@ -11,7 +11,8 @@
 
 #define ID_SIZE 4
 #define SILENCE_MS 5000 /* a request unanswered for so long on a silent connection: a dead one */
-#define GREETING_CHECK_MS 1000 /* how often a connection that is not open yet is looked at */
+#define GREETING_TIMEOUT_MS 30000 /* thousands may come back to a server at once */
+#define GREETING_CHECK_MS 1000    /* how often a connection that is not open yet is looked at */
 #define CALL_TICKET UINT64_MAX
 
 /*   bus_client_send       connected        answer, failure, deadline      bus_client_next
@@ -183,6 +184,7 @@ static void link_closed(void *owner) {
 static const struct bus_link_kind link_kind = {
     .protocol = BUS_PROTOCOL_REQUEST,
     .peer_protocol = BUS_PROTOCOL_REPLY,
+    .greeting_timeout_ms = GREETING_TIMEOUT_MS,
     .send_timeout_ms = -1, /* a server without room does not read: each call has its own deadline */
     .unsent_max_bytes = SIZE_MAX,
     .opened = link_opened,

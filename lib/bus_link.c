@@ -10,7 +10,6 @@
 
 #define GREETING_SIZE 8
 #define LENGTH_SIZE 8
-#define GREETING_TIMEOUT_MS 10000
 #define FRAME_TIMEOUT_MS 30000 /* for a frame that has begun to come */
 
 struct bus_frame {
@@ -250,7 +249,7 @@ static void send_next_unlock(struct bus_link *l) {
 
 void bus_link_start(struct bus_link *l) {
     pthread_mutex_lock(&l->lock);
-    expect(l, RECEIVING_GREETING, l->greeting_in, GREETING_SIZE, GREETING_TIMEOUT_MS);
+    expect(l, RECEIVING_GREETING, l->greeting_in, GREETING_SIZE, l->kind->greeting_timeout_ms);
     l->telling++; /* keeps the link from ending between the two */
     send_unlock(l, l->greeting_out, GREETING_SIZE);
     pthread_mutex_lock(&l->lock);

@@ -18,6 +18,7 @@ struct bus_link;
  * and holding no lock. closed comes last and once. */
 struct bus_link_kind {
     int protocol, peer_protocol;
+    int greeting_timeout_ms; /* for the peer's greeting, and the handshake of TLS before it */
     int send_timeout_ms;     /* for one frame; -1: none */
     size_t unsent_max_bytes; /* beyond, the peer counts as one that does not read */
     void (*opened)(void *owner);
@@ -52,9 +53,9 @@ void bus_link_close(
 bool bus_link_is_closed(struct bus_link *l);
 
 /* Whether a deadline has passed, so that the owner, who asks now and then, should close the link:
- * ten seconds for greeting and TLS handshake, half a minute for a frame that has begun to come, its
- * kind's for one that is to go, idle_ms of silence between messages (-1: never); or whether the
- * peer is gone unnoticed. */
+ * its kind's for the greeting and for a frame that is to go, half a minute for a frame that has
+ * begun to come, idle_ms of silence between messages (-1: never); or whether the peer is gone
+ * unnoticed. */
 bool bus_link_is_late(struct bus_link *l, int64_t now_ms, int64_t idle_ms);
 
 /* Why it ended: an NNG error (NNG_EPROTO: no such greeting), 0 when this side closed it. */

@@ -17,6 +17,8 @@
 #define IDLE_MS 120000                     /* a connection without requests is closed after that */
 #define REAP_EVERY_MS 1000                 /* peers who let a deadline pass are found within that */
 #define REAP_BATCH 64
+#define BEHIND_MS 500 /* so late a look means that this server is slow, and not its peers */
+#define GREETING_TIMEOUT_MS 10000
 #define ACCEPT_PAUSE_MS 100   /* when no connection can be accepted */
 #define FLUSH_TIMEOUT_MS 1000 /* for answers under way when the server closes */
 #define IDS_MAX_SIZE (9 * 4)  /* a request's own id behind those of eight devices */
@@ -48,7 +50,8 @@ LIST_HEAD(peers, peer);
 struct bus_server {
     nng_stream_listener *listener;
     nng_aio *accepting, *reaping;
-    bool pausing; /* only the accepting callback uses it */
+    bool pausing;      /* only the accepting callback uses it */
+    int64_t reaped_ms; /* only the reaping one does */
     int port;
     size_t max_parked;
     struct bus_signal signal; /* guards everything below */
@@ -178,6 +181,7 @@ static void peer_closed(void *owner) {
 static const struct bus_link_kind peer_kind = {
     .protocol = BUS_PROTOCOL_REPLY,
     .peer_protocol = BUS_PROTOCOL_REQUEST,
+    .greeting_timeout_ms = GREETING_TIMEOUT_MS,
     .send_timeout_ms = SEND_TIMEOUT_MS,
     .unsent_max_bytes = UNSENT_MAX_BYTES,
     .opened = peer_opened,
@@ -270,12 +274,9 @@ static size_t find_late(struct bus_server *s, struct bus_link *out[REAP_BATCH]) 
     return count;
 }
 
-/* On a thread of NNG, now and then. */
-static void reap(void *argument) {
-    struct bus_server *s = argument;
+static void close_late(struct bus_server *s) {
     struct bus_link *late[REAP_BATCH];
     size_t count;
-    if (nng_aio_result(s->reaping) != 0) return;
     do {
         count = find_late(s, late);
         for (size_t i = 0; i < count; i++) {
@@ -283,6 +284,17 @@ static void reap(void *argument) {
             bus_link_release(late[i]);
         }
     } while (count == REAP_BATCH);
+}
+
+/* On a thread of NNG, now and then. It waits its turn behind the handshakes of all who come: when
+ * thousands do at once, none is called late for what this server has not got to. */
+static void reap(void *argument) {
+    struct bus_server *s = argument;
+    if (nng_aio_result(s->reaping) != 0) return;
+    int64_t now = clock_monotonic_ms();
+    bool behind = now - s->reaped_ms > REAP_EVERY_MS + BEHIND_MS;
+    s->reaped_ms = now;
+    if (!behind) close_late(s);
     nng_sleep_aio(REAP_EVERY_MS, s->reaping);
 }
 
@@ -325,6 +337,7 @@ bool bus_server_open(struct bus_server **out, const struct bus_server_options *o
         return err_wrap(e, "bus");
     if (!listen_on(s, host, options->port, tls, e)) return false;
     nng_stream_listener_accept(s->listener, s->accepting);
+    s->reaped_ms = clock_monotonic_ms();
     nng_sleep_aio(REAP_EVERY_MS, s->reaping);
     *out = TAKE(s);
     return true;

@@ -213,6 +213,7 @@ static void link_closed(void *owner) {
 static const struct bus_link_kind link_kind = {
     .protocol = BUS_PROTOCOL_REQUEST,
     .peer_protocol = BUS_PROTOCOL_REPLY,
+    .greeting_timeout_ms = 30000,
     .send_timeout_ms = -1,
     .unsent_max_bytes = SIZE_MAX,
     .opened = link_opened,
