@@ -66,11 +66,11 @@ static uint64_t place_order(struct fetch *f, struct order *o) {
     return o->number;
 }
 
-uint64_t fetch_download(struct fetch *f, const struct version *version, const char *url,
-                        const char *pin, const char *token) {
-    struct order o = {.url = text_duplicate(url)};
-    snprintf(o.pin, sizeof o.pin, "%s", pin);
-    snprintf(o.token, sizeof o.token, "%s", token);
+uint64_t fetch_download(struct fetch *f, const struct version *version,
+                        const struct fetch_source *from) {
+    struct order o = {.url = text_duplicate(from->url)};
+    text_cut(o.pin, sizeof o.pin, from->pin);
+    text_cut(o.token, sizeof o.token, from->token);
     version_copy(&o.version, version);
     return place_order(f, &o);
 }
@@ -136,6 +136,11 @@ static void tell(const struct run *r, enum fetch_phase phase, const char *sha256
     if (current) f->options.changed(f->options.argument);
 }
 
+static bool go_on(void *argument) {
+    const struct run *r = argument;
+    return atomic_load(&r->fetch->current) == r->number;
+}
+
 static void on_verifying(void *argument) {
     tell(argument, FETCH_VERIFYING, NULL, NULL, NULL);
 }
@@ -143,8 +148,8 @@ static void on_verifying(void *argument) {
 static bool do_order(const struct fetch_work *w, struct order *o, struct fetch_blame *blame,
                      struct err *e) {
     struct version found;
-    const struct fetch_source source = {.url = o->url, .pin = o->pin, .token = o->token};
-    if (o->url != NULL) return fetch_job_download(w, &o->version, &source, blame, e);
+    const struct fetch_source from = {.url = o->url, .pin = o->pin, .token = o->token};
+    if (o->url != NULL) return fetch_job_download(w, &o->version, &from, blame, e);
     if (!fetch_job_local(w, o->path, &found, e)) return false;
     version_clear(&o->version);
     o->version = found;
@@ -157,9 +162,10 @@ static void run_order(struct fetch *f, struct order *o) {
     struct fetch_blame blame = {.cause = "machine"};
     const struct fetch_work w = {.state = f->options.state,
                                  .place = f->options.place,
-                                 .release_key = f->options.release_key,
+                                 .trust = f->options.trust,
                                  .stall_timeout_ms = f->options.stall_timeout_ms,
                                  .progress = on_progress,
+                                 .go_on = go_on,
                                  .verifying = on_verifying,
                                  .argument = &r};
     bool done = do_order(&w, o, &blame, &e);

@@ -5,9 +5,9 @@
 #pragma once
 
 #include "agent/state.h"
+#include "agent/trust.h"
 #include "agent/version.h"
 #include "lib/err.h"
-#include "lib/sign.h"
 #include "lib/wire.h"
 
 #include <stdint.h>
@@ -27,7 +27,7 @@ extern const struct fetch_place fetch_store; /* agent/cache.h */
 struct fetch_options {
     const struct state *state;
     const struct fetch_place *place; /* NULL: fetch_store */
-    const struct sign_public *release_key;
+    struct trust *trust;
     int64_t stall_timeout_ms;        /* 0: the client's default */
     void (*changed)(void *argument); /* after every change of phase; called without locks */
     void *argument;
@@ -53,12 +53,19 @@ void fetch_free(struct fetch *f); /* after fetch_run returned */
 void *fetch_run(void *fetch); /* the thread */
 void fetch_stop(struct fetch *f);
 
-/* Downloads version from url, from whoever has the key of pin ("": who the system's CAs vouch for),
- * showing token ("": none); all are copied. Returns the job's number. */
-uint64_t fetch_download(struct fetch *f, const struct version *version, const char *url,
-                        const char *pin, const char *token);
+/* Where a download comes from. */
+struct fetch_source {
+    const char *url;
+    const char *pin;   /* of the server's key (struct http_trust); "": none */
+    const char *token; /* to show there; "": none */
+};
 
-/* Takes the file at path, as its own signature beside it (path.minisig) or nobody says; copied. */
+/* Downloads version from there, once agent/trust.h allows it; all are copied. Returns the job's
+ * number. */
+uint64_t fetch_download(struct fetch *f, const struct version *version,
+                        const struct fetch_source *from);
+
+/* Takes the file at path, whoever vouches for it; copied. */
 uint64_t fetch_local(struct fetch *f, const char *path);
 
 void fetch_cancel(struct fetch *f);

@@ -73,8 +73,7 @@ static bool verify_part(const struct fetch_work *w, const struct version *v, int
                         const char *path, struct fetch_blame *blame, struct err *e) {
     w->verifying(w->argument);
     bool genuine = verify_digest(v, fd, e);
-    if (genuine && verify_signature(v, w->release_key, fd, e) && verify_machine(v, fd, e))
-        return true;
+    if (genuine && verify_machine(v, fd, e)) return true;
     /* Of the very bytes that are asked for asking again gives the same. */
     blame->refused = genuine && e->code == ERR_UNTRUSTED;
     (void)unlink(path);
@@ -89,14 +88,27 @@ static bool check_name(const struct fetch_work *w, const struct version *v, stru
     return err_set(e, ERR_UNTRUSTED, "%s is not a build of %s", v->file, w->place->name);
 }
 
-static bool get(const struct fetch_work *w, const struct version *v,
-                const struct fetch_source *from, struct fetch_blame *blame, struct err *e) {
+/* Metadata that are new may name what those here do not. What even the newest refuse they refuse
+ * until there are others. */
+static bool check_trust(const struct fetch_work *w, struct version *v, struct fetch_blame *blame,
+                        struct err *e) {
+    *blame = (struct fetch_blame){.cause = "download"};
+    if (trust_allows(w->trust, v, &v->targets_version, e)) return true;
+    if (!trust_refresh(w->trust, w->go_on, w->argument, e)) return false;
+    if (trust_allows(w->trust, v, &v->targets_version, e)) return true;
+    blame->refused = e->code == ERR_UNTRUSTED;
+    blame->cause = "untrusted";
+    return false;
+}
+
+static bool get(const struct fetch_work *w, struct version *v, const struct fetch_source *from,
+                struct fetch_blame *blame, struct err *e) {
     char path[STATE_PATH_SIZE];
     int64_t offset = 0;
     *blame = (struct fetch_blame){.refused = true, .cause = "download"};
     if (!sha256_hex_valid(v->sha256) || v->size_bytes <= 0)
         return err_set(e, ERR_INVALID, "the master names no size and SHA-256 of %s", v->file);
-    if (!check_name(w, v, e)) return false;
+    if (!check_name(w, v, e) || !check_trust(w, v, blame, e)) return false;
     *blame = (struct fetch_blame){.cause = "machine"};
     state_path(w->state, path, "%s/%s.part", w->place->parts, v->sha256);
     OWN_FD int fd = open_part(path, v, &offset, e);
@@ -112,9 +124,12 @@ static bool get(const struct fetch_work *w, const struct version *v,
 
 bool fetch_job_download(const struct fetch_work *w, const struct version *v,
                         const struct fetch_source *from, struct fetch_blame *blame, struct err *e) {
-    if (get(w, v, from, blame, e)) return true;
-    if (e->code == ERR_UNTRUSTED) blame->cause = "untrusted";
-    return false;
+    struct version named = {0};
+    version_copy(&named, v);
+    bool done = get(w, &named, from, blame, e);
+    version_clear(&named);
+    if (!done && e->code == ERR_UNTRUSTED) blame->cause = "untrusted";
+    return done;
 }
 
 static const char *base_name(const char *path) {
@@ -122,24 +137,18 @@ static const char *base_name(const char *path) {
     return slash != NULL ? slash + 1 : path;
 }
 
-/* The signature beside a local file, when there is one. */
-static bool read_signature(const char *path, struct version *v, struct err *e) {
-    char beside[STATE_PATH_SIZE];
-    OWN_TEXT struct text signature = TEXT_EMPTY;
-    snprintf(beside, sizeof beside, "%s.minisig", path);
-    if (access(beside, F_OK) != 0) return true;
-    if (!file_read(beside, 8192, &signature, e)) return false;
-    v->signature = text_take(&signature);
-    return true;
-}
-
-static bool describe_local(const char *path, struct version *v, struct err *e) {
+/* Whoever may name a file in the agent's configuration may run what he likes here: the targets need
+ * not name it, and are only asked so that it can be told apart. */
+static bool describe_local(const struct fetch_work *w, const char *path, struct version *v,
+                           struct err *e) {
     struct artifact_name name;
+    int64_t targets_version = 0;
     if (!text_copy(v->file, sizeof v->file, base_name(path)))
         return err_set(e, ERR_INVALID, "binary_path %.200s: the name is too long", path);
     if (artifact_name_parse(v->file, &name, NULL))
         memcpy(v->version, name.version, sizeof v->version);
-    return read_signature(path, v, e);
+    if (trust_allows(w->trust, v, &targets_version, NULL)) v->targets_version = targets_version;
+    return true;
 }
 
 static bool take_local(const struct fetch_work *w, const char *path, int source, struct version *v,
@@ -151,7 +160,7 @@ static bool take_local(const struct fetch_work *w, const char *path, int source,
     if (!file_copy_hashed(source, fd, LOCAL_MAX, v->sha256, &v->size_bytes, e))
         return err_wrap(e, "copy %s", path);
     w->verifying(w->argument);
-    return describe_local(path, v, e) && verify_all(v, w->release_key, true, fd, e) &&
+    return describe_local(w, path, v, e) && verify_bytes(v, fd, e) &&
            w->place->keep(w->state, v, fd, part, e);
 }
 

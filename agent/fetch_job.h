@@ -7,9 +7,10 @@
 struct fetch_work {
     const struct state *state;
     const struct fetch_place *place;
-    const struct sign_public *release_key;
+    struct trust *trust;
     int64_t stall_timeout_ms;
     bool (*progress)(void *argument, int64_t done_bytes, int64_t total_bytes); /* false cancels */
+    bool (*go_on)(void *argument);                                             /* likewise */
     void (*verifying)(void *argument);
     void *argument;
 };
@@ -18,11 +19,6 @@ struct fetch_work {
 struct fetch_blame {
     bool refused;
     const char *cause;
-};
-
-/* Where bytes are, as in fetch_download. */
-struct fetch_source {
-    const char *url, *pin, *token;
 };
 
 /* Resumes STATE/PARTS/SHA256.part. */

@@ -85,7 +85,8 @@ static void begin_download(struct fetching *f, const struct version *v) {
     struct fetching_try *t = tries_of(f, v->sha256);
     make_url(f, v, &url);
     t->attempts++;
-    f->job = fetch_download(f->fetch, v, url.data, f->pin, f->token);
+    const struct fetch_source from = {.url = url.data, .pin = f->pin, .token = f->token};
+    f->job = fetch_download(f->fetch, v, &from);
     f->status = (struct fetch_status){
         .job = f->job, .phase = FETCH_DOWNLOADING, .total_bytes = v->size_bytes};
     memcpy(f->sha256, v->sha256, sizeof f->sha256);

@@ -23,9 +23,8 @@ struct fetching_try {
 
 struct fetching {
     struct fetch *fetch;
-    char base_url[600]; /* "" while the master's address is not known */
-    char
-        pin[WIRE_PIN_SIZE]; /* of the key that https shows there; "": one for its name is trusted */
+    char base_url[600];                   /* "" while the master's address is not known */
+    char pin[WIRE_PIN_SIZE];              /* of its key; "" for none */
     char token[WIRE_DOWNLOAD_TOKEN_SIZE]; /* to show there; "" for none */
     uint64_t job;                         /* number of the job under way, 0 for none */
     char sha256[SHA256_HEX_SIZE];         /* ... of a download */

@@ -1,5 +1,6 @@
 /* grid-agent: makes this machine run what the grid wants of it. Threads start here: the link to the
- * master, the supervisor, the fetcher, and a few that ask nodes how they are. */
+ * master, the supervisor, the fetcher, what keeps the repository's metadata, and a few that ask
+ * nodes how they are. */
 #include "agent/alive.h"
 #include "agent/enroll.h"
 #include "agent/fetch.h"
@@ -11,6 +12,7 @@
 #include "agent/settings.h"
 #include "agent/state.h"
 #include "agent/supervise.h"
+#include "agent/trust.h"
 #include "lib/http_client.h"
 #include "lib/log.h"
 #include "lib/log_recent.h"
@@ -34,6 +36,7 @@ struct program {
     struct state state;
     struct member member;
     struct exchange *exchange;
+    struct trust *trust;
     struct fetch *fetch;
     struct fetch *self_fetch; /* of builds of the agent */
     struct probes *probes;
@@ -81,18 +84,39 @@ static pthread_t start_thread(void *(*run)(void *), void *argument) {
     exit(1);
 }
 
+/* The supervisor comes after the trust that it asks. */
+static void tell_supervisor(void *program) {
+    const struct program *p = program;
+    if (p->supervise != NULL) supervise_wake(p->supervise);
+}
+
+static struct trust *open_trust(struct program *p) {
+    const struct identity *who = &p->member.identity;
+    struct trust_options options = {
+        .state = &p->state,
+        .anchor = {.root_version = who->root_version, .release_key = who->release_key},
+        .changed = tell_supervisor,
+        .argument = p
+    };
+    memcpy(options.anchor.root_sha256, who->root_sha256, sizeof options.anchor.root_sha256);
+    return trust_open(&options);
+}
+
 static bool make_parts(struct program *p, struct err *e) {
     int64_t generation = 0;
     p->exchange = exchange_new();
-    const struct self_options self = {&p->state, p->settings.program_version, leave, p};
+    p->trust = open_trust(p);
+    const struct self_options self = {.state = &p->state,
+                                      .version = p->settings.program_version,
+                                      .trust = p->trust,
+                                      .leave = leave,
+                                      .argument = p};
     p->self = self_new(&self);
     const struct supervise_options supervise = {&p->settings, &p->state, &p->member.identity,
-                                                p->exchange, p->self};
+                                                p->exchange,  p->self,   p->trust};
     if (!supervise_open(&p->supervise, &supervise, &generation, e)) return false;
-    const struct fetch_options fetch = {.state = &p->state,
-                                        .release_key = &p->member.identity.release_key,
-                                        .changed = supervise_wake,
-                                        .argument = p->supervise};
+    const struct fetch_options fetch = {
+        .state = &p->state, .trust = p->trust, .changed = supervise_wake, .argument = p->supervise};
     struct fetch_options self_fetch = fetch;
     self_fetch.place = &self_staging_place;
     p->fetch = fetch_new(&fetch);
@@ -115,12 +139,14 @@ static void free_parts(struct program *p) {
     fetch_free(p->self_fetch);
     if (p->supervise != NULL) supervise_close(p->supervise);
     self_free(p->self);
+    trust_close(p->trust);
     exchange_free(p->exchange);
     p->link = NULL;
     p->probes = NULL;
     p->fetch = NULL;
     p->self_fetch = NULL;
     p->self = NULL;
+    p->trust = NULL;
     p->supervise = NULL;
     p->exchange = NULL;
 }
@@ -179,6 +205,7 @@ static int work(struct program *p) {
     size_t count = 2 + (size_t)p->settings.nodes / 8;
     if (count > MOST_PROBERS) count = MOST_PROBERS;
     pthread_t link = start_thread(link_run, p->link);
+    pthread_t trust = start_thread(trust_run, p->trust);
     pthread_t fetch = start_thread(fetch_run, p->fetch);
     pthread_t self_fetch = start_thread(fetch_run, p->self_fetch);
     pthread_t supervise = start_thread(supervise_run, p->supervise);
@@ -186,6 +213,7 @@ static int work(struct program *p) {
     int caught = wait_for_end(p);
     bool stop_nodes = p->settings.stop_nodes && caught > 0;
     log_info("agent.stopping", "signal=%d nodes=%s", caught, stop_nodes ? "stop" : "live on");
+    trust_stop(p->trust);
     fetch_stop(p->fetch);
     fetch_stop(p->self_fetch);
     supervise_stop(p->supervise, stop_nodes);
@@ -193,6 +221,7 @@ static int work(struct program *p) {
     link_stop(p->link);
     probes_stop(p->probes);
     pthread_join(link, NULL);
+    pthread_join(trust, NULL);
     pthread_join(fetch, NULL);
     pthread_join(self_fetch, NULL);
     for (size_t i = 0; i < count; i++) pthread_join(probers[i], NULL);

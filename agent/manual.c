@@ -27,8 +27,9 @@ const struct manual agent_manual = {
     .usage = "[options]",
     .details =
         "The agent joins once, with a join string; after that it knows the master by its key. It "
-        "downloads the version that its channel points to, proves size, SHA-256, signature and ELF "
-        "machine, starts its storage nodes from sealed memory, watches them, and starts them again "
+        "downloads the version that its channel points to, proves that the grid's publishers named "
+        "exactly these bytes for this machine, starts its storage nodes from sealed memory, "
+        "watches them, and starts them again "
         "when they end. A version that does not become healthy is given up for the one before.\n\n"
         "SIGTERM, SIGINT and SIGHUP end the agent. Its nodes live on and are found by its next "
         "start, unless --stop-nodes is given.",

@@ -59,8 +59,6 @@ void node_answer(struct node *n, struct probe_answer *a, int64_t now_ms);
 struct node_launch {
     const struct state *state;
     const struct version *version;
-    const struct sign_public *release_key;
-    bool unsigned_allowed;
     bool *avoid_memfd; /* set when memfds cannot be executed here */
     const struct sandbox *sandbox;
     int first_port, last_port;

@@ -112,9 +112,7 @@ static bool run_fenced(struct node *n, const struct node_launch *l, int executab
 static bool seal_and_run(struct node *n, const struct node_launch *l, int store_fd, int log_fd,
                          struct spawned *out, struct err *e) {
     OWN_FD int fd = -1;
-    if (!spawn_seal(store_fd, l->version, l->release_key, l->unsigned_allowed, *l->avoid_memfd, &fd,
-                    &n->from_store, e))
-        return false;
+    if (!spawn_seal(store_fd, l->version, *l->avoid_memfd, &fd, &n->from_store, e)) return false;
     return run_fenced(n, l, fd, log_fd, out, e);
 }
 

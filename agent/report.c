@@ -16,9 +16,9 @@ static void describe_override(const struct report_input *in, struct wire_update 
         return;
     }
     const char *desired = in->wanted->desired.version;
-    bool is_signed = version_signed(&in->versions->target);
+    bool published = version_proven(&in->versions->target);
     update_set_reason(u, "binary_path %.80s (%s) is used%s%s", in->binary_path,
-                      is_signed ? "signed" : "not signed",
+                      published ? "published" : "not published",
                       desired[0] != '\0' ? " instead of the desired version " : "", desired);
 }
 
@@ -342,6 +342,7 @@ void report_stable(const struct wire_heartbeat *h, struct text *out) {
     struct wire_heartbeat copy = *h;
     OWN_MEMORY struct wire_node *nodes = memory_zeroed(h->nodes_count + 1, sizeof *nodes);
     copy.free_bytes = 0;
+    copy.trust.timestamp = 0;
     copy.nodes = nodes;
     copy.update.done_bytes = in_parts(h->update.done_bytes, h->update.total_bytes);
     copy.staging.done_bytes = in_parts(h->staging.done_bytes, h->staging.total_bytes);

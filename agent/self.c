@@ -66,9 +66,23 @@ static void note_answers(struct self *s, const struct self_world *w, int64_t now
     bool taken_over = w->examined && (int64_t)w->held <= s->journal.held;
     if (!taken_over) s->taken_over_ms = 0;
     if (taken_over && s->taken_over_ms == 0) s->taken_over_ms = now_ms;
-    if (d->generation != s->generation) fetching_forget(&s->staging.fetching);
+    uint64_t trust = trust_number(s->options.trust);
+    bool news = d->generation != s->generation || trust != s->trust_number;
+    if (news) fetching_forget(&s->staging.fetching);
     s->generation = d->generation;
     memcpy(s->hold, d->hold, sizeof s->hold);
+    s->trust_number = trust;
+}
+
+/* What is here already may be unwelcome by now: then asking for it again tells why. What has begun
+ * is finished. */
+static bool is_welcome(struct self *s, const struct wire_artifact *a, const char *name) {
+    struct version v = {0};
+    if (self_under_way(s) && strcmp(s->journal.to, name) == 0) return true;
+    self_staging_version(a, &v);
+    bool welcome = trust_allows_switch(s->options.trust, &v, NULL);
+    version_clear(&v);
+    return welcome;
 }
 
 static bool lacks(struct self *s, const struct wire_artifact *a, char name[BUILDS_NAME_SIZE],
@@ -77,7 +91,8 @@ static bool lacks(struct self *s, const struct wire_artifact *a, char name[BUILD
     memcpy(before, name, sizeof before);
     bool named = self_staging_name(a, name);
     s->tidy_due = s->tidy_due || strcmp(before, name) != 0;
-    *staged = named && (strcmp(name, s->running) == 0 || self_staging_has(&s->staging, name));
+    *staged = named && (strcmp(name, s->running) == 0 ||
+                        (self_staging_has(&s->staging, name) && is_welcome(s, a, name)));
     return named && !*staged;
 }
 

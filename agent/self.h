@@ -5,12 +5,14 @@
 #include "agent/identity.h"
 #include "agent/self_staging.h"
 #include "agent/self_state.h"
+#include "agent/trust.h"
 
 struct self;
 
 struct self_options {
     const struct state *state;
     const char *version; /* of this program */
+    struct trust *trust;
     /* Called when this agent should end, its nodes living on, so that the launcher starts the
      * current build. */
     void (*leave)(void *argument);
@@ -28,7 +30,7 @@ void self_use(struct self *s, struct fetch *fetch);
 struct self_world {
     const struct wire_desired *desired;
     const char *base_url; /* of the master, "" while it is not known */
-    const char *pin;      /* of its key, as in struct fetching */
+    const char *pin;      /* of its key */
     const char *token;
     bool answered; /* the master named the desired state in this life of the agent, last ... */
     int64_t answered_ms; /* ... then: leases count from there */

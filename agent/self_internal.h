@@ -16,6 +16,7 @@ struct self {
     bool target_staged, prefetch_staged;
     bool may_download;
     int64_t generation; /* of the desired state that was looked at */
+    uint64_t trust_number;
     int64_t began_ms, reached_ms, taken_over_ms, lease_until_ms;
     int64_t retry_ms;   /* of an action that failed */
     struct err trouble; /* ... and why; code ERR_NONE: none did */

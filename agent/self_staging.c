@@ -62,7 +62,8 @@ const struct fetching_try *self_staging_failure(const struct self_staging *s, co
     return failed && (!under_way || fetching_repeats(&s->fetching, sha256)) ? t : NULL;
 }
 
-static void make_version(const struct wire_artifact *a, struct version *out) {
+void self_staging_version(const struct wire_artifact *a, struct version *out) {
+    version_clear(out);
     *out = (struct version){.size_bytes = a->size_bytes, .signature = text_duplicate(a->signature)};
     memcpy(out->sha256, a->sha256, sizeof out->sha256);
     memcpy(out->file, a->file, sizeof out->file);
@@ -84,7 +85,7 @@ void self_staging_want(struct self_staging *s, const struct wire_artifact *a, in
                        int64_t *due_ms) {
     struct version v = {0};
     bool wanted = a != NULL && is_due(s, a->sha256, now_ms, due_ms);
-    if (wanted) make_version(a, &v);
+    if (wanted) self_staging_version(a, &v);
     fetching_want(&s->fetching, wanted ? &v : NULL, now_ms, due_ms);
     version_clear(&v);
 }

@@ -27,6 +27,9 @@ struct self_staging {
 /* The build's name; false when the artifact names none. */
 MUST_CHECK bool self_staging_name(const struct wire_artifact *a, char out[BUILDS_NAME_SIZE]);
 
+/* *out is cleared first. */
+void self_staging_version(const struct wire_artifact *a, struct version *out);
+
 bool self_staging_has(struct self_staging *s, const char *name);
 
 /* Makes the job be for this artifact, NULL for none. */

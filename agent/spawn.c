@@ -44,9 +44,8 @@ static bool copy_all(int source_fd, int target_fd, struct err *e) {
 }
 
 /* Bytes of the store that fail here were good once. */
-static bool verify_stored(const struct version *v, const struct sign_public *release_key,
-                          bool unsigned_allowed, int fd, struct err *e) {
-    if (verify_all(v, release_key, unsigned_allowed, fd, e)) return true;
+static bool verify_stored(const struct version *v, int fd, struct err *e) {
+    if (verify_bytes(v, fd, e)) return true;
     if (e->code == ERR_UNTRUSTED) e->code = ERR_CORRUPT;
     return err_wrap(e, "stored copy");
 }
@@ -58,16 +57,15 @@ static bool seal(int source_fd, int fd, struct err *e) {
     return err_errno(e, errno, "seal the copy in memory");
 }
 
-bool spawn_seal(int source_fd, const struct version *v, const struct sign_public *release_key,
-                bool unsigned_allowed, bool avoid_memfd, int *out, bool *from_store,
-                struct err *e) {
+bool spawn_seal(int source_fd, const struct version *v, bool avoid_memfd, int *out,
+                bool *from_store, struct err *e) {
     OWN_FD int fd = avoid_memfd ? -1 : make_memfd("storage-server");
     *from_store = fd < 0;
     if (fd < 0 && !avoid_memfd) log_warn("spawn.no_memfd", "error=%s", strerrordesc_np(errno));
     if (fd < 0) fd = fcntl(source_fd, F_DUPFD_CLOEXEC, 3);
     if (fd < 0) return err_errno(e, errno, "duplicate the descriptor of %s", v->file);
     if (!*from_store && !seal(source_fd, fd, e)) return false;
-    if (!verify_stored(v, release_key, unsigned_allowed, fd, e)) return false;
+    if (!verify_stored(v, fd, e)) return false;
     *out = TAKE_FD(fd);
     return true;
 }

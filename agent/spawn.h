@@ -4,7 +4,6 @@
 #include "agent/sandbox.h"
 #include "agent/version.h"
 #include "lib/err.h"
-#include "lib/sign.h"
 
 #include <sys/types.h>
 
@@ -12,9 +11,8 @@
  * before it runs. Where the system bars memfd execution, *from_store is set and *out is another
  * descriptor of the store's file, which only its owner can write to (0500 in a 0700 directory); it
  * is verified as well. ERR_CORRUPT when the bytes are not v's any more. */
-MUST_CHECK bool spawn_seal(int source_fd, const struct version *v,
-                           const struct sign_public *release_key, bool unsigned_allowed,
-                           bool avoid_memfd, int *out, bool *from_store, struct err *e);
+MUST_CHECK bool spawn_seal(int source_fd, const struct version *v, bool avoid_memfd, int *out,
+                           bool *from_store, struct err *e);
 
 struct spawn_request {
     int executable_fd; /* of spawn_seal */

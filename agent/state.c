@@ -34,7 +34,7 @@ static bool resolve(struct state *s, const char *directory, struct err *e) {
 }
 
 static bool make_parts(const struct state *s, struct err *e) {
-    static const char *const parts[] = {"identity", "store", "tmp", "nodes"};
+    static const char *const parts[] = {"identity", "store", "tmp", "nodes", "tuf"};
     char path[STATE_PATH_SIZE];
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
         if (!file_make_directory(state_path(s, path, "%s", parts[i]), 0700, e)) return false;
@@ -42,7 +42,7 @@ static bool make_parts(const struct state *s, struct err *e) {
 }
 
 static void tidy(const struct state *s) {
-    static const char *const parts[] = {"", "identity", "store"};
+    static const char *const parts[] = {"", "identity", "store", "tuf"};
     char path[STATE_PATH_SIZE];
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
         file_drop_unfinished(state_path(s, path, "%s", parts[i]));

@@ -7,6 +7,8 @@
  *   store/SHA256.json        what such an artifact is
  *   current, previous        links into store/
  *   tmp/SHA256.part          downloads under way
+ *   tuf/                     {root,timestamp,snapshot,targets}.json as they were signed, anchor
+ *                            (how the root is known), clock (agent/trust_clock.h)
  *   desired.json             the last desired state that was taken
  *   journal                  where an update stands, and which versions failed (agent/journal.h)
  *   agent/                   builds of the agent (agent/builds.h), where a launcher started it;

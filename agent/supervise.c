@@ -38,6 +38,17 @@ void supervise_stop(struct supervise *s, bool stop_nodes) {
     supervise_wake(s);
 }
 
+/* Bytes that run may be published under another number: that is to be proven, too. */
+static void rename_current(struct supervise *s) {
+    const struct version *target = &s->versions.target, *current = &s->versions.current;
+    bool same_bytes = target->sha256[0] != '\0' && strcmp(target->sha256, current->sha256) == 0;
+    if (!same_bytes || strcmp(target->file, current->file) == 0) return;
+    if (trust_allows_switch(s->options.trust, target, NULL))
+        versions_rename(&s->versions);
+    else
+        trust_look(s->options.trust);
+}
+
 void supervise_choose_target(struct supervise *s) {
     struct err e = {0};
     if (s->options.settings->binary_path[0] == '\0')
@@ -46,23 +57,36 @@ void supervise_choose_target(struct supervise *s) {
              !versions_find(&s->versions, s->versions.local, &s->versions.target, &e))
         log_error("local.lost", "error=%s", e.text);
     wanted_prefetch(&s->wanted, &s->versions.prefetch);
-    versions_rename(&s->versions);
+    rename_current(s);
 }
 
-static void set_base_url(struct supervise *s, int http_port, const char *pin) {
+/* The master's key is pinned; a mirror that the configuration names shows its own certificate. */
+static void set_base_url(struct supervise *s, int http_port, const char *http_pin) {
     const struct settings *settings = s->options.settings;
     const char *host = s->options.identity->master_host;
     struct fetching *f = &s->fetching;
+    char master[sizeof f->base_url];
     bool v6 = strchr(host, ':') != NULL;
-    bool elsewhere = settings->master_binary_url[0] != '\0';
-    snprintf(f->pin, sizeof f->pin, "%s", elsewhere ? "" : pin);
-    if (elsewhere)
+    snprintf(master, sizeof master, "%s://%s%s%s:%d", http_pin[0] != '\0' ? "https" : "http",
+             v6 ? "[" : "", host, v6 ? "]" : "", http_port);
+    if (settings->master_binary_url[0] != '\0')
         snprintf(f->base_url, sizeof f->base_url, "%s", settings->master_binary_url);
     else if (http_port > 0)
-        snprintf(f->base_url, sizeof f->base_url, "http%s://%s%s%s:%d", pin[0] != '\0' ? "s" : "",
-                 v6 ? "[" : "", host, v6 ? "]" : "", http_port);
+        snprintf(f->base_url, sizeof f->base_url, "%s", master);
     size_t length = strlen(f->base_url);
     if (length > 0 && f->base_url[length - 1] == '/') f->base_url[length - 1] = '\0';
+    bool at_master = strcmp(f->base_url, master) == 0;
+    snprintf(f->pin, sizeof f->pin, "%s", at_master ? http_pin : "");
+    trust_source(s->options.trust, f->base_url, f->pin);
+}
+
+/* What was refused may be welcome by now. */
+static void take_trust(struct supervise *s) {
+    uint64_t number = trust_number(s->options.trust);
+    if (number == s->trust_number) return;
+    s->trust_number = number;
+    fetching_forget(&s->fetching);
+    supervise_choose_target(s);
 }
 
 static void take_desired(struct supervise *s) {
@@ -150,6 +174,17 @@ static int64_t asleep_ms(void) {
     return clock_boot_ms() - clock_monotonic_ms();
 }
 
+/* What is here already may be unwelcome by now: then it counts as missing until a switch to it may
+ * begin, and asking for it tells why. What has begun is finished. */
+static void ask_trust(struct supervise *s, struct reconcile_input *in) {
+    const struct transition *t = &in->transition;
+    const char *target = in->target.sha256;
+    bool under_way = t->state != TRANSITION_NONE && strcmp(t->to, target) == 0;
+    bool runs = strcmp(in->current.sha256, target) == 0;
+    if (!in->target.staged || under_way || runs || strcmp(s->versions.local, target) == 0) return;
+    in->target.staged = trust_allows_switch(s->options.trust, &s->versions.target, NULL);
+}
+
 static void describe_world(struct supervise *s, int64_t now_ms, struct reconcile_input *in) {
     const struct settings *settings = s->options.settings;
     bool reachable = s->fetching.base_url[0] != '\0';
@@ -164,6 +199,7 @@ static void describe_world(struct supervise *s, int64_t now_ms, struct reconcile
                                    .hung_after_ms = settings->restart_hung_ms,
                                    .may_download = settings->auto_download && reachable && !local};
     versions_describe(&s->versions, in);
+    ask_trust(s, in);
     fetching_describe(&s->fetching, in);
     if (!local) wanted_grant(&s->wanted, asleep_ms(), &in->grant);
     in->target_failed =
@@ -188,9 +224,6 @@ static void start_node(struct supervise *s, size_t i, int64_t now_ms) {
     }
     const struct node_launch launch = {.state = s->options.state,
                                        .version = &version,
-                                       .release_key = &s->options.identity->release_key,
-                                       .unsigned_allowed =
-                                           strcmp(version.sha256, s->versions.local) == 0,
                                        .avoid_memfd = &s->avoid_memfd,
                                        .sandbox = &s->sandbox,
                                        .first_port = s->options.settings->first_port,
@@ -277,6 +310,7 @@ void supervise_publish(struct supervise *s) {
     (void)!file_free_bytes(s->options.state->root, &in.free_bytes, NULL);
     report_build(&in, &h);
     self_report(s->options.self, &s->wanted.desired, &h.self);
+    trust_report(s->options.trust, &h.trust);
     report_encode(&h, HEARTBEAT_MAX, &json);
     report_stable(&h, &stable);
     json_clear(&wire_heartbeat_schema, &h);
@@ -359,6 +393,7 @@ static void wait_for_news(struct supervise *s, int64_t due_ms) {
 
 static void take_everything(struct supervise *s, int64_t now_ms) {
     take_desired(s);
+    take_trust(s);
     take_fetched(s, now_ms);
     take_answers(s, now_ms);
     take_exits(s, now_ms);

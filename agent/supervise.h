@@ -10,6 +10,7 @@
 #include "agent/self.h"
 #include "agent/settings.h"
 #include "agent/state.h"
+#include "agent/trust.h"
 
 struct supervise;
 
@@ -19,6 +20,7 @@ struct supervise_options {
     const struct identity *identity;
     struct exchange *exchange;
     struct self *self; /* the agent's own program */
+    struct trust *trust;
 };
 
 /* Reads what is on disk and tells the exchange a first report. *generation: the highest desired

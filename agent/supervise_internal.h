@@ -35,6 +35,7 @@ struct supervise {
     int *ports;
     size_t count;
     uint64_t desired_number;
+    uint64_t trust_number;
     bool connected;
     bool avoid_memfd;
     struct sandbox sandbox;

@@ -39,11 +39,11 @@ static void open_nodes(struct supervise *s) {
         node_init(&s->nodes[i], &s->facts[i], o->state, o->identity->agent_id, i, i < wanted);
 }
 
-/* What ran without a signature because binary_path asked for it may start again before that file
- * was looked at. */
+/* What nobody vouches for, but binary_path asked for, may start again before that file was looked
+ * at. */
 static void allow_local(struct supervise *s) {
     const struct version *current = &s->versions.current;
-    if (s->options.settings->binary_path[0] == '\0' || version_signed(current)) return;
+    if (s->options.settings->binary_path[0] == '\0' || version_proven(current)) return;
     memcpy(s->versions.local, current->sha256, sizeof s->versions.local);
 }
 

@@ -4,7 +4,6 @@
 
 #include "agent/version.h"
 #include "lib/err.h"
-#include "lib/sign.h"
 
 /* That the name fits: one of this machine's platform and arch, of this version. ERR_INVALID,
  * ERR_UNTRUSTED. */
@@ -13,14 +12,8 @@ MUST_CHECK bool verify_name(const struct version *v, struct err *e);
 /* Size and SHA-256. ERR_UNTRUSTED says what was found and what was expected. */
 MUST_CHECK bool verify_digest(const struct version *v, int fd, struct err *e);
 
-/* The release key's signature over these bytes under exactly this name. ERR_UNTRUSTED. */
-MUST_CHECK bool verify_signature(const struct version *v, const struct sign_public *release_key,
-                                 int fd, struct err *e);
-
 /* That this machine can run it (ELF machine). ERR_UNTRUSTED. */
 MUST_CHECK bool verify_machine(const struct version *v, int fd, struct err *e);
 
-/* Digest, signature, machine, in this order; a local file without a signature only passes where
- * unsigned_allowed. */
-MUST_CHECK bool verify_all(const struct version *v, const struct sign_public *release_key,
-                           bool unsigned_allowed, int fd, struct err *e);
+/* Both of them. Whether anybody vouches for these bytes is agent/trust.h's to say. */
+MUST_CHECK bool verify_bytes(const struct version *v, int fd, struct err *e);

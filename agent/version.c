@@ -5,12 +5,13 @@ static const struct json_field fields[] = {
     J(JSON_INT, struct version, size_bytes, JSON_REQUIRED),
     J(JSON_STRING, struct version, file, JSON_REQUIRED),
     J(JSON_STRING, struct version, version, 0),
+    J(JSON_INT, struct version, targets_version, JSON_OMIT_EMPTY),
     J(JSON_TEXT, struct version, signature, JSON_OMIT_EMPTY),
 };
 const struct json_schema version_schema = JSON_SCHEMA(struct version, fields);
 
-bool version_signed(const struct version *v) {
-    return v->signature != NULL && v->signature[0] != '\0';
+bool version_proven(const struct version *v) {
+    return v->targets_version > 0 || (v->signature != NULL && v->signature[0] != '\0');
 }
 
 void version_clear(struct version *v) {

@@ -39,10 +39,20 @@ bool versions_staged(const struct versions *v, const struct version *version) {
     if (version->sha256[0] == '\0') return false;
     struct version stored;
     if (!cache_find(v->state, version->sha256, &stored, NULL)) return false;
-    bool allowed = version_signed(&stored) || strcmp(stored.sha256, v->local) == 0;
+    bool allowed = version_proven(&stored) || strcmp(stored.sha256, v->local) == 0;
     bool staged = allowed && cache_holds(v->state, &stored);
     version_clear(&stored);
     return staged;
+}
+
+static bool is_local(const struct versions *v, const char *sha256) {
+    return v->local[0] != '\0' && strcmp(v->local, sha256) == 0;
+}
+
+/* How bytes that are here were proven, and how many they are, is not for the master to say. */
+static void keep_proof(const struct version *stored, struct version *out) {
+    out->size_bytes = stored->size_bytes;
+    out->targets_version = stored->targets_version;
 }
 
 /* What the master says comes first: a damaged note must not outlive a download. */
@@ -51,14 +61,17 @@ bool versions_find(const struct versions *v, const char *sha256, struct version 
     const struct version *said = NULL;
     if (out != &v->target && strcmp(v->target.sha256, sha256) == 0) said = &v->target;
     if (said == NULL && strcmp(v->prefetch.sha256, sha256) == 0) said = &v->prefetch;
-    if (said != NULL && version_signed(said)) {
-        version_copy(out, said);
-        return true;
-    }
+    struct version stored;
+    bool noted = cache_find(v->state, sha256, &stored, e);
     version_clear(out);
-    if (cache_find(v->state, sha256, out, e)) return true;
-    if (said != NULL) version_copy(out, said);
-    return said != NULL;
+    if (said == NULL || (noted && is_local(v, sha256))) {
+        *out = stored;
+        return noted;
+    }
+    version_copy(out, said);
+    if (noted && cache_holds(v->state, &stored)) keep_proof(&stored, out);
+    version_clear(&stored);
+    return true;
 }
 
 static void describe(const struct versions *v, const struct version *version,
@@ -109,11 +122,15 @@ void versions_rename(struct versions *v) {
     struct err e = {0};
     struct version *current = &v->current;
     bool same_bytes = v->target.sha256[0] != '\0' && strcmp(v->target.sha256, current->sha256) == 0;
-    if (!same_bytes || !version_signed(&v->target)) return;
+    if (!same_bytes || is_local(v, current->sha256)) return;
     if (strcmp(v->target.file, current->file) == 0) return;
     log_info("version.renamed", "version=%s before=%s sha256=%s", v->target.version,
              current->version, current->sha256);
+    struct version before = {0};
+    version_copy(&before, current);
     version_copy(current, &v->target);
+    keep_proof(&before, current);
+    version_clear(&before);
     if (!cache_describe(v->state, current, &e))
         log_warn("version.not_described", "version=%s error=%s", current->version, e.text);
 }

@@ -13,8 +13,8 @@ struct versions {
     struct version current;
     struct version previous;
     struct version prefetch;     /* sha256 "" : none */
-    char local[SHA256_HEX_SIZE]; /* digest of the file at binary_path, which needs no signature; ""
-                                    otherwise */
+    char local[SHA256_HEX_SIZE]; /* digest of the file at binary_path, for which nobody need vouch;
+                                    "" otherwise */
     char moved_to[SHA256_HEX_SIZE]; /* current as it should be on disk while the link could not be
                                        written; "" */
     int64_t retry_ms;
@@ -23,7 +23,7 @@ struct versions {
 void versions_load(struct versions *v, const struct state *s);
 void versions_fini(struct versions *v);
 
-/* Whether verified bytes of it are in the store, signed or allowed without. */
+/* Whether bytes of it are in the store that were proven when they came, or are the local file's. */
 bool versions_staged(const struct versions *v, const struct version *version);
 
 /* The version with this digest among those in play, or what the store knows of it, copied into *out

@@ -32,7 +32,7 @@ class Store(unittest.TestCase):
         agent = grid.agent("a-1", "--binary-path", mine)
         shown = grid.wait_healthy("a-1", "2.0.0")
         reason = wait_for("the reason", lambda: grid.show("a-1")["update"]["reason"])
-        self.assertIn("not signed", reason)
+        self.assertIn("not published", reason)
         self.assertIn("instead of the desired version 1.0.0", reason)
         self.assertEqual(grid.show("a-1")["binary_path"], mine)
         pid = shown["nodes"][0]["pid"]

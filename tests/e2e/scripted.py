@@ -18,9 +18,11 @@ class Server(http.server.ThreadingHTTPServer):
 
 
 class Scripted:
-    """s = Scripted(self, "1.0.0", "1.2.0"); s.agent(); s.want("1.0.0"); s.wait("idle", version="1.0.0")"""
+    """s = Scripted(self, "1.0.0", "1.2.0"); s.agent(); s.want("1.0.0"); s.wait("idle", version="1.0.0")
 
-    def __init__(self, test, *versions, nodes=1, agents=(), directory=None):
+    named: {file name: ",yanked" or ",floor=VERSION"}, what the targets say of that file."""
+
+    def __init__(self, test, *versions, nodes=1, agents=(), directory=None, named=None):
         self.directory, self.nodes, self.generation = tempfile.mkdtemp(prefix="grid-e2e-", dir=directory), nodes, 0
         self.process, self.files, self.ports = None, None, own_ports()
         self.last, self.reports = {}, []  # reports: since the last order or start of the agent
@@ -30,9 +32,11 @@ class Scripted:
         os.mkdir(os.path.join(self.directory, "binaries"))
         for path, name in files:
             shutil.copy(path, os.path.join(self.directory, "binaries", name))
+        metadata = os.path.join(self.directory, "tuf", "metadata")
+        os.makedirs(metadata)
         self.serve()
-        pairs = [word for pair in files for word in pair]
-        self.master = subprocess.Popen([MASTER, *pairs], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        pairs = [word for path, name in files for word in (path, name + (named or {}).get(name, ""))]
+        self.master = subprocess.Popen([MASTER, metadata, *pairs], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         lines = [self.master.stdout.readline().split(" ", 1)[1] for _ in range(1 + len(files))]
         self.join = lines[0].strip()
         known = list(map(json.loads, lines[1:]))

@@ -1,6 +1,7 @@
-/* scripted-master FILE NAME [FILE NAME]...: a master on the real bus that answers heartbeats with
- * what it is told, for tests of the agent alone. It signs the files under these names and prints,
- * each on a line:
+/* scripted-master DIRECTORY FILE NAME [FILE NAME]...: a master on the real bus that answers
+ * heartbeats with what it is told, for tests of the agent alone. It publishes the files under these
+ * names (NAME,yanked and NAME,floor=VERSION: as such), writes what says so into DIRECTORY, and
+ * prints, each on a line:
  *
  *   join JOIN_STRING
  *   artifact JSON     of each file, in order
@@ -10,15 +11,18 @@
  * that leases are renewed, and ends with its input. */
 #include "lib/file.h"
 #include "lib/join.h"
+#include "tests/unit/agent/repository.h"
 #include "tests/unit/agent/tiny_master.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/mman.h>
 
 enum { LINE_MAX_BYTES = 64 * 1024, RENEW_MS = 500 };
 
 static struct tiny_master master = {.lock = PTHREAD_MUTEX_INITIALIZER};
+static struct repository repository;
 
 static void give_up(const char *what, const struct err *e) {
     fprintf(stderr, "scripted-master: %s: %s\n", what, e->text);
@@ -42,13 +46,37 @@ static void print_report(const char *json, size_t length) {
     before = text_take(&now);
 }
 
-static void print_artifact(const char *path, const char *name) {
+static void write_metadata(const char *directory) {
+    struct err e = {0};
+    char path[4096];
+    OWN_FD int fd = memfd_create("root", MFD_CLOEXEC);
+    repository_publish(&repository);
+    repository_bridge(&repository, master.release, fd);
+    for (size_t i = 0; i < repository.count; i++) {
+        const struct repository_file *f = &repository.files[i];
+        if (!file_join(path, sizeof path, directory, f->name, &e) ||
+            !file_write_durable(path, f->bytes.data, f->bytes.length, 0644, &e))
+            give_up(f->name, &e);
+    }
+}
+
+/* "NAME", "NAME,yanked", "NAME,floor=VERSION". */
+static void name_artifact(const char *given, const struct wire_artifact *a) {
+    const char *option = strchr(given, ',');
+    bool floor = option != NULL && strncmp(option, ",floor=", 7) == 0;
+    repository_add(&repository, a->file, a->sha256, a->size_bytes, floor ? option + 7 : "",
+                   option != NULL && !floor);
+}
+
+static void print_artifact(const char *path, const char *given) {
+    char name[ARTIFACT_FILE_SIZE];
     struct err e = {0};
     struct artifact_name parts;
     struct wire_artifact a = {0};
     OWN_TEXT struct text signature = TEXT_EMPTY;
     OWN_TEXT struct text json = TEXT_EMPTY;
     OWN_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(given, ","), given);
     if (fd < 0) err_errno(&e, errno, "open %s", path);
     if (fd < 0 || !artifact_name_parse(name, &parts, &e) ||
         !sha256_file(fd, a.sha256, &a.size_bytes, &e) ||
@@ -57,6 +85,7 @@ static void print_artifact(const char *path, const char *name) {
     memcpy(a.version, parts.version, sizeof a.version);
     snprintf(a.file, sizeof a.file, "%s", name);
     a.signature = signature.data;
+    name_artifact(given, &a);
     json_encode(&wire_artifact_schema, &a, &json);
     printf("artifact %s\n", json.data);
 }
@@ -95,6 +124,7 @@ static bool take_line(int64_t patience_ms) {
 
 int main(int argc, char **argv) {
     struct err e = {0};
+    if (argc < 2) return 2;
     sign_setup();
     setvbuf(stdin, NULL, _IONBF, 0);
     if (!tiny_open(&master, &e)) give_up("open", &e);
@@ -102,10 +132,13 @@ int main(int argc, char **argv) {
     pthread_mutex_lock(&master.lock);
     master.reported = print_report;
     print_join();
-    for (int i = 1; i + 1 < argc; i += 2) print_artifact(argv[i], argv[i + 1]);
+    repository_open(&repository);
+    for (int i = 2; i + 1 < argc; i += 2) print_artifact(argv[i], argv[i + 1]);
+    write_metadata(argv[1]);
     fflush(stdout);
     pthread_mutex_unlock(&master.lock);
     while (take_line(RENEW_MS)) tiny_release(&master);
     tiny_close(&master);
+    repository_close(&repository);
     return 0;
 }

@@ -81,9 +81,9 @@ class SelfUpdate(unittest.TestCase):
             for done in [pool.submit(one) for one in tries]:
                 done.result()
 
-    def test_a_build_that_is_not_what_was_signed(self):
+    def test_a_build_that_is_not_what_the_targets_name(self):
         s = self.begin("1.1.0", "1.2.0")
-        s.builds["1.1.0"]["signature"] = s.builds["1.2.0"]["signature"]
+        s.builds["1.1.0"]["sha256"] = s.builds["1.2.0"]["sha256"]
         s.want_build("1.1.0", attempt=1, **QUICK)
         s.wait_build("failed", "1.0.0", cause="untrusted", rollout_attempt=1)
         s.builds["1.1.0"] = s.artifacts["1.0.0"]  # signed, and no agent

@@ -71,7 +71,6 @@ static bool start(void) {
     facts.phase = NODE_DOWN;
     const struct node_launch launch = {.state = &place.state,
                                        .version = &version,
-                                       .release_key = sign_secret_public(place.key),
                                        .avoid_memfd = &avoid_memfd,
                                        .sandbox = &fence,
                                        .first_port = first_port,

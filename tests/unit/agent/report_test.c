@@ -301,10 +301,11 @@ static void a_local_file_is_told_with_its_trust(void **unused) {
     decide(UPDATE_IDLE, HOLD_NONE);
     fetching.local_done = true;
     strcpy(wanted.desired.version, "2.0.0");
-    assert_update(report_on("/opt/x", true), "idle", "",
-                  "binary_path /opt/x (not signed) is used instead of the desired version 2.0.0");
-    versions.target.signature = text_duplicate("signature");
-    assert_update(report_on("/opt/x", true), "idle", "", "(signed)");
+    assert_update(
+        report_on("/opt/x", true), "idle", "",
+        "binary_path /opt/x (not published) is used instead of the desired version 2.0.0");
+    versions.target.targets_version = 3;
+    assert_update(report_on("/opt/x", true), "idle", "", "(published)");
     version_clear(&versions.target);
     fetching.local_done = false;
     err_set(&fetching.local.error, ERR_NOT_FOUND, "binary_path /opt/x: no such file");

@@ -42,8 +42,7 @@ static int teardown(void **unused) {
 }
 
 static bool seal(bool avoid_memfd, int *fd) {
-    return spawn_seal(source, &version, sign_secret_public(place.key), false, avoid_memfd, fd,
-                      &from_store, &place.e);
+    return spawn_seal(source, &version, avoid_memfd, fd, &from_store, &place.e);
 }
 
 static bool run(int fd, char *const *arguments, struct spawned *child) {

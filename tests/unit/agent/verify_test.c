@@ -23,8 +23,7 @@ static int close_build(void **unused) {
 }
 
 static bool verify(void) {
-    return verify_name(&version, &place.e) &&
-           verify_all(&version, sign_secret_public(place.key), false, fd, &place.e);
+    return verify_name(&version, &place.e) && verify_bytes(&version, fd, &place.e);
 }
 
 static void a_genuine_build_passes(void **unused) {
@@ -55,43 +54,6 @@ static void a_short_and_a_long_file_are_refused(void **unused) {
     assert_int_equal(ftruncate(fd, version.size_bytes + 1), 0);
     assert_false(verify());
     assert_err(ERR_UNTRUSTED, "bytes instead of");
-}
-
-static void a_signature_by_another_key_is_refused(void **unused) {
-    (void)unused;
-    struct sign_secret *other = NULL;
-    assert_ok(sign_generate(&other, &place.e));
-    assert_false(verify_all(&version, sign_secret_public(other), false, fd, &place.e));
-    assert_err(ERR_UNTRUSTED, "key");
-    sign_secret_free(other);
-}
-
-static void a_signature_under_another_name_is_refused(void **unused) {
-    (void)unused;
-    struct text signature = TEXT_EMPTY;
-    assert_ok(sign_file(place.key, fd, "storage-server-1.2.2-linux-x86_64", &signature, &place.e));
-    free(version.signature);
-    version.signature = text_take(&signature);
-    assert_false(verify());
-    assert_err(ERR_UNTRUSTED, "signature");
-}
-
-static void a_missing_signature_is_refused_unless_the_file_is_local(void **unused) {
-    (void)unused;
-    free(version.signature);
-    version.signature = NULL;
-    assert_false(verify());
-    assert_err(ERR_UNTRUSTED, "no signature");
-    assert_ok(verify_all(&version, sign_secret_public(place.key), true, fd, &place.e));
-}
-
-static void a_wrong_signature_of_a_local_file_is_refused(void **unused) {
-    (void)unused;
-    struct sign_secret *other = NULL;
-    assert_ok(sign_generate(&other, &place.e));
-    assert_false(verify_all(&version, sign_secret_public(other), true, fd, &place.e));
-    assert_int_equal(place.e.code, ERR_UNTRUSTED);
-    sign_secret_free(other);
 }
 
 static void a_build_for_another_machine_is_refused(void **unused) {
@@ -128,10 +90,6 @@ int main(void) {
         TEST(a_genuine_build_passes),
         TEST(an_altered_byte_is_found_wherever_it_is),
         TEST(a_short_and_a_long_file_are_refused),
-        TEST(a_signature_by_another_key_is_refused),
-        TEST(a_signature_under_another_name_is_refused),
-        TEST(a_missing_signature_is_refused_unless_the_file_is_local),
-        TEST(a_wrong_signature_of_a_local_file_is_refused),
         TEST(a_build_for_another_machine_is_refused),
         TEST(a_name_for_another_machine_or_version_is_refused),
     };
