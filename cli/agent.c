@@ -121,12 +121,23 @@ static void describe_update(const struct answer_update *u, struct text *out) {
     if (u->reason != NULL && u->reason[0] != '\0') text_add_format(out, ": %s", u->reason);
 }
 
+static void describe_belief(const struct answer_belief *t, struct text *out) {
+    const char *attack = format_or(t->attack, ""), *reason = format_or(t->reason, "");
+    if (t->root > 0)
+        text_add_format(out, "root %lld, targets %lld, timestamp %lld", (long long)t->root,
+                        (long long)t->targets, (long long)t->timestamp);
+    if (reason[0] != '\0')
+        text_add_format(out, "%s%s%s%s", out->length > 0 ? "; " : "", attack,
+                        attack[0] != '\0' ? ": " : "", reason);
+}
+
 static void describe(const struct answer_agent *a, const struct output_style *style,
                      struct text *out) {
     char words[FORMAT_SIZE];
-    OWN_TEXT struct text update = TEXT_EMPTY;
+    OWN_TEXT struct text update = TEXT_EMPTY, trust = TEXT_EMPTY;
     OWN_TABLE struct output_table t = OUTPUT_FIELDS;
     describe_update(&a->update, &update);
+    describe_belief(&a->trust, &trust);
     output_field(&t, "Agent", a->id);
     output_field(&t, "Status", a->status);
     output_field(&t, "Reason", a->reason);
@@ -143,6 +154,7 @@ static void describe(const struct answer_agent *a, const struct output_style *st
     output_field(&t, "Labels", a->labels);
     output_field(&t, "Assigned", a->assigned_labels);
     output_field(&t, "Binary", a->binary_path);
+    output_field(&t, "Trusts", text_value(&trust));
     output_field(&t, "Address", a->address);
     output_field(&t, "Program", a->agent_version);
     if (a->free_bytes > 0) output_field(&t, "Free", format_bytes(a->free_bytes, words));

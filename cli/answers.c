@@ -124,6 +124,14 @@ static const struct json_field update_fields[] = {
 static const struct json_schema answer_update_schema =
     JSON_SCHEMA(struct answer_update, update_fields);
 
+static const struct json_field belief_fields[] = {
+    J(JSON_INT, struct answer_belief, root, 0),      J(JSON_INT, struct answer_belief, targets, 0),
+    J(JSON_INT, struct answer_belief, timestamp, 0), J(JSON_TEXT, struct answer_belief, attack, 0),
+    J(JSON_TEXT, struct answer_belief, reason, 0),
+};
+static const struct json_schema answer_belief_schema =
+    JSON_SCHEMA(struct answer_belief, belief_fields);
+
 static const struct json_field agent_fields[] = {
     J(JSON_TEXT, struct answer_agent, id, JSON_REQUIRED),
     J(JSON_TEXT, struct answer_agent, status, 0),
@@ -144,6 +152,7 @@ static const struct json_field agent_fields[] = {
     J(JSON_TEXT, struct answer_agent, agent_version, 0),
     J(JSON_TEXT, struct answer_agent, last_seen_at, 0),
     J(JSON_TEXT, struct answer_agent, enrolled_at, 0),
+    J_SUB(struct answer_agent, trust, &answer_belief_schema, 0),
     J(JSON_TEXT, struct answer_agent, binary_path, 0),
     J(JSON_INT, struct answer_agent, generation, 0),
     J(JSON_INT, struct answer_agent, free_bytes, 0),

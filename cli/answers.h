@@ -109,6 +109,14 @@ struct answer_update {
     int64_t total_bytes;
 };
 
+struct answer_belief { /* what an agent believes of the repository */
+    int64_t root;
+    int64_t targets;
+    int64_t timestamp;
+    char *attack;
+    char *reason;
+};
+
 struct answer_agent {
     char *id;
     char *status;
@@ -129,6 +137,7 @@ struct answer_agent {
     char *agent_version;
     char *last_seen_at;
     char *enrolled_at;
+    struct answer_belief trust;
     char *binary_path;
     int64_t generation;
     int64_t free_bytes;

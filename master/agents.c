@@ -261,6 +261,7 @@ static bool summarize_agent(const struct agent_view *v, void *argument) {
         count_nodes(s, &v->report);
         count_version(s, v->report.version);
         s->failed_updates += strcmp(v->report.update.state, "failed") == 0;
+        s->distrusting += v->report.trust.attack != NULL && v->report.trust.attack[0] != '\0';
     }
     return true;
 }

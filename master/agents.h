@@ -104,6 +104,7 @@ struct agents_summary {
     int64_t status[AGENT_STATUS_COUNT];
     int64_t node_state[AGENTS_NODE_STATES]; /* in the order of agents_node_states */
     int64_t failed_updates;                 /* agents that did not take what they should run */
+    int64_t distrusting;                    /* agents that report an attack (struct wire_trust) */
     int64_t capacity_bytes;
     int64_t free_bytes;
     struct {

@@ -23,6 +23,10 @@ static struct metric agents = {.name = "grid_agents",
                                .help = "Agents by status: pending, up, suspect, lost, revoked.",
                                .type = METRIC_GAUGE,
                                .labels = {"status"}};
+static struct metric distrusting = {
+    .name = "grid_agents_distrusting",
+    .help = "Agents that believe no new metadata of builds, because somebody tries something.",
+    .type = METRIC_GAUGE};
 static struct metric nodes = {.name = "grid_nodes",
                               .help = "Nodes of agents that are up or suspect, by state: starting, "
                                       "healthy, unhealthy, backoff, stopped, draining.",
@@ -78,6 +82,7 @@ struct metric *const master_metrics[] = {&metric_http_seconds,
                                          &metric_http_sent_bytes,
                                          &metric_db_commit_seconds,
                                          &agents,
+                                         &distrusting,
                                          &nodes,
                                          &binaries,
                                          &heartbeats,
@@ -141,6 +146,7 @@ void master_metrics_render(const struct master *m, struct text *out) {
     agents_summarize(m->agents, "", &s);
     for (int i = 0; i < AGENT_STATUS_COUNT; i++)
         metric_set(&agents, (double)s.status[i], agent_status_name((enum agent_status)i), NULL);
+    metric_set(&distrusting, (double)s.distrusting, NULL, NULL);
     for (int i = 0; i < AGENTS_NODE_STATES; i++)
         metric_set(&nodes, (double)s.node_state[i], agents_node_states[i], NULL);
     if (catalog_list(m->catalog, NULL, NULL, NULL, NULL, &list, &count, &e))

@@ -84,6 +84,24 @@ static void compare_update(const struct wire_heartbeat *before, const struct wir
         out->worth_writing = true;
 }
 
+static bool is_set(const char *text) {
+    return text != NULL && text[0] != '\0';
+}
+
+static void compare_trust(const struct wire_heartbeat *before, const struct wire_heartbeat *now,
+                          struct observed_changes *out) {
+    const struct wire_trust *t = &now->trust, *b = &before->trust;
+    if (t->root != b->root) out->worth_writing = true;
+    if (same_text(t->attack, b->attack)) return;
+    if (is_set(t->attack))
+        add(out, "agent.distrusts", now->agent_id,
+            "agent %s believes no new metadata of builds (%s): %s", now->agent_id, t->attack,
+            is_set(t->reason) ? t->reason : "");
+    else
+        add(out, "agent.trusts", now->agent_id, "agent %s believes the metadata of builds again",
+            now->agent_id);
+}
+
 void observe_changes(const struct wire_heartbeat *before, const struct wire_heartbeat *now,
                      struct observed_changes *out) {
     out->count = 0;
@@ -95,6 +113,7 @@ void observe_changes(const struct wire_heartbeat *before, const struct wire_hear
         strcmp(before->binary_path, now->binary_path) != 0 ||
         strcmp(before->agent_version, now->agent_version) != 0;
     compare_update(before, now, out);
+    compare_trust(before, now, out);
     for (size_t i = 0; i < now->nodes_count; i++)
         compare_node(find_node(before, now->nodes[i].id), &now->nodes[i], out);
 }

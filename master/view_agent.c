@@ -48,6 +48,13 @@ static const struct json_field staging_fields[] = {
 };
 static const struct json_schema staging_schema = JSON_SCHEMA(struct wire_staging, staging_fields);
 
+static const struct json_field trust_fields[] = {
+    J(JSON_INT, struct wire_trust, root, 0),      J(JSON_INT, struct wire_trust, targets, 0),
+    J(JSON_INT, struct wire_trust, timestamp, 0), J(JSON_TEXT, struct wire_trust, attack, 0),
+    J(JSON_TEXT, struct wire_trust, reason, 0),
+};
+static const struct json_schema trust_schema = JSON_SCHEMA(struct wire_trust, trust_fields);
+
 /* Strings point into what is shown; nothing here is owned, so nothing is cleared. */
 struct node_json {
     char id[WIRE_NODE_ID_SIZE];
@@ -100,6 +107,7 @@ struct agent_json {
     char address[BUS_ADDRESS_SIZE];
     char agent_version[SEMVER_SIZE];
     struct wire_update agent_update;
+    struct wire_trust trust;
     char binary_path[256];
     int64_t generation, free_bytes, clock_offset_ms;
     char enrolled_at[CLOCK_RFC3339_SIZE], last_seen_at[CLOCK_RFC3339_SIZE];
@@ -126,6 +134,7 @@ static const struct json_field agent_fields[] = {
     J(JSON_STRING, struct agent_json, address, 0),
     J(JSON_STRING, struct agent_json, agent_version, 0),
     J_SUB(struct agent_json, agent_update, &update_schema, 0),
+    J_SUB(struct agent_json, trust, &trust_schema, 0),
     J(JSON_STRING, struct agent_json, binary_path, 0),
     J(JSON_INT, struct agent_json, generation, 0),
     J(JSON_INT, struct agent_json, free_bytes, 0),
@@ -181,6 +190,15 @@ static void encode_nodes(const struct agent_view *v, struct text *out) {
     text_add(out, "]");
 }
 
+bool view_distrusts(const struct wire_trust *t) {
+    return t->attack != NULL && t->attack[0] != '\0';
+}
+
+void view_distrust(const struct wire_trust *t, char *out, size_t size) {
+    snprintf(out, size, "it believes no new metadata (%.20s): %s", t->attack,
+             t->reason != NULL ? t->reason : "");
+}
+
 void view_agent_reason(const struct agent_view *v, char *out, size_t size) {
     const struct wire_update *u = &v->report.update;
     if (v->status == AGENT_PENDING)
@@ -198,6 +216,8 @@ void view_agent_reason(const struct agent_view *v, char *out, size_t size) {
                  v->conflict, v->id);
     else if (u->reason[0] != '\0')
         snprintf(out, size, "%s", u->reason);
+    else if (view_distrusts(&v->report.trust))
+        view_distrust(&v->report.trust, out, size);
     else if (v->desired_version[0] == '\0' && v->report.binary_path[0] == '\0')
         snprintf(out, size, "%s", v->desired_reason);
     else
@@ -212,6 +232,14 @@ static struct wire_update whole_update(const struct wire_update *u) {
     return whole;
 }
 
+static struct wire_trust whole_trust(const struct wire_trust *t) {
+    static char nothing[] = "";
+    struct wire_trust whole = *t;
+    if (whole.attack == NULL) whole.attack = nothing;
+    if (whole.reason == NULL) whole.reason = nothing;
+    return whole;
+}
+
 void view_update(const struct wire_update *u, struct text *out) {
     struct wire_update whole = whole_update(u);
     json_encode(&update_schema, &whole, out);
@@ -222,6 +250,7 @@ void view_agent(const struct agent_view *v, struct text *out) {
     struct agent_json j = {.update = whole_update(&v->report.update),
                            .staging = v->report.staging,
                            .agent_update = whole_update(&v->report.self.update),
+                           .trust = whole_trust(&v->report.trust),
                            .labels = v->labels,
                            .assigned_labels = v->assigned_labels,
                            .generation = v->generation,

@@ -14,6 +14,10 @@ void view_node(const struct agent_view *v, const struct wire_node *n, struct tex
  * to be anything. */
 const char *view_node_state(const struct agent_view *v, const struct wire_node *n);
 
+/* Whether the agent says that somebody tries something with metadata, and in what words. */
+bool view_distrusts(const struct wire_trust *t);
+void view_distrust(const struct wire_trust *t, char *out, size_t size);
+
 /* One sentence about what is not as it should be, "" when all is well. */
 void view_agent_reason(const struct agent_view *v, char *out, size_t size);
 

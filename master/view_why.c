@@ -144,7 +144,7 @@ static void hold_by_member(const struct why_rollout *r, struct text *holds) {
 
 static void collect_holds(const struct agent_view *v, const struct why_rollout *r,
                           struct text *holds) {
-    char words[320];
+    char words[384];
     if (strcmp(v->mode, "draining") == 0) {
         snprintf(words, sizeof words, "it is draining: gridctl agent resume %s", v->id);
         add_line(holds, words);
@@ -152,6 +152,10 @@ static void collect_holds(const struct agent_view *v, const struct why_rollout *
     bool elsewhere = strcmp(v->report.version, v->desired_version) != 0;
     if (v->status != AGENT_UP || v->conflict[0] != '\0' || elsewhere) {
         view_agent_reason(v, words, sizeof words);
+        add_line(holds, words);
+    }
+    if (view_distrusts(&v->report.trust)) {
+        view_distrust(&v->report.trust, words, sizeof words);
         add_line(holds, words);
     }
     hold_by_member(r, holds);

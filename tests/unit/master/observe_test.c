@@ -55,6 +55,19 @@ static void progress_and_free_space_are_not_worth_writing(void **state) {
     assert_false(changes.worth_writing);
 }
 
+static void an_attack_on_metadata_is_an_event_and_so_is_its_end(void **state) {
+    (void)state;
+    char freeze[] = "freeze", reason[] = "expired";
+    now.trust = (struct wire_trust){.root = 1, .attack = freeze, .reason = reason};
+    observe_changes(&before, &now, &changes);
+    assert_true(has_event("agent.distrusts"));
+    assert_non_null(strstr(changes.events[0].text, "(freeze): expired"));
+    observe_changes(&now, &now, &changes);
+    assert_int_equal(changes.count, 0);
+    observe_changes(&now, &before, &changes);
+    assert_true(has_event("agent.trusts"));
+}
+
 static void first_report_tells_version_and_health(void **state) {
     (void)state;
     before = (struct wire_heartbeat){0};
@@ -107,6 +120,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(same_report_is_not_worth_writing, reset),
         cmocka_unit_test_setup(progress_and_free_space_are_not_worth_writing, reset),
+        cmocka_unit_test_setup(an_attack_on_metadata_is_an_event_and_so_is_its_end, reset),
         cmocka_unit_test_setup(first_report_tells_version_and_health, reset),
         cmocka_unit_test_setup(exit_is_told_with_its_status, reset),
         cmocka_unit_test_setup(refused_update_is_told_once, reset),

@@ -95,6 +95,7 @@ static void agent_is_shown_whole(void **state) {
         "\"agent_update\":{\"state\":\"idle\",\"from\":\"\",\"to\":\"\",\"attempt\":0,"
         "\"done_bytes\":0,\"total_bytes\":0,\"code\":\"\",\"cause\":\"\",\"reason\":\"\","
         "\"rollout\":\"\",\"rollout_attempt\":0,\"diagnosis\":\"\"},"
+        "\"trust\":{\"root\":0,\"targets\":0,\"timestamp\":0,\"attack\":\"\",\"reason\":\"\"},"
         "\"binary_path\":\"\",\"generation\":7,\"free_bytes\":5000,\"clock_offset_ms\":0,"
         "\"enrolled_at\":\"2026-01-31T12:00:00.123Z\",\"last_seen_at\":\"2026-01-31T12:00:00."
         "123Z\","
