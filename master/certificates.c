@@ -247,9 +247,9 @@ static const char **copy_names(const char *const *names) {
 
 /* gridctl on this machine needs to know no more: neither names nor CAs. */
 static bool write_pin(struct certificates *c, struct err *e) {
-    char path[PATH_MAX], line[CERTIFICATES_PIN_SIZE + 1];
-    certificates_http_pin(c, line);
-    strcat(line, "\n"); /* there is room for two pins and the ends of lines and texts */
+    char path[PATH_MAX], pin[CERTIFICATES_PIN_SIZE], line[CERTIFICATES_PIN_SIZE + 1];
+    certificates_http_pin(c, pin);
+    snprintf(line, sizeof line, "%s\n", pin);
     return file_join(path, sizeof path, c->directory, "pin", e) &&
            file_write_durable(path, line, strlen(line), 0644, e);
 }
