@@ -11,17 +11,38 @@
 
 #define DAY_MS INT64_C(86400000)
 
-static struct repository repository; /* changed only while nobody asks */
+static struct repository repository;                     /* becomes what is served with refresh */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards the files that are served */
+static struct repository_file served[REPOSITORY_FILES];
+static size_t served_count;
 static struct http_server *server;
 static struct trust *trust;
 static pthread_t thread;
 static struct trust_options options;
 static struct version build; /* named by the targets */
 
+/* A failed refresh is tried again by itself, and must not meet files that are being changed. */
+static void serve_these(const struct repository *r) {
+    pthread_mutex_lock(&lock);
+    for (size_t i = 0; i < served_count; i++) text_fini(&served[i].bytes);
+    served_count = r != NULL ? r->count : 0;
+    for (size_t i = 0; i < served_count; i++) {
+        memcpy(served[i].name, r->files[i].name, sizeof served[i].name);
+        text_add_bytes(&served[i].bytes, r->files[i].bytes.data, r->files[i].bytes.length);
+    }
+    pthread_mutex_unlock(&lock);
+}
+
 static void serve(struct http_request *r) {
-    const struct repository_file *f = repository_find(&repository, http_param(r, "file"));
-    if (f != NULL)
-        http_reply_json(r, 200, f->bytes.data, f->bytes.length);
+    OWN_TEXT struct text bytes = TEXT_EMPTY;
+    const char *file = http_param(r, "file");
+    pthread_mutex_lock(&lock);
+    for (size_t i = 0; i < served_count; i++)
+        if (strcmp(served[i].name, file) == 0)
+            text_add_bytes(&bytes, served[i].bytes.data, served[i].bytes.length);
+    pthread_mutex_unlock(&lock);
+    if (bytes.length > 0)
+        http_reply_json(r, 200, bytes.data, bytes.length);
     else
         http_reply_empty(r, 404);
 }
@@ -54,6 +75,7 @@ static void restart_trust(void) {
 }
 
 static bool refresh(void) {
+    serve_these(&repository);
     return trust_refresh(trust, NULL, NULL, &place.e);
 }
 
@@ -78,6 +100,7 @@ static int setup(void **unused) {
 static int teardown(void **unused) {
     stop_trust();
     http_server_stop(server);
+    serve_these(NULL);
     repository_close(&repository);
     version_clear(&build);
     return teardown_place(unused);
