@@ -122,7 +122,7 @@ void sandbox_probe(struct sandbox *s, bool wanted) {
     }
     for (int i = 0; i < SANDBOX_LAYERS; i++)
         if (i != SANDBOX_DESCRIPTORS && i != SANDBOX_PRIVILEGES)
-            lacks(s, (enum sandbox_layer)i, "switched off by --sandbox off");
+            lacks(s, (enum sandbox_layer)i, "switched off by --sandbox=off");
 }
 
 char *sandbox_text(const struct sandbox *s) {
@@ -149,7 +149,7 @@ static bool give_data(const struct sandbox *s, const char *data, struct err *e) 
     giving = s;
     if (nftw(data, give_file, WALK_DESCRIPTORS, FTW_PHYS | FTW_MOUNT) == 0) return true;
     err_errno(e, errno, "give %.128s to user " SANDBOX_USER, data);
-    return err_hint(e, "start the agent with --sandbox off where its data cannot have an owner");
+    return err_hint(e, "start the agent with --sandbox=off where its data cannot have an owner");
 }
 
 /* A copy in memory may be run without a rule. */

@@ -131,6 +131,28 @@ static void describe_belief(const struct answer_belief *t, struct text *out) {
                         attack[0] != '\0' ? ": " : "", reason);
 }
 
+/* Layers that work in one line, each that does not in one of its own. */
+static void add_sandbox(const char *lines, struct output_table *t) {
+    OWN_TEXT struct text works = TEXT_EMPTY;
+    OWN_MEMORY char *layers = text_duplicate(format_or(lines, ""));
+    char *position = layers;
+    for (char *line; (line = strsep(&position, "\n")) != NULL;) {
+        char *what = strchr(line, '=');
+        if (what == NULL || strcmp(what, "=yes") != 0) continue;
+        *what = '\0';
+        text_add_format(&works, "%s%s", works.length > 0 ? ", " : "", line);
+    }
+    output_field(t, "Fenced by", text_value(&works));
+    OWN_MEMORY char *again = text_duplicate(format_or(lines, ""));
+    position = again;
+    for (char *line; (line = strsep(&position, "\n")) != NULL;) {
+        char *what = strstr(line, "=no: ");
+        if (what == NULL) continue;
+        *what = '\0';
+        output_field_format(t, "Not by", "%s: %s", line, what + strlen("=no: "));
+    }
+}
+
 static void describe(const struct answer_agent *a, const struct output_style *style,
                      struct text *out) {
     char words[FORMAT_SIZE];
@@ -157,6 +179,7 @@ static void describe(const struct answer_agent *a, const struct output_style *st
     output_field(&t, "Trusts", text_value(&trust));
     output_field(&t, "Address", a->address);
     output_field(&t, "Program", a->agent_version);
+    add_sandbox(a->sandbox, &t);
     if (a->free_bytes > 0) output_field(&t, "Free", format_bytes(a->free_bytes, words));
     output_field(&t, "Enrolled", format_time(format_or(a->enrolled_at, ""), words));
     output_field(&t, "Seen", format_age(format_or(a->last_seen_at, ""), clock_wall_ms(), words));

@@ -154,6 +154,7 @@ static const struct json_field agent_fields[] = {
     J(JSON_TEXT, struct answer_agent, enrolled_at, 0),
     J_SUB(struct answer_agent, trust, &answer_belief_schema, 0),
     J(JSON_TEXT, struct answer_agent, binary_path, 0),
+    J(JSON_STRINGS, struct answer_agent, sandbox, 0),
     J(JSON_INT, struct answer_agent, generation, 0),
     J(JSON_INT, struct answer_agent, free_bytes, 0),
     J(JSON_INT, struct answer_agent, clock_offset_ms, 0),

@@ -139,6 +139,7 @@ struct answer_agent {
     char *enrolled_at;
     struct answer_belief trust;
     char *binary_path;
+    char *sandbox; /* lines */
     int64_t generation;
     int64_t free_bytes;
     int64_t clock_offset_ms;

@@ -109,6 +109,7 @@ struct agent_json {
     struct wire_update agent_update;
     struct wire_trust trust;
     char binary_path[256];
+    char *sandbox;
     int64_t generation, free_bytes, clock_offset_ms;
     char enrolled_at[CLOCK_RFC3339_SIZE], last_seen_at[CLOCK_RFC3339_SIZE];
     char *nodes; /* raw JSON */
@@ -136,6 +137,7 @@ static const struct json_field agent_fields[] = {
     J_SUB(struct agent_json, agent_update, &update_schema, 0),
     J_SUB(struct agent_json, trust, &trust_schema, 0),
     J(JSON_STRING, struct agent_json, binary_path, 0),
+    J(JSON_STRINGS, struct agent_json, sandbox, 0),
     J(JSON_INT, struct agent_json, generation, 0),
     J(JSON_INT, struct agent_json, free_bytes, 0),
     J(JSON_INT, struct agent_json, clock_offset_ms, 0),
@@ -253,6 +255,7 @@ void view_agent(const struct agent_view *v, struct text *out) {
                            .trust = whole_trust(&v->report.trust),
                            .labels = v->labels,
                            .assigned_labels = v->assigned_labels,
+                           .sandbox = v->report.sandbox,
                            .generation = v->generation,
                            .free_bytes = v->report.free_bytes,
                            .clock_offset_ms = v->clock_offset_ms};

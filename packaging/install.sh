@@ -628,9 +628,10 @@ write_unit() {
     mv -f "$unit.new" "$unit"
 }
 
-# runs PID WORD: whether a process of this number lives and was started with this word.
+# runs PID WORD: whether a process of this number lives and was started with this word, or works in this directory.
 runs() {
-    [ -r "/proc/$1/cmdline" ] && tr '\0' '\n' <"/proc/$1/cmdline" 2>/dev/null | grep -qxF -- "$2"
+    [ -r "/proc/$1/cmdline" ] || return 1
+    tr '\0' '\n' <"/proc/$1/cmdline" 2>/dev/null | grep -qxF -- "$2" || [ "$(readlink "/proc/$1/cwd" 2>/dev/null)" = "$2" ]
 }
 
 has_ended() { ! runs "$@"; }
@@ -741,6 +742,21 @@ say_plan() {
     say "Nothing was changed."
 }
 
+has_user() { grep -q '^grid-node:' /etc/passwd 2>/dev/null; }
+
+# Nodes run as this user, which owns nothing but their data.
+make_user() {
+    if [ "$(id -u)" != 0 ] || [ "$state" != /var/lib/grid-agent ] || has_user; then return; fi
+    if have useradd; then
+        useradd --system --no-create-home --home-dir / --shell /usr/sbin/nologin grid-node >/dev/null 2>&1 || :
+    elif have adduser; then
+        adduser -S -D -H -h / -s /sbin/nologin grid-node >/dev/null 2>&1 || :
+    fi
+    has_user || say "Note: there is no user grid-node and none could be made, so storage nodes run as root."
+}
+
+remove_user() { if have userdel; then userdel grid-node; else deluser grid-node; fi >/dev/null 2>&1; }
+
 install_agent() {
     find_platform
     check_rights
@@ -754,6 +770,7 @@ install_agent() {
     fi
     place_build
     place_launcher
+    make_user
     write_settings
     enroll
     commit
@@ -840,6 +857,9 @@ uninstall_agent() {
     done
     [ -n "$dry_run" ] || rmdir "$library" "${config%/*}" 2>/dev/null || :
     remove_state
+    if [ -n "$purge" ] && [ "$state" = /var/lib/grid-agent ] && has_user; then
+        do_or_say "remove user grid-node" remove_user
+    fi
     if [ -n "$dry_run" ]; then
         say "Nothing was changed."
     elif [ -d "$state/nodes" ]; then

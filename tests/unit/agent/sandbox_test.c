@@ -112,11 +112,11 @@ static void switched_off_only_what_costs_nothing_stays(void **unused) {
     (void)unused;
     sandbox_probe(&fence, false);
     OWN_MEMORY char *lines = sandbox_text(&fence);
-    assert_string_equal(lines, "limits=no: switched off by --sandbox off\n"
+    assert_string_equal(lines, "limits=no: switched off by --sandbox=off\n"
                                "descriptors=yes\nno-new-privileges=yes\n"
-                               "separate-user=no: switched off by --sandbox off\n"
-                               "landlock=no: switched off by --sandbox off\n"
-                               "seccomp=no: switched off by --sandbox off");
+                               "separate-user=no: switched off by --sandbox=off\n"
+                               "landlock=no: switched off by --sandbox=off\n"
+                               "seccomp=no: switched off by --sandbox=off");
     assert_int_equal(ask_fenced(write_beside), 0);
     assert_int_equal(ask_fenced(gain_privileges), 1);
 }
