@@ -190,7 +190,8 @@ class Hostile(Test):
         for what, body, status in BODIES:
             self.answers(what, (POST + "Content-Length: %d\r\n\r\n" % len(body)).encode() + body, status)
         events = self.grid.events()
-        for path, method in (("/api/tokens", "POST"), ("/api/agents/a-1", "PATCH"), ("/api/channels/stable", "PUT"), ("/api/keys", "POST")):
+        for path, method in (("/api/tokens", "POST"), ("/api/agents/a-1", "PATCH"), ("/api/channels/stable", "PUT"), ("/api/keys", "POST"),
+                             ("/api/users", "POST"), ("/api/trust/rotate", "POST"), ("/api/trust/root", "POST"), ("/api/trust/targets", "POST")):
             for what, body, status in BODIES:
                 answer = self.grid.request(method, path, body, {"Content-Type": "application/json"})
                 self.assertEqual(answer.status, status, "%s to %s: %s" % (what, path, answer.body[:300]))
