@@ -72,7 +72,10 @@ static bool sign(struct invocation *call, const struct binary_file *file,
     OWN_TRUST_DRAFT struct trust_draft draft = {0};
     bool wanted, added = false;
     if (!targets_wanted(call, ring, &base, &wanted, e)) return false;
-    if (wanted && !binary_targets_make(file, &base, &draft.targets, &added, e)) return false;
+    if (wanted && (!trust_base_proven(&base, ring, e) ||
+                   !binary_targets_make(file, &base, &draft.targets, &added, e)))
+        return false;
+    if (wanted) trust_draft_show(call, &draft, &base);
     char path[PATH_MAX + 16];
     snprintf(path, sizeof path, "%s.minisig", file->path);
     bool keep = added && access(path, F_OK) == 0; /* that of who signed first */

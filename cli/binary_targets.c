@@ -43,6 +43,21 @@ static bool make_anew(const struct binary_file *f, const struct trust_base *base
     return trust_file_of_targets(&copy.targets, out, e);
 }
 
+/* Whether the targets differ from those in force by this file alone. Its bytes are those of the
+ * file (names). */
+static bool adds_only(const struct trust_base *base, const struct trust_file *targets,
+                      const struct binary_file *f, struct err *e) {
+    OWN_TEXT struct text changes = TEXT_EMPTY;
+    char alone[ARTIFACT_FILE_SIZE + 8];
+    snprintf(alone, sizeof alone, "adds %s, ", f->name);
+    trust_targets_difference(&base->targets.targets, &targets->targets, &changes);
+    const char *line = text_value(&changes);
+    if (strncmp(line, alone, strlen(alone)) == 0) line += strcspn(line, "\n") + 1;
+    if (*line == '\0') return true;
+    return err_set(e, ERR_CONFLICT, "%s.targets.json also %.*s", f->name, (int)strcspn(line, ",\n"),
+                   line);
+}
+
 bool binary_targets_make(const struct binary_file *f, const struct trust_base *base,
                          struct trust_file *out, bool *added, struct err *e) {
     OWN_TRUST_FILE struct trust_file there = {0};
@@ -55,24 +70,14 @@ bool binary_targets_make(const struct binary_file *f, const struct trust_base *b
     if (!binary_targets_read(f, &there, &stale) || !trust_file_present(&there) ||
         there.targets.heading.version <= base->targets.targets.heading.version)
         return make_anew(f, base, out, e);
+    if (!adds_only(base, &there, f, e))
+        return err_hint(e,
+                        "look: gridctl key show %.100s.targets.json; without it the next one "
+                        "is made anew",
+                        f->path);
     *out = there;
     there = (struct trust_file){0};
     return *added = true;
-}
-
-/* Whether the targets differ from those in force by this file alone. */
-static bool adds_only(const struct trust_base *base, const struct trust_file *targets,
-                      const struct binary_file *f, struct err *e) {
-    OWN_TEXT struct text changes = TEXT_EMPTY;
-    char alone[ARTIFACT_FILE_SIZE + 8];
-    snprintf(alone, sizeof alone, "adds %s\n", f->name);
-    trust_targets_difference(&base->targets.targets, &targets->targets, &changes);
-    if (changes.length == 0 || strcmp(text_value(&changes), alone) == 0) return true;
-    const char *line = text_value(&changes);
-    if (strncmp(line, alone, strlen(alone)) == 0) line += strlen(alone);
-    err_set(e, ERR_CONFLICT, "%s.targets.json also %.*s: other targets came into force meanwhile",
-            f->name, (int)strcspn(line, "\n"), line);
-    return err_hint(e, "sign again: gridctl binary sign %.100s --key KEYFILE", f->path);
 }
 
 bool binary_targets_send(struct invocation *call, const struct binary_file *f,
@@ -82,6 +87,8 @@ bool binary_targets_send(struct invocation *call, const struct binary_file *f,
     *targets = (struct trust_file){0};
     if (!trust_fetch(call, &base, e)) return false;
     if (names(&base.targets, f)) return true;
-    return adds_only(&base, &draft.targets, f, e) &&
-           trust_draft_send(call, &draft, &base, NULL, answer, e);
+    if (adds_only(&base, &draft.targets, f, e))
+        return trust_draft_send(call, &draft, &base, NULL, answer, e);
+    err_wrap(e, "other targets came into force meanwhile");
+    return err_hint(e, "sign again: gridctl binary sign %.100s --key KEYFILE", f->path);
 }

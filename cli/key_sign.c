@@ -63,10 +63,11 @@ bool key_sign(struct invocation *call, struct err *e) {
         err_set(e, ERR_USAGE, "key sign needs --key FILE");
         return err_hint(e, "gridctl key sign %.60s --key anna.key", call->arguments[0]);
     }
-    if (!read_draft(call, &draft, e) || !known_base(call, &base, e)) return false;
+    if (!read_draft(call, &draft, e) || !known_base(call, &base, e) ||
+        !key_ring_read(&ring, call->settings->keys, e) || !trust_base_proven(&base, &ring, e))
+        return false;
     trust_draft_show(call, &draft, &base);
-    if (!invocation_confirm(call, e, "Sign that?")) return false;
-    if (!key_ring_read(&ring, call->settings->keys, e) ||
+    if (!invocation_confirm(call, e, "Sign that?") ||
         !trust_draft_sign_all(&draft, &base, &ring, e) || !write_back(call, &draft, e))
         return false;
     note_signed(call, &draft, &base);

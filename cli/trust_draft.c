@@ -187,6 +187,7 @@ bool trust_draft_deliver(struct invocation *call, struct trust_draft *d,
                          const struct trust_base *base, const struct answer_trust *trust,
                          const struct key_ring *keys, struct err *e) {
     OWN_TEXT struct text before = TEXT_EMPTY, lacking = TEXT_EMPTY;
+    if (!trust_base_proven(base, keys, e)) return false;
     trust_draft_show(call, d, base);
     if (call->settings->dry_run)
         return invocation_would(call, e, "sign this, and publish it if no signature is missing");

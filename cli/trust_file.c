@@ -3,6 +3,7 @@
 #include "lib/file.h"
 #include "lib/json.h"
 #include "lib/tuf_client.h"
+#include "lib/tuf_custom.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -42,6 +43,16 @@ void trust_file_fini(struct trust_file *f) {
     *f = (struct trust_file){0};
 }
 
+/* What a person can be shown, and agents believe: builds of this grid, each under its own name. */
+static bool check_targets(const struct tuf_targets *t, struct err *e) {
+    struct tuf_custom custom;
+    if (t->delegation_count > 0)
+        return err_set(e, ERR_INVALID, "targets: they delegate to other keys, which no grid does");
+    for (size_t i = 0; i < t->count; i++)
+        if (!tuf_custom_of(&t->list[i], &custom, e)) return false;
+    return true;
+}
+
 static bool parse_role(struct trust_file *f, struct err *e) {
     const char *bytes = text_value(&f->bytes);
     struct envelope envelope;
@@ -50,7 +61,8 @@ static bool parse_role(struct trust_file *f, struct err *e) {
     if (tuf_role_parse(envelope.inside._type, &f->role) && f->role == TUF_ROOT)
         return tuf_root_parse(bytes, f->bytes.length, &f->root, e);
     if (tuf_role_parse(envelope.inside._type, &f->role) && f->role == TUF_TARGETS)
-        return tuf_targets_parse(bytes, f->bytes.length, &f->targets, e);
+        return tuf_targets_parse(bytes, f->bytes.length, &f->targets, e) &&
+               check_targets(&f->targets, e);
     return err_set(e, ERR_INVALID, "it is metadata of %s, not of root or targets",
                    envelope.inside._type);
 }

@@ -16,7 +16,9 @@ static inline bool trust_file_present(const struct trust_file *f) {
     return f->bytes.length > 0;
 }
 
-/* Takes the bytes. ERR_INVALID when they are neither root nor targets; *out is empty then. */
+/* Takes the bytes. ERR_INVALID when they are neither root nor targets of a grid; *out is empty
+ * then.
+ */
 MUST_CHECK bool trust_file_parse(struct text *bytes, struct trust_file *out, struct err *e);
 MUST_CHECK bool trust_file_read(const char *path, struct trust_file *out, struct err *e);
 

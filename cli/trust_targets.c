@@ -123,24 +123,50 @@ static bool is_yanked(const struct tuf_target *target) {
     return custom_of(target, &custom) && custom.yanked;
 }
 
+static bool same_bytes(const struct tuf_promise *a, const struct tuf_promise *b) {
+    return a->length == b->length && strcmp(a->sha256, b->sha256) == 0 &&
+           strcmp(a->sha512, b->sha512) == 0;
+}
+
 static const char *change_of(const struct tuf_target *before, const struct tuf_target *after) {
-    if (before == NULL) return is_yanked(after) ? "adds yanked" : "adds";
-    if (before->promise.length != after->promise.length ||
-        strcmp(before->promise.sha256, after->promise.sha256) != 0)
-        return "replaces the bytes of";
+    if (before == NULL) return "adds";
+    if (!same_bytes(&before->promise, &after->promise)) return "replaces the bytes of";
     if (is_yanked(before) != is_yanked(after)) return is_yanked(after) ? "yanks" : "offers again";
     return NULL;
 }
 
-/* Once for each artifact name, at its first target: those of one name follow each other. */
+/* With the bytes that get trusted, for whoever compares. */
+static void say(const char *what, const struct tuf_target *t, struct text *out) {
+    text_add_format(out, "%s %s%s, %lld bytes, SHA-256 %s\n", what, t->path,
+                    is_yanked(t) ? " (yanked)" : "", (long long)t->promise.length,
+                    t->promise.sha256[0] != '\0' ? t->promise.sha256 : "is not told");
+}
+
+/* The first of its artifact's name: those of one name follow each other. */
+static bool begins_name(const struct tuf_targets *t, size_t at, struct tuf_custom *out) {
+    struct tuf_custom last;
+    return custom_of(&t->list[at], out) && !(at > 0 && custom_of(&t->list[at - 1], &last) &&
+                                             strcmp(last.id.name, out->id.name) == 0);
+}
+
+void trust_targets_say(const struct tuf_targets *t, struct text *out) {
+    struct tuf_custom custom;
+    char floor[SEMVER_SIZE];
+    for (size_t i = 0; i < t->count; i++) say("names", &t->list[i], out);
+    for (size_t i = 0; i < t->count; i++) {
+        if (!begins_name(t, i, &custom)) continue;
+        floor_of(t, custom.id.name, floor);
+        if (floor[0] != '\0')
+            text_add_format(out, "the floor of %s is %s\n", custom.id.name, floor);
+    }
+}
+
+/* Once for each artifact name, at its first target. */
 static void floor_difference(const struct tuf_targets *before, const struct tuf_targets *after,
                              size_t at, struct text *out) {
-    struct tuf_custom custom, last;
+    struct tuf_custom custom;
     char was[SEMVER_SIZE], is[SEMVER_SIZE];
-    if (!custom_of(&after->list[at], &custom)) return;
-    if (at > 0 && custom_of(&after->list[at - 1], &last) &&
-        strcmp(last.id.name, custom.id.name) == 0)
-        return;
+    if (!begins_name(after, at, &custom)) return;
     floor_of(before, custom.id.name, was);
     floor_of(after, custom.id.name, is);
     if (strcmp(was, is) == 0) return;
@@ -155,7 +181,7 @@ void trust_targets_difference(const struct tuf_targets *before, const struct tuf
     for (size_t i = 0; i < after->count; i++) {
         const struct tuf_target *target = &after->list[i];
         const char *change = change_of(tuf_targets_find(before, target->path), target);
-        if (change != NULL) text_add_format(out, "%s %s\n", change, target->path);
+        if (change != NULL) say(change, target, out);
     }
     for (size_t i = 0; i < before->count; i++)
         if (tuf_targets_find(after, before->list[i].path) == NULL)

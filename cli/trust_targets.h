@@ -28,8 +28,11 @@ MUST_CHECK bool trust_targets_remove(struct tuf_targets *t, const char *file, st
 MUST_CHECK bool trust_targets_floor(struct tuf_targets *t, const char *name, const char *version,
                                     struct err *e);
 
-/* Appends what differs from before to after, a line each: "adds FILE", "removes FILE", "yanks
- * FILE", "replaces the bytes of FILE", "moves the floor of NAME to VERSION". Nothing for nothing.
- */
+/* Appends what they name, a line each: "names FILE, N bytes, SHA-256 ...", and floors. */
+void trust_targets_say(const struct tuf_targets *t, struct text *out);
+
+/* Appends what differs from before to after, a line each: "adds FILE, N bytes, SHA-256 ...",
+ * "removes FILE", "yanks FILE, ...", "replaces the bytes of FILE, ...", "moves the floor of NAME to
+ * VERSION". Nothing for nothing. */
 void trust_targets_difference(const struct tuf_targets *before, const struct tuf_targets *after,
                               struct text *out);

@@ -20,12 +20,23 @@ static bool holds(const struct tuf_signers *s, const char *id) {
     return false;
 }
 
-static void add_names(const char *mark, const struct tuf_root *of, const struct tuf_signers *s,
-                      const struct tuf_signers *except, bool in_both, struct text *out) {
+static bool same_key(const struct tuf_key *a, const struct tuf_key *b) {
+    return a != NULL && b != NULL && strcmp(a->keytype, b->keytype) == 0 &&
+           strcmp(a->scheme, b->scheme) == 0 && tuf_key_same(a, b);
+}
+
+/* Keys of the role that are, or are not, its keys in the other root, too. An id alone is no key:
+ * another one may hide behind it. */
+static void add_names(const char *mark, const struct tuf_root *of, const struct tuf_root *other,
+                      size_t role, bool in_both, struct text *out) {
+    const struct tuf_signers *s = &of->roles[role];
     char name[SIGN_KEY_ID_HEX_SIZE];
     for (size_t i = 0; i < s->key_count; i++) {
-        const struct tuf_key *key = tuf_keys_find(&of->keys, s->key_ids[i]);
-        if (key == NULL || holds(except, s->key_ids[i]) != in_both) continue;
+        const char *id = s->key_ids[i];
+        const struct tuf_key *key = tuf_keys_find(&of->keys, id);
+        bool both =
+            holds(&other->roles[role], id) && same_key(key, tuf_keys_find(&other->keys, id));
+        if (key == NULL || both != in_both) continue;
         text_add_format(out, "%s%s%s", out->length > 0 ? " " : "", mark, trust_key_name(key, name));
     }
 }
@@ -37,9 +48,9 @@ static void add_keys(const struct tuf_root *before, const struct tuf_root *after
         trust_key_names(&after->keys, &after->roles[role], out);
         return;
     }
-    add_names("", after, &after->roles[role], &before->roles[role], true, out);
-    add_names("+", after, &after->roles[role], &before->roles[role], false, out);
-    add_names("-", before, &before->roles[role], &after->roles[role], false, out);
+    add_names("", after, before, role, true, out);
+    add_names("+", after, before, role, false, out);
+    add_names("-", before, after, role, false, out);
 }
 
 static void say_root(const struct tuf_root *root, const struct tuf_root *before,
@@ -68,8 +79,7 @@ static void say_targets(const struct tuf_targets *targets, const struct trust_fi
     if (trust_file_present(before))
         trust_targets_difference(&before->targets, targets, out);
     else
-        for (size_t i = 0; i < targets->count; i++)
-            text_add_format(out, "names %s\n", targets->list[i].path);
+        trust_targets_say(targets, out);
     if (out->length == begin) text_add(out, "changes no build, only how long it is good\n");
 }
 
@@ -128,4 +138,41 @@ bool trust_words_complete(const struct trust_file *f, const struct trust_base *b
     const struct need before = {"the root before", &base->root.root.keys,
                                 &base->root.root.roles[TUF_ROOT]};
     return met(f, &before, &base->here, lacking) && complete;
+}
+
+/* Whether a key at hand has signed it. */
+static bool signed_by_any(const struct trust_file *f, const struct key_ring *ring) {
+    bool found = false;
+    for (size_t i = 0; i < ring->count && !found; i++) {
+        struct tuf_key key;
+        const struct tuf_keys keys = {.list = &key, .count = 1};
+        tuf_key_of(sign_secret_public(ring->list[i]), &key);
+        found = trust_file_signed_by(f, &keys, key.id);
+        tuf_key_clear(&key);
+    }
+    return found;
+}
+
+static bool signed_by_root(const struct trust_file *f, const struct tuf_root *root, struct err *e) {
+    return tuf_verify(text_value(&f->bytes), f->bytes.length, tuf_role_name(f->role), &root->keys,
+                      &root->roles[f->role], NULL, e);
+}
+
+bool trust_base_proven(const struct trust_base *b, const struct key_ring *ring, struct err *e) {
+    char name[TRUST_FILE_NAME_SIZE];
+    bool rooted = trust_file_present(&b->root);
+    if (rooted && !signed_by_root(&b->root, &b->root.root, e))
+        return err_wrap(e, "%s, said to be in force", trust_file_name(&b->root, name));
+    if (!trust_file_present(&b->targets)) return true;
+    trust_file_name(&b->targets, name);
+    if (rooted)
+        return signed_by_root(&b->targets, &b->root.root, e) ||
+               err_wrap(e, "%s, said to be in force", name);
+    if (ring->count == 0 || signed_by_any(&b->targets, ring)) return true;
+    err_set(e, ERR_UNTRUSTED,
+            "%s, said to be in force, is signed by none of the keys at hand: anybody may have "
+            "written it",
+            name);
+    return err_hint(e, "with the root that says whose signatures count: --metadata ROOT.json "
+                       "--metadata TARGETS.json");
 }

@@ -2,6 +2,7 @@
  */
 #pragma once
 
+#include "cli/key_file.h"
 #include "cli/output.h"
 #include "cli/trust_file.h"
 
@@ -13,6 +14,13 @@ struct trust_base {
 };
 void trust_base_fini(struct trust_base *b);
 #define OWN_TRUST_BASE __attribute__((cleanup(trust_base_fini)))
+
+/* Whether what is said to be in force was signed by those who may: root by its own keys, targets by
+ * those of root, or without root by one of the keys with which something on top of them is to be
+ * signed (with none there is nothing to fear). ERR_UNTRUSTED: what a stranger wrote there would get
+ * signed, or would hide what is new. */
+MUST_CHECK bool trust_base_proven(const struct trust_base *b, const struct key_ring *ring,
+                                  struct err *e);
 
 /* Appends what f says, and what is another than in force. */
 void trust_words_say(const struct trust_file *f, const struct trust_base *base,

@@ -29,6 +29,17 @@ bool tuf_custom_parse(const char *json, struct tuf_custom *out, struct err *e) {
     return true;
 }
 
+bool tuf_custom_of(const struct tuf_target *target, struct tuf_custom *out, struct err *e) {
+    struct artifact_name id;
+    char file[ARTIFACT_FILE_SIZE];
+    if (!artifact_name_parse(target->path, &id, e)) return err_wrap(e, "targets");
+    if (target->custom == NULL)
+        return err_set(e, ERR_INVALID, "targets: %s has no custom", target->path);
+    if (!tuf_custom_parse(target->custom, out, e)) return err_wrap(e, "targets: %s", target->path);
+    return strcmp(artifact_file_name(&out->id, file), target->path) == 0 ||
+           err_set(e, ERR_INVALID, "targets: custom of %s is another build's", target->path);
+}
+
 void tuf_custom_write(const struct tuf_custom *custom, struct text *out) {
     json_encode(&custom_schema, custom, out);
 }

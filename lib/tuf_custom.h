@@ -4,6 +4,7 @@
 
 #include "lib/artifact.h"
 #include "lib/text.h"
+#include "lib/tuf_metadata.h"
 
 #include <stdint.h>
 
@@ -17,6 +18,10 @@ struct tuf_custom {
 /* ERR_INVALID names the member that is wrong. Members that nobody here knows are ignored; platform,
  * arch and versions must be what lib/artifact.h takes. */
 MUST_CHECK bool tuf_custom_parse(const char *json, struct tuf_custom *out, struct err *e);
+
+/* Of a target of this grid, whose path is the file name of what it says: ERR_INVALID otherwise. */
+MUST_CHECK bool tuf_custom_of(const struct tuf_target *target, struct tuf_custom *out,
+                              struct err *e);
 
 /* Appends it in canonical form. */
 void tuf_custom_write(const struct tuf_custom *custom, struct text *out);

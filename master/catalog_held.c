@@ -136,19 +136,14 @@ static bool publish_held(const struct acceptance *a, struct db_connection *c,
 
 static bool follow_target(const struct acceptance *a, struct db_connection *c,
                           const struct tuf_target *t, struct err *e) {
-    struct artifact_name id;
     struct tuf_custom custom;
     struct binary found;
     struct err why;
-    if (!artifact_name_parse(t->path, &id, e)) return err_wrap(e, "targets");
-    if (t->custom == NULL) return err_set(e, ERR_INVALID, "targets: %s has no custom", t->path);
-    if (!tuf_custom_parse(t->custom, &custom, e)) return err_wrap(e, "targets: %s", t->path);
-    if (memcmp(&custom.id, &id, sizeof id) != 0)
-        return err_set(e, ERR_INVALID, "targets: custom of %s is another build's", t->path);
-    bool there = catalog_read_row(c, &id, &found, &why) && found.deleted_at_ms == 0;
-    if (!(there && is_promised(&found, &t->promise)) && !publish_held(a, c, t, &id, e))
+    if (!tuf_custom_of(t, &custom, e)) return false;
+    bool there = catalog_read_row(c, &custom.id, &found, &why) && found.deleted_at_ms == 0;
+    if (!(there && is_promised(&found, &t->promise)) && !publish_held(a, c, t, &custom.id, e))
         return false;
-    return !custom.yanked || catalog_yank_row(c, &id, a->principal, e);
+    return !custom.yanked || catalog_yank_row(c, &custom.id, a->principal, e);
 }
 
 static bool accept(struct db_connection *c, void *argument, struct err *e) {

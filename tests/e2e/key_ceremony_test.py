@@ -233,6 +233,7 @@ class KeyCeremonyTest(unittest.TestCase):
         self.assertIn(dora, self.key_ids("root"))
         self.assertNotIn(carl, self.key_ids("root"))
 
+        self.give_targets()  # the thief has those that the stolen key signed
         build_2 = build.key("build-2")  # in place of the build key, which was stolen
         build.carry("build-2.pub", office)
         made = office.ok("key", "root", "--remove", "targets=build.pub", "--add", "targets=build-2.pub", "--key", "anna.key",
@@ -243,9 +244,15 @@ class KeyCeremonyTest(unittest.TestCase):
         build.carry(targets, office)
         office.ok("key", "publish", root, targets, "--yes")
         self.assertEqual(self.key_ids("targets"), [build_2])
-        self.give_targets()
         self.give("1.1.0", build)
         build.ok("binary", "sign", name_of("1.1.0"), "--key", "build.key", "--metadata", "targets.json")
+        with open(build.path(name_of("1.1.0") + ".targets.json"), "r+") as f:
+            stolen = json.load(f)
+            stolen["signed"]["version"] += 1000
+            f.seek(0)
+            json.dump(stolen, f)
+            f.truncate()
+        build.ok("key", "sign", name_of("1.1.0") + ".targets.json", "--key", "build.key", "--yes")
         for suffix in ("", ".minisig", ".targets.json"):
             build.carry(name_of("1.1.0") + suffix, office)
         office.refused(1, "targets: 0 of 1 signatures", "binary", "push", name_of("1.1.0"))
