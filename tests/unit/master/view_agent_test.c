@@ -75,7 +75,9 @@ static void hides(const char *words) {
 
 static void agent_is_shown_whole(void **state) {
     (void)state;
+    static char layers[] = "limits=yes\nlandlock=no: too old";
     OWN_TEXT struct text json = TEXT_EMPTY;
+    agent.report.sandbox = layers;
     view_agent(&agent, &json);
     assert_string_equal(
         json.data,
@@ -96,7 +98,8 @@ static void agent_is_shown_whole(void **state) {
         "\"done_bytes\":0,\"total_bytes\":0,\"code\":\"\",\"cause\":\"\",\"reason\":\"\","
         "\"rollout\":\"\",\"rollout_attempt\":0,\"diagnosis\":\"\"},"
         "\"trust\":{\"root\":0,\"targets\":0,\"timestamp\":0,\"attack\":\"\",\"reason\":\"\"},"
-        "\"binary_path\":\"\",\"generation\":7,\"free_bytes\":5000,\"clock_offset_ms\":0,"
+        "\"binary_path\":\"\",\"sandbox\":[\"limits=yes\",\"landlock=no: too "
+        "old\"],\"generation\":7,\"free_bytes\":5000,\"clock_offset_ms\":0,"
         "\"enrolled_at\":\"2026-01-31T12:00:00.123Z\",\"last_seen_at\":\"2026-01-31T12:00:00."
         "123Z\","
         "\"nodes\":[{\"id\":\"a-1/0\",\"agent_id\":\"a-1\",\"host\":\"192.0.2.1\","
