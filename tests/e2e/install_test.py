@@ -387,10 +387,22 @@ class InstallTest(unittest.TestCase):
         self.assertIn("Signatures: checked", self.run_ok(machine, command))
         grid.wait_healthy(machine.name, "1.0.0")
         self.look_for_secret(machine, command)
+        self.upgrade_over_tls(grid, machine)
         machine = Machine(self, grid, ["wget"], without=["wget"], programs=self.programs.values())
         self.run_ok(machine, machine.join_command())
         machine = Machine(self, grid, programs=self.programs.values())
         self.refused(machine, machine.join_command(), 1, "install curl")  # busybox's wget speaks no TLS that is sound
+
+    def upgrade_over_tls(self, grid, machine):
+        """By the script that is installed: it keeps the master's pin, and no list of builds."""
+        newer = os.path.join(grid.directory, "newer")
+        shutil.copy(self.programs["grid-agent"], newer)
+        with open(newer, "ab") as f:
+            f.write(b"\0")
+        grid.drop(newer, "grid-agent-1.1.0-" + here())
+        wait_for("the newer agent", lambda: len(grid.api("GET", "/api/binaries")) > len(NAMES))
+        words = self.run_ok(machine, "sh /usr/local/lib/grid/install.sh " + self.join_on(machine))
+        self.assertIn("grid-agent 1.1.0 runs as", words)
 
     def test_the_secret_is_shown_only_where_the_join_string_says_so(self):
         machine = self.machine(tools=["curl"])
