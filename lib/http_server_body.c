@@ -119,7 +119,7 @@ bool http_body_read(struct http_request *r, void *out, size_t size, size_t *leng
 }
 
 bool http_body(struct http_request *r, struct text *out, struct err *e) {
-    char piece[8192];
+    char piece[4096];
     size_t length = 0;
     do {
         if (!http_body_read(r, piece, sizeof piece, &length, e)) return false;
@@ -130,7 +130,7 @@ bool http_body(struct http_request *r, struct text *out, struct err *e) {
 
 bool http_body_skip(struct http_request *r) {
     struct http_body_state *body = &r->body;
-    char dropped[4096];
+    char dropped[1024];
     size_t length = 0;
     while (!body->ended) {
         const char *bytes = NULL;

@@ -82,7 +82,7 @@ bool http_send_file(struct http_request *r, int file, int64_t offset, int64_t le
 }
 
 void http_linger(struct http_request *r) {
-    char dropped[4096];
+    char dropped[1024];
     int64_t deadline_ms = clock_monotonic_ms() + HTTP_LINGER_MS;
     if (!http_wire_end(&r->wire)) return;
     while (clock_monotonic_ms() < deadline_ms) {

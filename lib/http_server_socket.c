@@ -215,7 +215,7 @@ static void take_frames(struct http_socket_connection *c) {
 }
 
 static bool receive(struct http_socket_connection *c) {
-    char bytes[4096];
+    char bytes[1024];
     short awaited = 0;
     ssize_t got = http_wire_receive(&c->request->wire, bytes, sizeof bytes, &awaited);
     if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) return false;
