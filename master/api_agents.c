@@ -56,16 +56,13 @@ static bool read_filter(struct http_request *r, struct agent_filter *f, struct e
     return f->label == NULL || labels_selector_check(f->label, e);
 }
 
-static bool agrees(const char *wanted, const char *value) {
-    return wanted == NULL || strcmp(wanted, value) == 0;
-}
-
 static bool collect_agent(const struct agent_view *v, void *argument) {
     struct agent_filter *f = argument;
     char key[WIRE_NODE_ID_SIZE] = "";
-    if (!agrees(f->status, agent_status_name(v->status)) || !agrees(f->mode, v->mode) ||
-        !agrees(f->version, v->report.version) || !agrees(f->channel, v->channel) ||
-        !agrees(f->platform, v->platform) || !agrees(f->arch, v->arch) ||
+    if (!listing_agrees(f->status, agent_status_name(v->status)) ||
+        !listing_agrees(f->mode, v->mode) || !listing_agrees(f->version, v->report.version) ||
+        !listing_agrees(f->channel, v->channel) || !listing_agrees(f->platform, v->platform) ||
+        !listing_agrees(f->arch, v->arch) ||
         (f->label != NULL && !labels_match(v->labels, f->label)) ||
         !labels_match(v->labels, f->scope))
         return true;

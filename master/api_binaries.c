@@ -10,7 +10,6 @@
 #include "master/master.h"
 #include "master/view_binary.h"
 
-#include <assert.h>
 #include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -74,13 +73,6 @@ static void add_key(struct listing *l, const struct binary *b, size_t sort) {
     listing_add(l, key, artifact_file_name(&b->id, file_name));
 }
 
-static const struct binary *find_in(const struct binary *list, size_t count,
-                                    const char *file_name) {
-    struct artifact_name id;
-    struct err ignored;
-    return artifact_name_parse(file_name, &id, &ignored) ? catalog_find_in(list, count, &id) : NULL;
-}
-
 struct filter {
     const char *name, *platform, *arch, *version;
 };
@@ -102,62 +94,48 @@ static bool read_filter(struct http_request *r, struct filter *f, struct err *e)
     return true;
 }
 
-static bool list(struct http_request *r, struct text *json, struct err *e) {
+static void encode(const void *binaries, size_t number, struct text *out) {
+    view_binary((const struct binary *)binaries + number, out);
+}
+
+void api_binaries_list(struct http_request *r) {
     static const char *const allowed[] = {"name", "platform", "arch",   "version",
                                           "sort", "limit",    "cursor", NULL};
     OWN_LISTING struct listing listing = {0};
     OWN_MEMORY struct binary *binaries = NULL;
     struct filter f;
-    size_t count = 0, sort = SORT_NAME, first = 0, end = 0;
-    if (!api_binaries_readable(r, e) || !http_query_only(r, allowed, e) || !read_filter(r, &f, e) ||
-        !listing_sort(r, sort_names, &listing, &sort, e) ||
+    size_t count = 0, sort = SORT_NAME;
+    struct err e;
+    if (!api_binaries_readable(r, &e) || !http_query_only(r, allowed, &e) ||
+        !read_filter(r, &f, &e) || !listing_sort(r, sort_names, &listing, &sort, &e) ||
         !catalog_list(master_of(r)->catalog, f.name, f.platform, f.arch, f.version, &binaries,
-                      &count, e))
-        return false;
+                      &count, &e)) {
+        http_reply_err(r, &e);
+        return;
+    }
     if (sort == SORT_NAME) listing.compare = compare_name_and_version;
     if (sort == SORT_VERSION) listing.compare = semver_order;
     for (size_t i = 0; i < count; i++) add_key(&listing, &binaries[i], sort);
-    if (!listing_page(&listing, r, &first, &end, e)) return false;
-    text_add(json, "[");
-    for (size_t i = first; i < end; i++) {
-        const struct binary *b = find_in(binaries, count, listing.items[i].id);
-        assert(b != NULL); /* the ids were made from this list */
-        text_add(json, i > first ? "," : "");
-        view_binary(b, json);
-    }
-    text_add(json, "]");
-    return true;
+    listing_reply(&listing, r, encode, binaries);
 }
 
-void api_binaries_list(struct http_request *r) {
-    OWN_TEXT struct text json = TEXT_EMPTY;
-    struct err e;
-    if (list(r, &json, &e))
-        http_reply_json_etag(r, json.data, json.length);
-    else
-        http_reply_err(r, &e);
+static void encode_rejected(const void *rejected, size_t number, struct text *out) {
+    view_rejected((const struct rejected *)rejected + number, out);
 }
 
 void api_binaries_rejected(struct http_request *r) {
     static const char *const allowed[] = {"limit", "cursor", NULL};
     OWN_MEMORY struct rejected *rejected = NULL;
     OWN_LISTING struct listing listing = {0};
-    OWN_TEXT struct text json = TEXT_EMPTY;
-    size_t count = 0, first = 0, end = 0;
+    size_t count = 0;
     struct err e;
-    intake_rejected(master_of(r)->intake, &rejected, &count);
-    for (size_t i = 0; i < count; i++) listing_add(&listing, "", rejected[i].file);
-    if (!http_query_only(r, allowed, &e) || !listing_page(&listing, r, &first, &end, &e)) {
+    if (!http_query_only(r, allowed, &e)) {
         http_reply_err(r, &e);
         return;
     }
-    text_add(&json, "[");
-    for (size_t i = first; i < end; i++) {
-        text_add(&json, i > first ? "," : "");
-        view_rejected(&rejected[listing.items[i].number], &json);
-    }
-    text_add(&json, "]");
-    http_reply_json_etag(r, json.data, json.length);
+    intake_rejected(master_of(r)->intake, &rejected, &count);
+    for (size_t i = 0; i < count; i++) listing_add(&listing, "", rejected[i].file);
+    listing_reply(&listing, r, encode_rejected, rejected);
 }
 
 void api_binaries_get(struct http_request *r) {

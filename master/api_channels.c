@@ -22,29 +22,32 @@ static const struct json_field order_fields[] = {
 };
 static const struct json_schema order_schema = JSON_SCHEMA(struct channel_order, order_fields);
 
+struct shown_channels {
+    struct agents *agents;
+    const struct channel *list;
+};
+
+static void encode(const void *of, size_t number, struct text *out) {
+    const struct shown_channels *shown = of;
+    const struct channel *c = &shown->list[number];
+    view_channel(c, agents_on_channel(shown->agents, c->name), out);
+}
+
 void api_channels_list(struct http_request *r) {
     static const char *const allowed[] = {"limit", "cursor", NULL};
     struct master *m = master_of(r);
     OWN_MEMORY struct channel *channels = NULL;
     OWN_LISTING struct listing listing = {0};
-    OWN_TEXT struct text json = TEXT_EMPTY;
-    size_t count = 0, first = 0, end = 0;
+    size_t count = 0;
     struct err e;
-    bool listed = http_query_only(r, allowed, &e) && channels_list(m->db, &channels, &count, &e);
-    for (size_t i = 0; i < count; i++)
-        listing_add(&listing, channels[i].name, channels[i].artifact);
-    if (!listed || !listing_page(&listing, r, &first, &end, &e)) {
+    if (!http_query_only(r, allowed, &e) || !channels_list(m->db, &channels, &count, &e)) {
         http_reply_err(r, &e);
         return;
     }
-    text_add(&json, "[");
-    for (size_t i = first; i < end; i++) {
-        const struct channel *c = &channels[listing.items[i].number];
-        text_add(&json, i > first ? "," : "");
-        view_channel(c, agents_on_channel(m->agents, c->name), &json);
-    }
-    text_add(&json, "]");
-    http_reply_json_etag(r, json.data, json.length);
+    for (size_t i = 0; i < count; i++)
+        listing_add(&listing, channels[i].name, channels[i].artifact);
+    const struct shown_channels shown = {m->agents, channels};
+    listing_reply(&listing, r, encode, &shown);
 }
 
 static bool read_order(struct http_request *r, const char *name, struct channel_order *out,

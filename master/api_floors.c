@@ -37,27 +37,22 @@ static void encode(const struct floor *f, struct text *out) {
     json_encode(&floor_schema, &j, out);
 }
 
+static void encode_listed(const void *floors, size_t number, struct text *out) {
+    encode((const struct floor *)floors + number, out);
+}
+
 void api_floors_list(struct http_request *r) {
     static const char *const allowed[] = {"limit", "cursor", NULL};
     OWN_MEMORY struct floor *floors = NULL;
     OWN_LISTING struct listing listing = {0};
-    OWN_TEXT struct text json = TEXT_EMPTY;
-    size_t count = 0, first = 0, end = 0;
+    size_t count = 0;
     struct err e;
-    bool listed =
-        http_query_only(r, allowed, &e) && floors_list(master_of(r)->db, &floors, &count, &e);
-    for (size_t i = 0; i < count; i++) listing_add(&listing, "", floors[i].artifact);
-    if (!listed || !listing_page(&listing, r, &first, &end, &e)) {
+    if (!http_query_only(r, allowed, &e) || !floors_list(master_of(r)->db, &floors, &count, &e)) {
         http_reply_err(r, &e);
         return;
     }
-    text_add(&json, "[");
-    for (size_t i = first; i < end; i++) {
-        text_add(&json, i > first ? "," : "");
-        encode(&floors[listing.items[i].number], &json);
-    }
-    text_add(&json, "]");
-    http_reply_json_etag(r, json.data, json.length);
+    for (size_t i = 0; i < count; i++) listing_add(&listing, "", floors[i].artifact);
+    listing_reply(&listing, r, encode_listed, floors);
 }
 
 void api_floors_set(struct http_request *r) {

@@ -7,26 +7,22 @@
 #include "master/master.h"
 #include "master/view_binary.h"
 
+static void encode(const void *held, size_t number, struct text *out) {
+    view_held((const struct held *)held + number, out);
+}
+
 void api_held_list(struct http_request *r) {
     static const char *const allowed[] = {"limit", "cursor", NULL};
     OWN_MEMORY struct held *held = NULL;
     OWN_LISTING struct listing listing = {0};
-    OWN_TEXT struct text json = TEXT_EMPTY;
-    size_t count = 0, first = 0, end = 0;
+    size_t count = 0;
     struct err e;
-    bool listed = http_query_only(r, allowed, &e) && held_list(master_of(r)->db, &held, &count, &e);
-    for (size_t i = 0; listed && i < count; i++) listing_add(&listing, "", held[i].file);
-    if (!listed || !listing_page(&listing, r, &first, &end, &e)) {
+    if (!http_query_only(r, allowed, &e) || !held_list(master_of(r)->db, &held, &count, &e)) {
         http_reply_err(r, &e);
         return;
     }
-    text_add(&json, "[");
-    for (size_t i = first; i < end; i++) {
-        text_add(&json, i > first ? "," : "");
-        view_held(&held[listing.items[i].number], &json);
-    }
-    text_add(&json, "]");
-    http_reply_json_etag(r, json.data, json.length);
+    for (size_t i = 0; i < count; i++) listing_add(&listing, "", held[i].file);
+    listing_reply(&listing, r, encode, held);
 }
 
 void api_held_approve(struct http_request *r) {

@@ -43,26 +43,22 @@ static void collect_keys(struct keys *keys, struct shown_key out[KEYS_PUBLISHERS
     }
 }
 
+static void encode(const void *keys, size_t number, struct text *out) {
+    const struct shown_key *k = (const struct shown_key *)keys + number;
+    view_key(&k->key, k->use, k->trusted_at_ms, out);
+}
+
 void api_keys_list(struct http_request *r) {
     static const char *const allowed[] = {"limit", "cursor", NULL};
     struct shown_key keys[KEYS_PUBLISHERS_MAX + 2];
     OWN_LISTING struct listing listing = {0};
-    OWN_TEXT struct text json = TEXT_EMPTY;
-    size_t first = 0, end = 0;
     struct err e;
-    collect_keys(master_of(r)->keys, keys, &listing);
-    if (!http_query_only(r, allowed, &e) || !listing_page(&listing, r, &first, &end, &e)) {
+    if (!http_query_only(r, allowed, &e)) {
         http_reply_err(r, &e);
         return;
     }
-    text_add(&json, "[");
-    for (size_t i = first; i < end; i++) {
-        const struct shown_key *k = &keys[listing.items[i].number];
-        text_add(&json, i > first ? "," : "");
-        view_key(&k->key, k->use, k->trusted_at_ms, &json);
-    }
-    text_add(&json, "]");
-    http_reply_json_etag(r, json.data, json.length);
+    collect_keys(master_of(r)->keys, keys, &listing);
+    listing_reply(&listing, r, encode, keys);
 }
 
 /* False when the key is not there. */

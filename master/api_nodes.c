@@ -25,17 +25,13 @@ static bool known_state(const char *state) {
     return false;
 }
 
-static bool agrees(const char *wanted, const char *value) {
-    return wanted == NULL || strcmp(wanted, value) == 0;
-}
-
 static bool collect_nodes(const struct agent_view *v, void *argument) {
     struct node_filter *f = argument;
-    if (!agrees(f->agent, v->id) || !labels_match(v->labels, f->scope)) return true;
+    if (!listing_agrees(f->agent, v->id) || !labels_match(v->labels, f->scope)) return true;
     for (size_t i = 0; i < v->report.nodes_count; i++) {
         const struct wire_node *n = &v->report.nodes[i];
         const char *state = view_node_state(v, n);
-        if (agrees(f->state, state) && agrees(f->version, n->version))
+        if (listing_agrees(f->state, state) && listing_agrees(f->version, n->version))
             listing_add(f->listing,
                         f->sort == SORT_STATE     ? state
                         : f->sort == SORT_VERSION ? n->version

@@ -29,7 +29,8 @@ static const struct json_field quarantined_fields[] = {
 static const struct json_schema quarantined_schema =
     JSON_SCHEMA(struct quarantined_json, quarantined_fields);
 
-static void encode(const struct quarantined *q, struct text *out) {
+static void encode(const void *list, size_t number, struct text *out) {
+    const struct quarantined *q = (const struct quarantined *)list + number;
     struct quarantined_json j;
     memcpy(j.digest, q->sha256, sizeof j.digest);
     memcpy(j.name, q->artifact, sizeof j.name);
@@ -40,34 +41,21 @@ static void encode(const struct quarantined *q, struct text *out) {
     json_encode(&quarantined_schema, &j, out);
 }
 
-static bool agrees(const char *wanted, const char *value) {
-    return wanted == NULL || strcmp(wanted, value) == 0;
-}
-
 void api_quarantine_list(struct http_request *r) {
     static const char *const allowed[] = {"name", "version", "limit", "cursor", NULL};
     OWN_MEMORY struct quarantined *list = NULL;
     OWN_LISTING struct listing listing = {0};
-    OWN_TEXT struct text json = TEXT_EMPTY;
-    size_t count = 0, first = 0, end = 0;
+    size_t count = 0;
     struct err e;
-    bool listed =
-        http_query_only(r, allowed, &e) && quarantine_list(master_of(r)->db, &list, &count, &e);
-    for (size_t i = 0; i < count; i++)
-        if (agrees(http_query(r, "name"), list[i].artifact) &&
-            agrees(http_query(r, "version"), list[i].version))
-            listing_add(&listing, list[i].artifact, list[i].sha256);
-    if (!listed || !listing_page(&listing, r, &first, &end, &e)) {
+    if (!http_query_only(r, allowed, &e) || !quarantine_list(master_of(r)->db, &list, &count, &e)) {
         http_reply_err(r, &e);
         return;
     }
-    text_add(&json, "[");
-    for (size_t i = first; i < end; i++) {
-        text_add(&json, i > first ? "," : "");
-        encode(quarantine_find_in(list, count, listing.items[i].id), &json);
-    }
-    text_add(&json, "]");
-    http_reply_json_etag(r, json.data, json.length);
+    for (size_t i = 0; i < count; i++)
+        if (listing_agrees(http_query(r, "name"), list[i].artifact) &&
+            listing_agrees(http_query(r, "version"), list[i].version))
+            listing_add(&listing, list[i].artifact, list[i].sha256);
+    listing_reply(&listing, r, encode, list);
 }
 
 void api_quarantine_lift(struct http_request *r) {

@@ -66,15 +66,11 @@ static bool read_filter(struct http_request *r, struct rollout_filter *f, struct
            err_set(e, ERR_INVALID, "active=%.32s: true or false", active);
 }
 
-static bool agrees(const char *wanted, const char *value) {
-    return wanted == NULL || strcmp(wanted, value) == 0;
-}
-
 static void collect(const struct rollout_heading *h, const struct rollout_filter *f) {
     char key[24], id[WIRE_ROLLOUT_ID_SIZE];
     if ((f->has_state && h->state != f->state) ||
-        (f->has_active && rollout_is_active(h->state) != f->active) || !agrees(f->name, h->name) ||
-        !agrees(f->version, h->version))
+        (f->has_active && rollout_is_active(h->state) != f->active) ||
+        !listing_agrees(f->name, h->name) || !listing_agrees(f->version, h->version))
         return;
     snprintf(key, sizeof key, "%020" PRId64, h->number);
     listing_add(f->listing, key, view_rollout_id(h->number, id));

@@ -7,7 +7,6 @@
 #include "master/master.h"
 #include "master/scope.h"
 
-#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -147,47 +146,36 @@ void api_tokens_create(struct http_request *r) {
 static const char *const sort_names[] = {"created_at", "id", NULL};
 enum { SORT_CREATED, SORT_ID };
 
-static const struct token *find_token(const struct token *tokens, size_t count, const char *id) {
-    size_t i = 0;
-    while (i < count && strcmp(tokens[i].id, id) != 0) i++;
-    assert(i < count); /* the list was made from these */
-    return &tokens[i];
+static void encode(const void *tokens, size_t number, struct text *out) {
+    struct token_json shown;
+    describe((const struct token *)tokens + number, &shown);
+    json_encode(&token_schema, &shown, out);
 }
 
-/* The page of tokens that the query asks for, as a JSON array. */
-static bool list_page(struct http_request *r, const struct token *tokens, size_t count,
-                      struct text *json, struct err *e) {
+static void reply_page(struct http_request *r, const struct token *tokens, size_t count) {
     static const char *const allowed[] = {"sort", "limit", "cursor", NULL};
     OWN_LISTING struct listing listing = {0};
-    size_t sort = SORT_CREATED, first = 0, end = 0;
-    if (!http_query_only(r, allowed, e) || !listing_sort(r, sort_names, &listing, &sort, e))
-        return false;
+    size_t sort = SORT_CREATED;
+    struct err e;
+    if (!http_query_only(r, allowed, &e) || !listing_sort(r, sort_names, &listing, &sort, &e)) {
+        http_reply_err(r, &e);
+        return;
+    }
     for (size_t i = 0; i < count; i++) {
         char key[24] = "";
         if (!scope_covers(http_scope(r), tokens[i].scope)) continue;
         if (sort == SORT_CREATED) snprintf(key, sizeof key, "%020" PRId64, tokens[i].created_at_ms);
         listing_add(&listing, key, tokens[i].id);
     }
-    if (!listing_page(&listing, r, &first, &end, e)) return false;
-    text_add(json, "[");
-    for (size_t i = first; i < end; i++) {
-        struct token_json shown;
-        describe(find_token(tokens, count, listing.items[i].id), &shown);
-        text_add(json, i > first ? "," : "");
-        json_encode(&token_schema, &shown, json);
-    }
-    text_add(json, "]");
-    return true;
+    listing_reply(&listing, r, encode, tokens);
 }
 
 void api_tokens_list(struct http_request *r) {
     struct token *tokens = NULL;
     size_t count = 0;
-    OWN_TEXT struct text json = TEXT_EMPTY;
     struct err e;
-    if (tokens_list(master_of(r)->db, &tokens, &count, &e) &&
-        list_page(r, tokens, count, &json, &e))
-        http_reply_json(r, 200, text_value(&json), json.length);
+    if (tokens_list(master_of(r)->db, &tokens, &count, &e))
+        reply_page(r, tokens, count);
     else
         http_reply_err(r, &e);
     tokens_list_free(tokens, count);

@@ -155,12 +155,6 @@ bool catalog_list(struct catalog *c, const char *name, const char *platform, con
     return true;
 }
 
-const struct binary *catalog_find_in(const struct binary *list, size_t count,
-                                     const struct artifact_name *id) {
-    const struct binary key = {.id = *id};
-    return count > 0 ? bsearch(&key, list, count, sizeof key, order) : NULL;
-}
-
 /* How closely a build is made for a machine; 0: not at all, it does not run there. */
 static int closeness(const struct artifact_name *id, const char *platform, const char *arch) {
     if (!platform_fits(id->platform, id->arch, platform, arch)) return 0;

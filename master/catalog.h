@@ -90,10 +90,6 @@ MUST_CHECK bool catalog_list(struct catalog *c, const char *name, const char *pl
                              const char *arch, const char *version, struct binary **out,
                              size_t *count, struct err *e);
 
-/* The binary of this name in a list as catalog_list sorted it, NULL when there is none. Pure. */
-const struct binary *catalog_find_in(const struct binary *list, size_t count,
-                                     const struct artifact_name *id);
-
 /* Highest version that is not yanked; "any" builds count for every platform. */
 MUST_CHECK bool catalog_latest(struct catalog *c, const char *name, const char *platform,
                                const char *arch, bool prereleases, struct binary *out,

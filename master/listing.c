@@ -120,3 +120,25 @@ bool listing_page(struct listing *l, struct http_request *r, size_t *first, size
     if (*end < l->count) listing_link(r, &l->items[*end - 1], limit);
     return true;
 }
+
+void listing_reply(struct listing *l, struct http_request *r, listing_encode *encode,
+                   const void *of) {
+    OWN_TEXT struct text json = TEXT_EMPTY;
+    size_t first = 0, end = 0;
+    struct err e;
+    if (!listing_page(l, r, &first, &end, &e)) {
+        http_reply_err(r, &e);
+        return;
+    }
+    text_add(&json, "[");
+    for (size_t i = first; i < end; i++) {
+        text_add(&json, i > first ? "," : "");
+        encode(of, l->items[i].number, &json);
+    }
+    text_add(&json, "]");
+    http_reply_json_etag(r, json.data, json.length);
+}
+
+bool listing_agrees(const char *wanted, const char *value) {
+    return wanted == NULL || strcmp(wanted, value) == 0;
+}

@@ -34,6 +34,15 @@ MUST_CHECK bool listing_sort(struct http_request *r, const char *const *names, s
 MUST_CHECK bool listing_page(struct listing *l, struct http_request *r, size_t *first, size_t *end,
                              struct err *e);
 
+/* Replies with the page that the query asks for: encode writes the item of a listing_add's number.
+ * of is handed through. */
+typedef void listing_encode(const void *of, size_t number, struct text *out);
+void listing_reply(struct listing *l, struct http_request *r, listing_encode *encode,
+                   const void *of);
+
+/* Whether a value passes a filter of the query; NULL lets every one pass. */
+bool listing_agrees(const char *wanted, const char *value);
+
 /* The parts of it, for what is too long to be collected first. */
 MUST_CHECK bool listing_limit(struct http_request *r, int64_t *out, struct err *e); /* 0: none */
 void listing_total(struct http_request *r, size_t count);
