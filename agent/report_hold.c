@@ -10,27 +10,53 @@ void report_flatten(const char *lines, char *out, size_t size) {
         if (*at == '\n') *at = ';';
 }
 
-void report_hold(const struct report_input *in, struct wire_update *u) {
-    const struct node *n = &in->nodes[in->decision->hold_node];
-    const char *master_says = in->wanted->desired.reason;
+static void nothing_desired(const char *master_says, struct wire_update *u) {
+    if (master_says[0] != '\0')
+        update_set_reason(u, "%s", master_says);
+    else
+        update_set_reason(u, "no version is desired yet: run `gridctl binary push FILE` or drop "
+                             "one into the master's binaries directory");
+}
+
+static void download_off(bool may_download, struct wire_update *u) {
+    if (may_download)
+        update_set_reason(u, "%s is fetched as soon as the master answers", u->to);
+    else
+        update_set_reason(u,
+                          "%s is desired, but auto_download_binary is off: name a file with "
+                          "binary_path or switch it on",
+                          u->to);
+}
+
+static void held_by_node(enum hold why, const struct node *n, struct wire_update *u) {
     char words[160];
+    switch (why) {
+    case HOLD_ASKED:
+        update_set_reason(u, "node %s is asked whether it may stop", n->id);
+        break;
+    case HOLD_EXAMINING:
+        update_set_reason(u, "node %s is examined first", n->id);
+        break;
+    case HOLD_VETO:
+        update_set_cause(u, "veto");
+        report_flatten(n->veto, words, sizeof words);
+        update_set_reason(u, "node %s must not stop now: %s", n->id, words);
+        break;
+    default:
+        update_set_reason(u, "waiting for node %s to work%s%s", n->id,
+                          n->trouble[0] != '\0' ? ": " : "", n->trouble);
+        break;
+    }
+}
+
+void report_hold(const struct report_input *in, struct wire_update *u) {
+    const struct wire_desired *desired = &in->wanted->desired;
     switch (in->decision->hold) {
     case HOLD_NOTHING_DESIRED:
-        if (master_says[0] != '\0')
-            update_set_reason(u, "%s", master_says);
-        else
-            update_set_reason(
-                u, "no version is desired yet: run `gridctl binary push FILE` or drop one "
-                   "into the master's binaries directory");
+        nothing_desired(desired->reason, u);
         break;
     case HOLD_DOWNLOAD_OFF:
-        if (in->may_download)
-            update_set_reason(u, "%s is fetched as soon as the master answers", u->to);
-        else
-            update_set_reason(u,
-                              "%s is desired, but auto_download_binary is off: name a file with "
-                              "binary_path or switch it on",
-                              u->to);
+        download_off(in->may_download, u);
         break;
     case HOLD_DRAINING:
         update_set_cause(u, "draining");
@@ -38,7 +64,7 @@ void report_hold(const struct report_input *in, struct wire_update *u) {
                           u->to, in->agent_id);
         break;
     case HOLD_HELD:
-        update_set_reason(u, "%s waits: %.200s", u->to, in->wanted->desired.hold);
+        update_set_reason(u, "%s waits: %.200s", u->to, desired->hold);
         break;
     case HOLD_MASTER_AWAY:
         update_set_reason(u, "%s waits until the master answers", u->to);
@@ -52,19 +78,10 @@ void report_hold(const struct report_input *in, struct wire_update *u) {
                           in->journal_error->text);
         break;
     case HOLD_ASKED:
-        update_set_reason(u, "node %s is asked whether it may stop", n->id);
-        break;
     case HOLD_EXAMINING:
-        update_set_reason(u, "node %s is examined first", n->id);
-        break;
     case HOLD_VETO:
-        update_set_cause(u, "veto");
-        report_flatten(n->veto, words, sizeof words);
-        update_set_reason(u, "node %s must not stop now: %s", n->id, words);
-        break;
     case HOLD_NODE:
-        update_set_reason(u, "waiting for node %s to work%s%s", n->id,
-                          n->trouble[0] != '\0' ? ": " : "", n->trouble);
+        held_by_node(in->decision->hold, &in->nodes[in->decision->hold_node], u);
         break;
     case HOLD_NO_RETURN:
         update_set_reason(u, "the stored copy of %s is damaged and is fetched again first",
@@ -74,7 +91,6 @@ void report_hold(const struct report_input *in, struct wire_update *u) {
         update_set_reason(u, "every node's data directory is in use by another process");
         break;
     case HOLD_NONE:
-    default:
         break;
     }
 }
