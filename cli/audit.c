@@ -133,9 +133,15 @@ static bool tell(const struct invocation *call, const struct audit_trail *trail,
     if (call->format == OUTPUT_JSON)
         return listing_line(e,
                             "{\"rows\":%" PRId64 ",\"first\":%" PRId64 ",\"last\":%" PRId64
+                            ",\"unseen\":%" PRId64
                             ",\"hash\":\"%s\",\"checkpoints\":%zu,\"master_key_id\":\"%s\"}",
-                            rows, trail->first, trail->last, trail->hash, trail->point_count,
-                            sign_key_id(key, id));
+                            rows, trail->first, trail->last, trail->unseen, trail->hash,
+                            trail->point_count, sign_key_id(key, id));
+    if (trail->unseen > 0)
+        invocation_note(call,
+                        "%" PRId64 " rows that came after those that were checked here at %s are "
+                        "not kept any more: that these go on from there is the master's word alone",
+                        trail->unseen, trail->memory->at);
     return listing_line(e,
                         "the audit trail is whole: %" PRId64 " rows, %zu checkpoints signed by "
                         "master key %s",
@@ -153,8 +159,8 @@ static bool verify(struct invocation *call, struct audit_memory *memory,
         !answer_decode_list(&answer_audit_point_schema, &answer, &points, &count, e))
         return false;
     bool whole = audit_trail_begin(&trail, memory, key, points, count, e) &&
-                 check_rows(call, &trail, e) && remember(path, &trail, memory, e) &&
-                 tell(call, &trail, key, e);
+                 check_rows(call, &trail, e) && tell(call, &trail, key, e) &&
+                 remember(path, &trail, memory, e);
     json_clear_list(&answer_audit_point_schema, points, count);
     return whole;
 }

@@ -44,13 +44,21 @@ bool audit_trail_begin(struct audit_trail *t, const struct audit_memory *memory,
     return true;
 }
 
+static bool check_memory(const struct audit_trail *t, int64_t seq, struct err *e) {
+    if (t->memory->seq != seq || strcmp(t->memory->hash, t->hash) == 0) return true;
+    err_set(e, ERR_CORRUPT, "the rows up to %" PRId64 " are not those that were checked here at %s",
+            seq, t->memory->at);
+    return hint(e);
+}
+
 /* Rows before the first one that is kept were forgotten up to a checkpoint. */
 static bool begin_chain(struct audit_trail *t, int64_t seq, struct err *e) {
     t->first = seq;
     if (seq == 1) return true;
     if (t->point_count > 0 && t->points[0].seq == seq - 1) {
         t->point = 1;
-        return text_copy(t->hash, sizeof t->hash, t->points[0].hash);
+        if (t->memory->seq > 0 && seq - 1 > t->memory->seq) t->unseen = seq - 1 - t->memory->seq;
+        return text_copy(t->hash, sizeof t->hash, t->points[0].hash) && check_memory(t, seq - 1, e);
     }
     err_set(e, ERR_CORRUPT, "the trail begins with row %" PRId64 ": those before were cut off",
             seq);
@@ -63,13 +71,6 @@ static bool check_point(struct audit_trail *t, int64_t seq, struct err *e) {
     if (point->seq == seq && strcmp(point->hash, t->hash) == 0) return true;
     err_set(e, ERR_CORRUPT, "the rows up to %" PRId64 " are not those that the master signed at %s",
             point->seq, point->at);
-    return hint(e);
-}
-
-static bool check_memory(const struct audit_trail *t, int64_t seq, struct err *e) {
-    if (t->memory->seq != seq || strcmp(t->memory->hash, t->hash) == 0) return true;
-    err_set(e, ERR_CORRUPT, "the rows up to %" PRId64 " are not those that were checked here at %s",
-            seq, t->memory->at);
     return hint(e);
 }
 

@@ -19,7 +19,8 @@ struct audit_trail {
     const struct answer_audit_point *points; /* oldest first */
     size_t point_count, point;               /* point: the next that no row has met */
     int64_t first, last;                     /* seq; 0: no row yet */
-    char hash[SHA256_HEX_SIZE];              /* of last */
+    int64_t unseen; /* rows that came after what is remembered, and are not kept any more */
+    char hash[SHA256_HEX_SIZE]; /* of last */
 };
 
 /* Checks the checkpoints' signatures and order. memory and points outlive t. ERR_UNTRUSTED. */

@@ -314,7 +314,8 @@ void agents_met(struct agents *a, const char *id, const char *instance, int64_t 
     struct err e = {0};
     pthread_mutex_lock(&a->lock);
     struct agent *agent = agents_get(a, id);
-    if (agent != NULL && !instances_greet(&agent->instances, instance, greeting) &&
+    if (agent != NULL &&
+        !instances_greet(&agent->instances, instance, greeting, clock_monotonic_ms()) &&
         agent->view.conflict[0] == '\0')
         describe_conflict(&agent->view, address, words, sizeof words);
     pthread_mutex_unlock(&a->lock);

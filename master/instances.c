@@ -16,23 +16,26 @@ static void move_to_front(struct instances *s, size_t i) {
     s->seen[0] = moved;
 }
 
-static void add(struct instances *s, const char *id, int64_t greeting) {
-    if (s->count < INSTANCES_REMEMBERED) s->count++;
+/* False when the one that makes room was here a moment ago. */
+static bool add(struct instances *s, const char *id, int64_t greeting, int64_t now_ms) {
+    bool full = s->count == INSTANCES_REMEMBERED;
+    if (!full) s->count++;
     struct instance *place = &s->seen[s->count - 1];
+    bool fine = !full || now_ms - place->at_ms >= INSTANCES_FORGOTTEN_MS;
     snprintf(place->id, sizeof place->id, "%s", id);
     place->greeting = greeting;
+    place->at_ms = now_ms;
     move_to_front(s, s->count - 1);
+    return fine;
 }
 
-bool instances_greet(struct instances *s, const char *instance, int64_t greeting) {
-    if (instance[0] == '\0') return true;
+bool instances_greet(struct instances *s, const char *instance, int64_t greeting, int64_t now_ms) {
     size_t i = find(s, instance);
-    if (i == s->count) {
-        add(s, instance, greeting);
-        return true;
-    }
-    bool fine = i == 0 && greeting > s->seen[i].greeting;
+    if (i == s->count) return add(s, instance, greeting, now_ms);
+    bool told = instance[0] != '\0';
+    bool fine = !told || (i == 0 && greeting > s->seen[i].greeting);
     if (greeting > s->seen[i].greeting) s->seen[i].greeting = greeting;
+    s->seen[i].at_ms = now_ms;
     move_to_front(s, i);
     return fine;
 }

@@ -53,7 +53,7 @@ static const struct {
     {"DELETE", "/api/binaries/held/:file",                      SCOPE_GRID},
     {"GET",    "/tuf/metadata/:file",                           SCOPE_ALL},
     {"GET",    "/tuf/targets/:file",                            SCOPE_ALL},
-    {"GET",    "/api/trust",                                    SCOPE_ALL},
+    {"GET",    "/api/trust",                                    SCOPE_WITHIN},
     {"POST",   "/api/trust/root",                               SCOPE_GRID},
     {"POST",   "/api/trust/targets",                            SCOPE_GRID},
     {"POST",   "/api/trust/rotate",                             SCOPE_GRID},

@@ -134,6 +134,12 @@ class Scope(Test):
         self.assertEqual(refused.returncode, 2, refused.stderr)
         self.assertIn("--label", refused.stderr)
 
+    def test_trust_names_machines_of_the_scope_alone(self):
+        for rack in ("a", "b"):  # enrolled, and never heard of since
+            self.assertEqual(self.grid.agent(rack + "-2", "--label", "rack=" + rack, "--enroll-within", "20s").wait(), 0)
+        self.assertEqual(self.grid.api("GET", "/api/trust")["agents_without_root"], ["a-2", "b-2"])
+        self.assertEqual(self.json("/api/trust")["agents_without_root"], ["b-2"])
+
     def test_machine_that_moves_leaves_the_scope(self):
         self.grid.api("PATCH", "/api/agents/b-1", {"labels": {"rack": "c"}})
         self.assertEqual(self.json("/api/agents"), [])

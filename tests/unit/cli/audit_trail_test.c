@@ -126,6 +126,24 @@ static void rows_cut_off_at_the_beginning_show(void **state) {
     refuse(&pruned, "a master keeps the newest");
 }
 
+/* The rows that are kept begin behind those that were seen. */
+static void rows_that_nobody_saw_are_counted(void **state) {
+    (void)state;
+    struct world w;
+    struct audit_trail t;
+    struct err e = {0};
+    fill(&w);
+    w.memory.seq = 1;
+    assert_true(
+        audit_trail_begin(&t, &w.memory, sign_secret_public(w.key), w.points, w.point_count, &e));
+    assert_true(audit_trail_row(&t, &w.rows[2], &e));
+    assert_int_equal(t.unseen, 1);
+    w.first = 2;
+    w.memory.seq = 2;
+    memcpy(w.memory.hash, w.hashes[0], sizeof w.memory.hash);
+    refuse(&w, "up to 2 are not those that were checked here");
+}
+
 static void history_written_anew_shows_by_a_checkpoint_and_by_memory(void **state) {
     (void)state;
     struct world w;
@@ -163,6 +181,7 @@ int main(void) {
         cmocka_unit_test(rows_cut_off_at_the_end_show_by_a_checkpoint),
         cmocka_unit_test(rows_cut_off_at_the_end_show_by_memory),
         cmocka_unit_test(rows_cut_off_at_the_beginning_show),
+        cmocka_unit_test(rows_that_nobody_saw_are_counted),
         cmocka_unit_test(history_written_anew_shows_by_a_checkpoint_and_by_memory),
         cmocka_unit_test(checkpoint_of_another_key_is_refused),
     };
