@@ -3,6 +3,7 @@
 #include "lib/clock.h"
 #include "lib/json.h"
 #include "lib/json_canonical.h"
+#include "lib/labels.h"
 #include "master/body.h"
 #include "master/follow_up.h"
 #include "master/master.h"
@@ -13,8 +14,15 @@
 
 #define WITHOUT_ROOT_MAX 100
 
+struct asking {
+    struct trust_view *view;
+    const char *scope;
+};
+
 static bool add_without_root(const struct agent_view *agent, void *argument) {
-    struct trust_view *v = argument;
+    const struct asking *asking = argument;
+    struct trust_view *v = asking->view;
+    if (!labels_match(agent->labels, asking->scope)) return true;
     if (agent->admission != ADMISSION_ADMITTED || agent->report.trust.root > 0) return true;
     if (v->without_root_count++ < WITHOUT_ROOT_MAX)
         text_add_format(&v->without_root, "%s%s", v->without_root.length > 0 ? "\n" : "",
@@ -22,7 +30,9 @@ static bool add_without_root(const struct agent_view *agent, void *argument) {
     return true;
 }
 
-static bool look(struct master *m, struct trust_view *out, struct err *e) {
+/* Of the agents it names those within the scope. */
+static bool look(struct master *m, const char *scope, struct trust_view *out, struct err *e) {
+    struct asking asking = {out, scope};
     *out = (struct trust_view){0};
     repo_status(m->repo, &out->status);
     if (!repo_root(m->repo, &out->root, e)) return false;
@@ -30,7 +40,7 @@ static bool look(struct master *m, struct trust_view *out, struct err *e) {
         tuf_root_clear(&out->root);
         return false;
     }
-    agents_visit(m->agents, add_without_root, out);
+    agents_visit(m->agents, add_without_root, &asking);
     return true;
 }
 
@@ -39,7 +49,7 @@ static void reply(struct http_request *r) {
     OWN_TEXT struct text json = TEXT_EMPTY;
     struct trust_view view;
     struct err e;
-    if (!look(m, &view, &e)) {
+    if (!look(m, http_scope(r), &view, &e)) {
         http_reply_err(r, &e);
         return;
     }
@@ -80,13 +90,14 @@ static bool read_root(const struct text *body, struct repo_input *root, struct r
 static bool check_agents(struct http_request *r, const struct repo_input *root, struct err *e) {
     struct master *m = master_of(r);
     struct trust_view view = {.held = 0};
+    struct asking asking = {&view, ""};
     bool leaves = false;
     int64_t abandon = 0;
     if (!http_query_int(r, "abandon", 0, 1, 0, &abandon, e) ||
         !repo_root_leaves(m->repo, root, &leaves, e))
         return false;
     if (!leaves || abandon != 0 || !keys_release_here(m->keys)) return true;
-    agents_visit(m->agents, add_without_root, &view);
+    agents_visit(m->agents, add_without_root, &asking);
     int64_t count = view.without_root_count;
     text_fini(&view.without_root);
     if (count == 0) return true;
