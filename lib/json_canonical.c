@@ -23,7 +23,7 @@ struct members {
     size_t capacity;
 };
 
-static bool write_value(struct json_slice value, struct text *out, struct err *e);
+static bool write_value(struct json_walk *w, struct text *out, struct err *e);
 
 static int shown(size_t length) {
     return length < SHOWN_CHARACTERS ? (int)length : SHOWN_CHARACTERS;
@@ -114,52 +114,47 @@ static bool sort_members(struct members *m, size_t offset, struct text *out, str
     return true;
 }
 
-static bool write_members(struct json_slice object, struct members *m, struct text *out,
-                          struct err *e) {
+static bool write_members(struct json_walk *w, struct members *m, struct text *out, struct err *e) {
     struct json_slice key;
-    struct json_slice value;
-    for (struct json_walk w = json_walk_into(object); json_walk_member(&w, &key, &value);) {
+    json_walk_enter(w);
+    while (json_walk_next_member(w, &key)) {
         if (m->count > 0) text_add(out, ",");
         struct member added = {.offset = out->length};
         write_string(key, out);
         added.key_length = out->length - added.offset;
         text_add(out, ":");
-        if (!write_value(value, out, e)) return false;
+        if (!write_value(w, out, e)) return false;
         added.length = out->length - added.offset;
         members_add(m, added);
     }
     return true;
 }
 
-static bool write_object(struct json_slice object, struct text *out, struct err *e) {
+static bool write_object(struct json_walk *w, struct text *out, struct err *e) {
     struct members m = {0};
     text_add(out, "{");
     size_t offset = out->length;
-    bool written = write_members(object, &m, out, e) && sort_members(&m, offset, out, e);
+    bool written = write_members(w, &m, out, e) && sort_members(&m, offset, out, e);
     free(m.list);
     text_add(out, "}");
     return written;
 }
 
-static bool write_array(struct json_slice array, struct text *out, struct err *e) {
-    struct json_slice value;
+static bool write_array(struct json_walk *w, struct text *out, struct err *e) {
     const char *separator = "";
     text_add(out, "[");
-    for (struct json_walk w = json_walk_into(array); json_walk_element(&w, &value);) {
+    json_walk_enter(w);
+    while (json_walk_next_element(w)) {
         text_add(out, separator);
-        if (!write_value(value, out, e)) return false;
+        if (!write_value(w, out, e)) return false;
         separator = ",";
     }
     text_add(out, "]");
     return true;
 }
 
-static bool write_value(struct json_slice value, struct text *out, struct err *e) {
+static bool write_scalar(struct json_slice value, struct text *out, struct err *e) {
     switch (*value.at) {
-    case '{':
-        return write_object(value, out, e);
-    case '[':
-        return write_array(value, out, e);
     case '"':
         write_string(value, out);
         return true;
@@ -173,9 +168,18 @@ static bool write_value(struct json_slice value, struct text *out, struct err *e
     }
 }
 
+/* Where the walk stands; it goes on behind that. */
+static bool write_value(struct json_walk *w, struct text *out, struct err *e) {
+    if (*w->at == '{') return write_object(w, out, e);
+    if (*w->at == '[') return write_array(w, out, e);
+    return write_scalar(json_walk_scalar(w), out, e);
+}
+
 bool json_canonical(const char *json, size_t length, struct text *out, struct err *e) {
     struct json_slice value;
-    return json_slice_of(json, length, &value, e) && write_value(value, out, e);
+    if (!json_slice_of(json, length, &value, e)) return false;
+    struct json_walk w = {value.at, value.at + value.length};
+    return write_value(&w, out, e);
 }
 
 static bool is_named(struct json_slice key, const char *name) {

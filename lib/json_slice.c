@@ -68,10 +68,14 @@ static const char *container_end(const char *at) {
     }
 }
 
+static bool ends_scalar(char c) {
+    return c == ',' || c == '}' || c == ']' || is_space(c);
+}
+
 static const char *value_end(const char *at, const char *end) {
     if (*at == '"') return string_end(at);
     if (*at == '{' || *at == '[') return container_end(at);
-    while (at < end && *at != ',' && !is_space(*at)) at++;
+    while (at < end && !ends_scalar(*at)) at++;
     return at;
 }
 
@@ -97,6 +101,34 @@ bool json_walk_member(struct json_walk *w, struct json_slice *key, struct json_s
     w->at++; /* the colon */
     skip_space(w);
     return json_walk_element(w, value);
+}
+
+struct json_slice json_walk_scalar(struct json_walk *w) {
+    assert(*w->at != '{' && *w->at != '[');
+    return take_value(w);
+}
+
+void json_walk_enter(struct json_walk *w) {
+    assert(*w->at == '{' || *w->at == '[');
+    w->at++;
+}
+
+bool json_walk_next_element(struct json_walk *w) {
+    skip_space(w);
+    if (*w->at == ',') w->at++;
+    skip_space(w);
+    bool there = *w->at != '}' && *w->at != ']';
+    if (!there) w->at++;
+    return there;
+}
+
+bool json_walk_next_member(struct json_walk *w, struct json_slice *key) {
+    if (!json_walk_next_element(w)) return false;
+    *key = take_value(w);
+    skip_space(w);
+    w->at++; /* the colon */
+    skip_space(w);
+    return true;
 }
 
 static uint32_t hex4(const char *at) {

@@ -35,6 +35,15 @@ struct json_walk json_walk_into(struct json_slice container);
 bool json_walk_member(struct json_walk *w, struct json_slice *key, struct json_slice *value);
 bool json_walk_element(struct json_walk *w, struct json_slice *value);
 
+/* For one pass over nested values, each of which is looked at where the walk stands (*w->at) before
+ * anybody knows its end: scalars are taken, containers entered, walked and left. */
+struct json_slice json_walk_scalar(struct json_walk *w);
+void json_walk_enter(struct json_walk *w);
+/* Stands at the next value, behind its key in an object; false, and behind the container, when
+ * there is none. */
+bool json_walk_next_member(struct json_walk *w, struct json_slice *key);
+bool json_walk_next_element(struct json_walk *w);
+
 /* False when the value is of another type. Text is appended, its escapes resolved; numbers must be
  * whole, written without fraction or exponent, within +-JSON_INT_MAX of lib/json.h. */
 MUST_CHECK bool json_slice_text(struct json_slice value, struct text *out);

@@ -61,6 +61,20 @@ enum admitted {
 MUST_CHECK bool catalog_admit(struct catalog *c, const struct admission *a, struct binary *out,
                               enum admitted *how, struct err *e);
 
+/* Several admissions that become visible together: each is proven as it is added, and all share one
+ * transaction and one version of the targets, whose signing costs in proportion to all that is
+ * published. What came of each is told by the calls that decide it, perhaps not in the order of
+ * adding: how, or why it was refused (NULL: it was not). One thread. */
+struct catalog_batch;
+typedef void catalog_told(void *argument, void *subject, enum admitted how, const struct err *why);
+struct catalog_batch *catalog_batch_open(struct catalog *c, catalog_told *told, void *argument);
+/* Nothing of the admission is needed after the call but its principal. Commits by itself when the
+ * batch is full or has lasted long enough. */
+void catalog_batch_add(struct catalog_batch *b, const struct admission *a, void *subject);
+void catalog_batch_commit(struct catalog_batch *b);
+void catalog_batch_close(struct catalog_batch *b); /* commits first */
+OWN_DEFINE(catalog_batch, struct catalog_batch, catalog_batch_close)
+
 /* Publishes a held file though it lacks a signature. ERR_NOT_FOUND; ERR_CONFLICT while targets are
  * signed elsewhere. */
 MUST_CHECK bool catalog_approve(struct catalog *c, const char *file, const char *principal,

@@ -183,11 +183,11 @@ static bool look_held(struct db_connection *c, struct entry *n, const struct hel
     return true;
 }
 
-static bool hold(struct db_connection *c, struct entry *n, struct err *e) {
+static bool hold(struct db_connection *c, struct entry *n, const char *reason, struct err *e) {
     struct held h = {.at_ms = clock_wall_ms(), .binary = *n->binary};
     bool known = false;
     artifact_file_name(&n->binary->id, h.file);
-    memcpy(h.reason, n->lacks, sizeof h.reason);
+    text_cut(h.reason, sizeof h.reason, reason);
     text_cut(h.principal, sizeof h.principal, n->admission->principal);
     n->held = true;
     if (!look_held(c, n, &h, &known, e)) return false;
@@ -196,45 +196,47 @@ static bool hold(struct db_connection *c, struct entry *n, struct err *e) {
                                        "%s waits for an approval: %s", h.file, h.reason));
 }
 
-/* The name may have been published or deleted since. Bytes of this digest cannot have been, as the
- * claim on them is ours. */
-bool catalog_commit(struct catalog *c, struct db_connection *connection, struct entry *n,
-                    struct err *e) {
+/* What is neither there already nor held. */
+static bool sort_out(struct db_connection *c, struct entry *n, bool signs, bool *publishable,
+                     struct err *e) {
     struct binary found;
-    bool signs = false;
-    if (!catalog_judge(connection, n, &found, e)) return false;
+    n->held = false;
+    n->was_held[0] = '\0';
+    *publishable = false;
+    if (!catalog_judge(c, n, &found, e)) return false;
     if (n->standing == STANDING_SAME) {
         *n->binary = found;
         return true;
     }
+    if (!n->approved && n->lacks[0] != '\0') return hold(c, n, n->lacks, e);
+    if (!n->approved && !signs) return hold(c, n, "targets are signed on another machine", e);
+    *publishable = true;
+    return true;
+}
+
+/* Names may have been published or deleted since. Bytes of these digests cannot have been, as the
+ * claims on them are the caller's. */
+bool catalog_commit(struct catalog *c, struct db_connection *connection,
+                    struct entry *const *entries, size_t count, struct err *e) {
+    OWN_MEMORY const struct binary **added = memory_zeroed(count, sizeof *added);
+    OWN_MEMORY struct entry **written = memory_zeroed(count, sizeof *written);
+    size_t kept = 0;
+    bool signs = false;
     if (!repo_signs_targets(c->repo, connection, &signs, e)) return false;
-    if (!n->approved && n->lacks[0] == '\0' && !signs)
-        snprintf(n->lacks, sizeof n->lacks, "targets are signed on another machine");
-    if (!n->approved && n->lacks[0] != '\0') return hold(connection, n, e);
-    return repo_add(c->repo, connection, n->binary, e) && catalog_write(connection, n, e);
+    for (size_t i = 0; i < count; i++) {
+        bool publishable = false;
+        if (!sort_out(connection, entries[i], signs, &publishable, e)) return false;
+        if (!publishable) continue;
+        added[kept] = entries[i]->binary;
+        written[kept++] = entries[i];
+    }
+    if (kept > 0 && !repo_add(c->repo, connection, added, kept, e)) return false;
+    for (size_t i = 0; i < kept; i++)
+        if (!catalog_write(connection, written[i], e)) return false;
+    return true;
 }
 
-struct publication {
-    struct catalog *catalog;
-    struct entry *entry;
-};
-
-static bool commit(struct db_connection *c, void *argument, struct err *e) {
-    const struct publication *p = argument;
-    return catalog_commit(p->catalog, c, p->entry, e);
-}
-
-/* A commit that failed on the disk may turn out to be there after a restart: only its flush failed.
- * The bytes stay then; the next start removes what has no row. */
-static bool publish(struct catalog *c, struct entry *n, struct err *e) {
-    struct publication p = {c, n};
-    if (!objects_publish(c, n->admission->staged, e)) return false;
-    if (db_write(c->db, commit, &p, e)) return true;
-    if (e->code != ERR_IO) objects_drop_unused(c, n->admission->staged->sha256);
-    return false;
-}
-
-static bool admit(struct catalog *c, struct entry *n, struct err *e) {
+bool catalog_prepare(struct catalog *c, struct entry *n, struct err *e) {
     const struct admission *a = n->admission;
     char file_name[ARTIFACT_FILE_SIZE];
     artifact_file_name(a->id, file_name);
@@ -244,7 +246,37 @@ static bool admit(struct catalog *c, struct entry *n, struct err *e) {
     return check_bytes(a, file_name, e) && describe(a, n->binary, e) &&
            approve(c, n, file_name, e) &&
            (n->lacks[0] != '\0' || catalog_sign_release(c, a->staged->fd, n->binary, e)) &&
-           publish(c, n, e);
+           objects_publish(c, a->staged, e);
+}
+
+struct publication {
+    struct catalog *catalog;
+    struct entry *const *entries;
+    size_t count;
+};
+
+static bool commit(struct db_connection *c, void *argument, struct err *e) {
+    const struct publication *p = argument;
+    return catalog_commit(p->catalog, c, p->entries, p->count, e);
+}
+
+bool catalog_publish(struct catalog *c, struct entry *const *entries, size_t count, struct err *e) {
+    struct publication p = {c, entries, count};
+    return db_write(c->db, commit, &p, e);
+}
+
+/* A commit that failed on the disk may turn out to be there after a restart: only its flush failed.
+ * The bytes stay then; the next start removes what has no row. */
+static bool publish(struct catalog *c, struct entry *n, struct err *e) {
+    if (n->standing == STANDING_SAME || catalog_publish(c, &n, 1, e)) return true;
+    if (e->code != ERR_IO) objects_drop_unused(c, n->admission->staged->sha256);
+    return false;
+}
+
+enum admitted catalog_end_entry(struct catalog *c, const struct entry *n, bool admitted) {
+    if (admitted && n->was_held[0] != '\0') objects_release(c, n->was_held);
+    if (n->held) return ADMITTED_HELD;
+    return n->standing == STANDING_SAME ? ADMITTED_SAME : ADMITTED_NEW;
 }
 
 bool catalog_admit(struct catalog *c, const struct admission *a, struct binary *out,
@@ -252,9 +284,8 @@ bool catalog_admit(struct catalog *c, const struct admission *a, struct binary *
     struct entry n = {.admission = a, .binary = out};
     struct object_claim claim;
     objects_claim(c, &claim, a->staged->sha256);
-    bool admitted = admit(c, &n, e);
+    bool admitted = catalog_prepare(c, &n, e) && publish(c, &n, e);
     objects_end_claim(c, &claim);
-    if (admitted && n.was_held[0] != '\0') objects_release(c, n.was_held);
-    *how = n.held ? ADMITTED_HELD : n.standing == STANDING_SAME ? ADMITTED_SAME : ADMITTED_NEW;
+    *how = catalog_end_entry(c, &n, admitted);
     return admitted;
 }

@@ -42,7 +42,8 @@ static bool approve(struct db_connection *c, void *argument, struct err *e) {
     if (!held_read(c, p->held.file, &now, e)) return false;
     if (strcmp(now.binary.sha256, p->held.binary.sha256) != 0)
         return err_set(e, ERR_CONFLICT, "%s has other bytes now", p->held.file);
-    return catalog_commit(p->catalog, c, &p->entry, e) &&
+    struct entry *const entries[] = {&p->entry};
+    return catalog_commit(p->catalog, c, entries, 1, e) &&
            audit_add_version(c, p->principal, "binary.approve", p->held.file,
                              p->held.binary.id.version, e);
 }

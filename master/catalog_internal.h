@@ -1,6 +1,6 @@
 /* What the files of the catalog share: catalog.c (rows), catalog_admit.c (the one door),
- * catalog_held.c (held files, and metadata that publish them), catalog_objects.c (bytes on disk).
- * Not for others. */
+ * catalog_batch.c (several through it together), catalog_held.c (held files, and metadata that
+ * publish them), catalog_objects.c (bytes on disk). Not for others. */
 #pragma once
 
 #include "master/catalog.h"
@@ -61,9 +61,19 @@ struct entry {
     char was_held[SHA256_HEX_SIZE]; /* other bytes that were held under this name */
 };
 
-/* Inside an operation. Looks again at what the name means, then publishes or holds. */
-MUST_CHECK bool catalog_commit(struct catalog *c, struct db_connection *connection, struct entry *n,
-                               struct err *e);
+/* All that an admission needs before its commit: proofs, the release signature, the object. The
+ * caller has the claim. STANDING_SAME: nothing is left to be done. */
+MUST_CHECK bool catalog_prepare(struct catalog *c, struct entry *n, struct err *e);
+/* Inside an operation. Looks again at what the names mean, then publishes or holds, with one
+ * version of the targets. One entry that fails fails all. */
+MUST_CHECK bool catalog_commit(struct catalog *c, struct db_connection *connection,
+                               struct entry *const *entries, size_t count, struct err *e);
+/* The same as an operation of its own. */
+MUST_CHECK bool catalog_publish(struct catalog *c, struct entry *const *entries, size_t count,
+                                struct err *e);
+/* What came of an entry; lets go of other bytes that were held under its name. The caller has ended
+ * its claim. */
+enum admitted catalog_end_entry(struct catalog *c, const struct entry *n, bool admitted);
 /* Inside an operation: row, channel and event of a binary that the targets name, and no held file
  * any more. */
 MUST_CHECK bool catalog_write(struct db_connection *c, struct entry *n, struct err *e);

@@ -137,26 +137,42 @@ static void refuse(struct intake *i, struct drop *d, const struct err *why, size
         log_warn("intake.refused", "file=%s code=%s reason=%s", now.file, now.code, now.reason);
 }
 
-/* True when the catalog changed, or what waits for it. */
-static bool handle(struct intake *i, int directory, struct drop *d, int64_t now_ms, size_t *told) {
+struct pass {
+    struct intake *intake;
+    size_t told;  /* refusals */
+    bool changed; /* the catalog, or what waits for it */
+};
+
+static void settle(void *argument, void *subject, enum admitted how, const struct err *why) {
+    struct pass *p = argument;
+    struct drop *d = subject;
+    if (why != NULL) {
+        refuse(p->intake, d, why, &p->told);
+        return;
+    }
+    d->state = how == ADMITTED_HELD ? DROP_HELD : DROP_TAKEN;
+    p->changed = p->changed || how != ADMITTED_SAME;
+}
+
+static void handle(struct pass *p, struct catalog_batch *batch, int directory, struct drop *d,
+                   int64_t now_ms) {
     struct err e = {0};
     d->tried_ms = now_ms;
-    enum outcome outcome = intake_take(i, directory, d, now_ms, &e);
-    if (outcome == OUTCOME_REFUSED) refuse(i, d, &e, told);
-    if (outcome == OUTCOME_TAKEN || outcome == OUTCOME_SAME) d->state = DROP_TAKEN;
-    if (outcome == OUTCOME_HELD) d->state = DROP_HELD;
-    return outcome == OUTCOME_TAKEN || outcome == OUTCOME_HELD;
+    enum outcome outcome = intake_take(p->intake, batch, directory, d, now_ms, &e);
+    if (outcome == OUTCOME_REFUSED) refuse(p->intake, d, &e, &p->told);
+    if (outcome == OUTCOME_SAME) d->state = DROP_TAKEN;
 }
 
 static bool handle_due(struct intake *i, int directory, struct drops *drops, bool trust_changed,
                        int64_t now_ms) {
     OWN_MEMORY struct due *due = memory_zeroed(drops->count + 1, sizeof *due);
     size_t count = collect_due(i, drops, trust_changed, now_ms, due);
-    size_t told = 0;
-    bool taken = false;
+    struct pass pass = {.intake = i};
+    struct catalog_batch *batch = catalog_batch_open(i->catalog, settle, &pass);
     for (size_t d = 0; d < count && !atomic_load(&i->stopping); d++)
-        taken = handle(i, directory, due[d].drop, now_ms, &told) || taken;
-    return taken;
+        handle(&pass, batch, directory, due[d].drop, now_ms);
+    catalog_batch_close(batch);
+    return pass.changed;
 }
 
 static void keep(struct intake *i, struct drops *drops) {

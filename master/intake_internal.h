@@ -4,6 +4,7 @@
 
 #include "lib/artifact.h"
 #include "lib/text.h"
+#include "master/catalog.h"
 #include "master/intake.h"
 
 #include <limits.h>
@@ -77,7 +78,8 @@ void intake_read_hints(const struct intake *i, struct text *out);
 void intake_printable(const char *name, char out[256]);
 
 /* Intake_take.c. */
-/* LATER: it is still being written, or changed while it was copied. */
-enum outcome { OUTCOME_TAKEN, OUTCOME_SAME, OUTCOME_HELD, OUTCOME_REFUSED, OUTCOME_LATER };
-enum outcome intake_take(struct intake *i, int directory, const struct drop *drop, int64_t now_ms,
-                         struct err *e);
+/* LATER: it is still being written, or changed while it was copied. OFFERED: the batch tells what
+ * comes of it, with the drop as its subject. */
+enum outcome { OUTCOME_OFFERED, OUTCOME_SAME, OUTCOME_REFUSED, OUTCOME_LATER };
+enum outcome intake_take(struct intake *i, struct catalog_batch *batch, int directory,
+                         struct drop *drop, int64_t now_ms, struct err *e);

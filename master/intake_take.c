@@ -109,41 +109,37 @@ static bool is_published(struct intake *i, int fd, const struct artifact_name *i
            strcmp(sha256, found->sha256) == 0;
 }
 
-static bool admit(struct intake *i, int directory, const struct drop *drop,
-                  const struct artifact_name *id, const struct staged *staged, enum admitted *how,
-                  struct err *e) {
+static bool offer(struct catalog_batch *batch, int directory, struct drop *drop,
+                  const struct artifact_name *id, const struct staged *staged, struct err *e) {
     OWN_MEMORY char *signature = NULL;
-    OWN_MEMORY struct binary *binary = memory_zeroed(1, sizeof *binary);
     if (!read_signature(directory, drop, &signature, e)) return false;
     const struct admission a = {.id = id,
                                 .staged = staged,
                                 .publisher_signature = signature,
                                 .principal = "drop-box",
                                 .offered_at_ms = drop->look.file.changed_ns / 1000000};
-    return catalog_admit(i->catalog, &a, binary, how, e);
+    catalog_batch_add(batch, &a, drop);
+    return true;
 }
 
 /* Copies the file to where nobody else writes, and lets the copy be judged. */
-static enum outcome copy_and_admit(struct intake *i, int directory, const struct drop *drop,
-                                   const struct artifact_name *id, int fd, struct err *e) {
-    static const enum outcome outcomes[] = {[ADMITTED_NEW] = OUTCOME_TAKEN,
-                                            [ADMITTED_SAME] = OUTCOME_SAME,
-                                            [ADMITTED_HELD] = OUTCOME_HELD};
+static enum outcome copy_and_offer(struct intake *i, struct catalog_batch *batch, int directory,
+                                   struct drop *drop, const struct artifact_name *id, int fd,
+                                   struct err *e) {
     struct staged staged;
-    enum admitted how = ADMITTED_SAME;
     if (!check_space(i, drop->look.file.size_bytes, e) || !catalog_stage(i->catalog, &staged, e))
         return OUTCOME_REFUSED;
     bool copied =
         file_copy_hashed(fd, staged.fd, DROP_MAX_BYTES, staged.sha256, &staged.size_bytes, e);
     bool changed = !looks_so(fd, &drop->look.file);
-    bool admitted = copied && !changed && admit(i, directory, drop, id, &staged, &how, e);
+    bool offered = copied && !changed && offer(batch, directory, drop, id, &staged, e);
     catalog_unstage(&staged);
     if (changed) return OUTCOME_LATER;
-    return admitted ? outcomes[how] : OUTCOME_REFUSED;
+    return offered ? OUTCOME_OFFERED : OUTCOME_REFUSED;
 }
 
-enum outcome intake_take(struct intake *i, int directory, const struct drop *drop, int64_t now_ms,
-                         struct err *e) {
+enum outcome intake_take(struct intake *i, struct catalog_batch *batch, int directory,
+                         struct drop *drop, int64_t now_ms, struct err *e) {
     struct artifact_name id;
     char shown[256];
     intake_printable(drop->name, shown);
@@ -154,6 +150,6 @@ enum outcome intake_take(struct intake *i, int directory, const struct drop *dro
     if (!looks_so(fd, &drop->look.file)) return OUTCOME_LATER;
     if (open_for_writing(fd) && now_ms - drop->since_ms < BUSY_MAX_MS) return OUTCOME_LATER;
     if (!is_published(i, fd, &id, drop->look.file.size_bytes))
-        return copy_and_admit(i, directory, drop, &id, fd, e);
+        return copy_and_offer(i, batch, directory, drop, &id, fd, e);
     return looks_so(fd, &drop->look.file) ? OUTCOME_SAME : OUTCOME_LATER;
 }

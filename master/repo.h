@@ -68,10 +68,11 @@ bool repo_next_key(struct repo *r, enum tuf_role_kind role, struct sign_public *
 MUST_CHECK bool repo_signs_targets(struct repo *r, struct db_connection *c, bool *signs,
                                    struct err *e);
 
-/* Inside the operation that changes the catalog: targets, snapshot and timestamp that say so. Where
- * targets keys are away this is ERR_CONFLICT, unless the trusted targets say it already. */
-MUST_CHECK bool repo_add(struct repo *r, struct db_connection *c, const struct binary *b,
-                         struct err *e);
+/* Inside the operation that changes the catalog: targets, snapshot and timestamp that say so, one
+ * version for all that is added together. Where targets keys are away this is ERR_CONFLICT, unless
+ * the trusted targets say it already. */
+MUST_CHECK bool repo_add(struct repo *r, struct db_connection *c, const struct binary *const *list,
+                         size_t count, struct err *e);
 MUST_CHECK bool repo_remove(struct repo *r, struct db_connection *c, const struct artifact_name *id,
                             struct err *e);
 MUST_CHECK bool repo_yank(struct repo *r, struct db_connection *c, const struct artifact_name *id,

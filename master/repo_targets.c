@@ -108,18 +108,26 @@ static struct tuf_target *find(struct repo *r, const struct artifact_name *id,
     return t;
 }
 
-bool repo_add(struct repo *r, struct db_connection *c, const struct binary *b, struct err *e) {
+static bool says(struct repo *r, const struct binary *b) {
     struct tuf_custom custom;
-    char floor[SEMVER_SIZE];
-    if (!repo_view_load(r, c, e)) return false;
     const struct tuf_target *t = find(r, &b->id, &custom);
-    if (t != NULL && strcmp(t->promise.sha256, b->sha256) == 0 &&
-        t->promise.length == b->size_bytes && custom.yanked == b->yanked)
-        return true;
-    if (!floors_of(c, b->id.name, floor, e)) return false;
-    repo_view_forget(r, TUF_TARGETS);
-    put(&r->view, b, floor);
-    return repo_publish(r, c, TUF_TARGETS, e);
+    return t != NULL && strcmp(t->promise.sha256, b->sha256) == 0 &&
+           t->promise.length == b->size_bytes && custom.yanked == b->yanked;
+}
+
+bool repo_add(struct repo *r, struct db_connection *c, const struct binary *const *list,
+              size_t count, struct err *e) {
+    bool changed = false;
+    if (!repo_view_load(r, c, e)) return false;
+    for (size_t i = 0; i < count; i++) {
+        char floor[SEMVER_SIZE];
+        if (says(r, list[i])) continue;
+        if (!floors_of(c, list[i]->id.name, floor, e)) return false;
+        repo_view_forget(r, TUF_TARGETS);
+        put(&r->view, list[i], floor);
+        changed = true;
+    }
+    return !changed || repo_publish(r, c, TUF_TARGETS, e);
 }
 
 /* What the master cannot sign somebody else can. */

@@ -48,7 +48,7 @@ struct attempt {
 
 static bool add(struct db_connection *c, void *argument, struct err *e) {
     const struct attempt *a = argument;
-    return repo_add(a->f->repo, c, &a->binary, e) &&
+    return repo_add(a->f->repo, c, (const struct binary *[]){&a->binary}, 1, e) &&
            (!a->fails || err_set(e, ERR_INTERNAL, "something else went wrong"));
 }
 
