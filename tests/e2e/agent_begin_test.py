@@ -67,7 +67,7 @@ class Beginning(unittest.TestCase):
         join = grid.join()
         agent = grid.agent("a-1", join=join)
         node = grid.wait_healthy("a-1", "1.0.0")["nodes"][0]
-        secret = join.split("t=")[1].split("&")[0].split(".")[-1]
+        secret = join.split("&t=")[1].split("&")[0].split(".")[-1]
         with open("/proc/%d/environ" % node["pid"], "rb") as f:
             self.assertNotIn(b"GRID_TOKEN", f.read())
         found = subprocess.run(["grep", "-r", "-l", "--", secret, grid.directory], capture_output=True, text=True).stdout

@@ -169,7 +169,8 @@ class DeletedState(unittest.TestCase):
         grid.publish("1.0.0")
         agent = grid.agent("a-1")
         pid = grid.wait_healthy("a-1", "1.0.0")["nodes"][0]["pid"]
-        shutil.rmtree(os.path.join(agent.state, "nodes/0/data"))
+        data = os.path.join(agent.state, "nodes/0/data")  # its node writes there meanwhile
+        wait_for("its end", lambda: shutil.rmtree(data, ignore_errors=True) or not os.path.exists(data))
         wait_for("a fresh node", lambda: grid.nodes("a-1")[0]["pid"] not in (0, pid) and grid.wait_healthy("a-1", "1.0.0"))
         self.assertEqual(processes_of(grid.directory), [grid.nodes("a-1")[0]["pid"]])
 

@@ -55,7 +55,7 @@ class OneAgent(unittest.TestCase):
     def test_the_failed_attempt_is_reported_and_only_a_higher_one_is_tried(self):
         s = self.begin("1.2.0")
         s.tell("1.2.0 * signal 11 300")
-        s.want("1.2.0", rollout="r-1", attempt=1, **QUICK)
+        s.want("1.2.0", rollout="r-1", attempt=1, **dict(QUICK, probation_ms=20000))  # it fails long before
         update = s.wait("failed", cause="version", version="1.0.0")
         self.assertIn("SIGSEGV", update["diagnosis"])
         self.assertIn("node.listening", update["diagnosis"])
