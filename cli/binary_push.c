@@ -197,7 +197,8 @@ static bool report_held(struct upload *u, const struct http_answer *answer, stru
     if (done)
         invocation_note(u->call,
                         "Next: gridctl binary sign %s --key KEYFILE, where the key is, and push "
-                        "again; or gridctl binary approve %s",
+                        "again; or, while the master has the targets key, gridctl binary approve "
+                        "%s",
                         u->file->path, u->file->name);
     return done;
 }

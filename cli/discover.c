@@ -6,6 +6,8 @@
 #include "lib/join.h"
 #include "lib/secret.h"
 
+#include <arpa/inet.h>
+#include <ifaddrs.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -42,16 +44,43 @@ bool discover_url(const char *text, char out[SETTINGS_URL_SIZE], struct err *e) 
     return true;
 }
 
-bool discover_is_local(const char *url) {
+static bool url_host(const char *url, char out[JOIN_HOST_SIZE]) {
     const char *host = strstr(url, "://");
     host = host != NULL ? host + 3 : url;
-    char name[JOIN_HOST_SIZE];
     bool bracket = *host == '[';
     size_t length = bracket ? strcspn(++host, "]") : strcspn(host, ":/");
-    if (length == 0 || length >= sizeof name) return false;
-    memcpy(name, host, length);
-    name[length] = '\0';
-    return join_is_loopback(name);
+    if (length == 0 || length >= JOIN_HOST_SIZE) return false;
+    memcpy(out, host, length);
+    out[length] = '\0';
+    return true;
+}
+
+bool discover_is_local(const char *url) {
+    char host[JOIN_HOST_SIZE];
+    return url_host(url, host) && join_is_loopback(host);
+}
+
+static bool same_address(const struct sockaddr *address, const char *host) {
+    char words[INET6_ADDRSTRLEN] = "";
+    if (address != NULL && address->sa_family == AF_INET)
+        inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)address)->sin_addr, words,
+                  sizeof words);
+    else if (address != NULL && address->sa_family == AF_INET6)
+        inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr, words,
+                  sizeof words);
+    return strcmp(words, host) == 0;
+}
+
+/* By number: whom a name leads to is for others to say. */
+static bool is_own_address(const char *url) {
+    char host[JOIN_HOST_SIZE];
+    struct ifaddrs *all = NULL;
+    bool own = false;
+    if (!url_host(url, host) || getifaddrs(&all) != 0) return false;
+    for (const struct ifaddrs *one = all; one != NULL && !own; one = one->ifa_next)
+        own = same_address(one->ifa_addr, host);
+    freeifaddrs(all);
+    return own;
 }
 
 bool discover_token_text(const char *text, char out[DISCOVER_TOKEN_SIZE], struct err *e) {
@@ -147,6 +176,16 @@ bool discover_belongs(const char *directory, const char *url, bool unsaid) {
     return discover_url(line, own, &ignored) && strcmp(own, url) == 0;
 }
 
+bool discover_same_place(const char *directory, const char *url) {
+    char line[SETTINGS_URL_SIZE], from[DISCOVER_FROM_SIZE];
+    struct err ignored;
+    if (discover_belongs(directory, url, false)) return true;
+    if (!discover_is_local(url) && !is_own_address(url)) return false;
+    if (!discover_line(directory, "url", line, sizeof line, from, &ignored)) return false;
+    const char *port = strrchr(line, ':'), *wanted = strrchr(url, ':');
+    return strcmp(port != NULL ? port : "", wanted != NULL ? wanted : "") == 0;
+}
+
 static bool find_token(const struct settings *s, struct discovery *out, struct err *e) {
     char line[DISCOVER_TOKEN_SIZE], config[PATH_MAX];
     const char *environment = getenv("GRID_TOKEN");
@@ -158,7 +197,7 @@ static bool find_token(const struct settings *s, struct discovery *out, struct e
     if (!check_state(s, e)) return false;
     const char *state = discover_state(s);
     bool local = discover_is_local(out->url);
-    if (local || discover_belongs(state, out->url, false)) {
+    if (local || discover_same_place(state, out->url)) {
         if (discover_line(state, "admin.token", line, sizeof line, out->token_from, e))
             return discover_token_text(line, out->token, e) || err_wrap(e, "%s", out->token_from);
         if (e->code == ERR_DENIED)

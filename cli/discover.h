@@ -40,7 +40,12 @@ discover_state(const struct settings *s); /* the directory of a master on this m
 /* Whether a "url" file in directory names the master at url; unsaid when there is no such file. */
 bool discover_belongs(const char *directory, const char *url, bool unsaid);
 
-/* Whether the URL's host is this machine. Pure. */
+/* Whether the "url" file of a state directory here names the master at url: the same words, or the
+ * same port at another address of this machine, as https://127.0.0.1:7001 and
+ * https://192.0.2.7:7001 are. */
+bool discover_same_place(const char *directory, const char *url);
+
+/* Whether the URL's host is loopback. Pure. */
 bool discover_is_local(const char *url);
 
 /* Drops white space around; ERR_INVALID when what is left is empty or could not stand in a header.

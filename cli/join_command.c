@@ -73,6 +73,16 @@ static bool ask_master(struct invocation *call, char sha256[SHA256_HEX_SIZE],
            join_command_platforms(text_value(&binaries.body), binaries.body.length, platforms, e);
 }
 
+static void say_how_for_others(const struct invocation *call) {
+    const char *url = call->api->at.url, *port = strrchr(url, ':');
+    invocation_note(
+        call,
+        "The master was asked on loopback, so this works on its own machine only. For others, by "
+        "an address of this\nmachine that they reach: gridctl --url %.*s://ADDRESS%s agent "
+        "join-command",
+        (int)strcspn(url, ":"), url, port != NULL && strchr(port, '/') == NULL ? port : "");
+}
+
 static void say_what_follows(const struct invocation *call, const char *join,
                              const struct text *platforms) {
     invocation_note(
@@ -89,12 +99,7 @@ static void say_what_follows(const struct invocation *call, const char *join,
                               "First: gridctl binary push\n"
                               "grid-agent-VERSION-linux-ARCH and grid-launcher-VERSION-linux-ARCH "
                               "(ci/release makes them),\nthen make a new line.");
-    if (discover_is_local(join))
-        invocation_note(
-            call,
-            "The master was asked on loopback, so this works on its own machine only. For others:\n"
-            "gridctl --url http://MASTER:PORT --token-file FILE agent join-command, by a name they "
-            "can reach.");
+    if (discover_is_local(join)) say_how_for_others(call);
     invocation_note(call, "Next: gridctl agent list");
 }
 

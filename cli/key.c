@@ -62,7 +62,7 @@ bool key_generate(struct invocation *call, struct err *e) {
     if (!listing_line(e, "%s  %s (keep it secret)  %s", id, secret_path, public_path)) return false;
     invocation_note(call,
                     "It has no password; minisign -C -s %s sets one\n"
-                    "Next: gridctl key trust %s",
+                    "Next, for a publisher: gridctl key trust %s",
                     secret_path, public_path);
     return true;
 }

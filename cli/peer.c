@@ -61,23 +61,11 @@ static bool read_ca(const char *path, struct discovery *out, struct err *e) {
     return true;
 }
 
-/* "https://localhost:7001" is the master that noted itself as https://127.0.0.1:7001. */
-static bool same_place(const char *directory, const char *url) {
-    char line[SETTINGS_URL_SIZE], from[DISCOVER_FROM_SIZE];
-    struct err ignored;
-    if (discover_belongs(directory, url, false)) return true;
-    if (!discover_is_local(url) ||
-        !discover_line(directory, "url", line, sizeof line, from, &ignored))
-        return false;
-    const char *port = strrchr(line, ':'), *wanted = strrchr(url, ':');
-    return strcmp(port != NULL ? port : "", wanted != NULL ? wanted : "") == 0;
-}
-
 static bool take_local(const struct settings *s, struct discovery *out, struct err *e) {
     char directory[PATH_MAX], from[DISCOVER_FROM_SIZE];
     const char *state = discover_state(s);
     e->code = ERR_NONE;
-    if (!same_place(state, out->url)) return true;
+    if (!discover_same_place(state, out->url)) return true;
     if (!file_join(directory, sizeof directory, state, "tls", e)) return false;
     return discover_line(directory, "pin", out->pin, sizeof out->pin, from, e) ||
            e->code == ERR_NONE || e->code == ERR_DENIED;
@@ -85,7 +73,8 @@ static bool take_local(const struct settings *s, struct discovery *out, struct e
 
 static bool take_kept(struct discovery *out, struct err *e) {
     char directory[PATH_MAX], path[PATH_MAX], from[DISCOVER_FROM_SIZE];
-    if (!discover_config_directory(directory) || !same_place(directory, out->url)) return true;
+    if (!discover_config_directory(directory) || !discover_same_place(directory, out->url))
+        return true;
     if (discover_line(directory, KEPT_PIN, out->pin, sizeof out->pin, from, e)) return true;
     if (e->code != ERR_NONE) return false;
     if (!file_join(path, sizeof path, directory, KEPT_CA, e)) return false;

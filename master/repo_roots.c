@@ -129,8 +129,9 @@ static bool publish_under(struct repo *r, struct db_connection *c, struct tuf_ta
             "root %" PRId64 " gives targets to other keys, which have not signed "
             "those in force",
             r->view.root.heading.version);
-    return err_hint(
-        e, "send both: {\"root\":...,\"targets\":...}, the targets signed by the new keys");
+    return err_hint(e,
+                    "send both together, the targets signed by the new keys: gridctl key publish "
+                    "ROOT TARGETS, or {\"root\":...,\"targets\":...}");
 }
 
 bool repo_install_root(struct repo *r, struct db_connection *c, struct tuf_root *root,

@@ -388,6 +388,7 @@ class InstallTest(unittest.TestCase):
         grid.wait_healthy(machine.name, "1.0.0")
         self.look_for_secret(machine, command)
         self.upgrade_over_tls(grid, machine)
+        self.named_by_its_address(grid, machine)
         machine = Machine(self, grid, ["wget"], without=["wget"], programs=self.programs.values())
         self.run_ok(machine, machine.join_command())
         machine = Machine(self, grid, programs=self.programs.values())
@@ -403,6 +404,14 @@ class InstallTest(unittest.TestCase):
         wait_for("the newer agent", lambda: len(grid.api("GET", "/api/binaries")) > len(NAMES))
         words = self.run_ok(machine, "sh /usr/local/lib/grid/install.sh " + self.join_on(machine))
         self.assertIn("grid-agent 1.1.0 runs as", words)
+
+    def named_by_its_address(self, grid, machine):
+        """On the master's machine nothing has to be given but the address that others reach."""
+        said = grid.gridctl("--state", grid.master.state, "--url", machine.master_url, "agent", "join-command", "-o", "name", token=None,
+                            env={"GRID_CA": ""})
+        self.assertTrue(said.stdout.startswith(machine.master_url.replace("https:", "grid:") + "?"), said.stderr)
+        with open(os.path.join(grid.master.state, "setup-link")) as f:
+            self.assertRegex(f.read(), r"https://10\.77\.\d+\.1:\d+/#/setup")
 
     def test_the_secret_is_shown_only_where_the_join_string_says_so(self):
         machine = self.machine(tools=["curl"])

@@ -87,6 +87,18 @@ static struct settings fresh(void) {
     return s;
 }
 
+static void the_same_port_on_this_machine_is_the_same_place(void **state) {
+    (void)state;
+    (void)fresh();
+    put(TEMPORARY("state/url"), "https://127.0.0.1:4711\n");
+    assert_true(discover_same_place(TEMPORARY("state"), "https://127.0.0.1:4711"));
+    assert_true(discover_same_place(TEMPORARY("state"), "https://localhost:4711"));
+    assert_false(discover_same_place(TEMPORARY("state"), "https://localhost:4712"));
+    assert_false(discover_same_place(TEMPORARY("state"), "https://203.0.113.9:4711"));
+    assert_false(discover_same_place(TEMPORARY("state"), "https://grid.example:4711"));
+    assert_false(discover_same_place(TEMPORARY("config/grid"), "https://127.0.0.1:4711"));
+}
+
 static void without_anything_the_local_master_is_meant(void **state) {
     (void)state;
     struct settings s = fresh();
@@ -194,6 +206,7 @@ int main(void) {
         cmocka_unit_test(a_password_in_a_url_is_refused_and_not_repeated),
         cmocka_unit_test(knows_this_machine),
         cmocka_unit_test(tokens_are_trimmed_and_checked),
+        IN_TEMPORARY(the_same_port_on_this_machine_is_the_same_place),
         IN_TEMPORARY(without_anything_the_local_master_is_meant),
         IN_TEMPORARY(a_local_state_directory_gives_url_and_token),
         IN_TEMPORARY(the_local_admin_token_is_not_shown_to_strangers),
