@@ -54,7 +54,7 @@ void api_quarantine_list(struct http_request *r) {
     for (size_t i = 0; i < count; i++)
         if (listing_agrees(http_query(r, "name"), list[i].artifact) &&
             listing_agrees(http_query(r, "version"), list[i].version))
-            listing_add(&listing, list[i].artifact, list[i].sha256);
+            listing_add_number(&listing, list[i].artifact, list[i].sha256, i);
     listing_reply(&listing, r, encode, list);
 }
 

@@ -165,8 +165,9 @@ static void reply_page(struct http_request *r, const struct token *tokens, size_
         char key[24] = "";
         if (!scope_covers(http_scope(r), tokens[i].scope)) continue;
         if (sort == SORT_CREATED) snprintf(key, sizeof key, "%020" PRId64, tokens[i].created_at_ms);
-        listing_add(&listing, key, tokens[i].id);
+        listing_add_number(&listing, key, tokens[i].id, i);
     }
+    http_reply_header(r, "Cache-Control", "no-store"); /* who may do what stays in no cache */
     listing_reply(&listing, r, encode, tokens);
 }
 

@@ -8,12 +8,16 @@
 #define LIMIT_MAX 100000
 #define CURSOR_BYTES (2 * LISTING_TEXT_SIZE)
 
-void listing_add(struct listing *l, const char *key, const char *id) {
+void listing_add_number(struct listing *l, const char *key, const char *id, size_t number) {
     l->items = memory_resize(l->items, l->count + 1, sizeof *l->items);
-    struct listing_item *item = &l->items[l->count];
-    item->number = l->count++;
+    struct listing_item *item = &l->items[l->count++];
+    item->number = number;
     text_cut(item->key, sizeof item->key, key);
     text_cut(item->id, sizeof item->id, id);
+}
+
+void listing_add(struct listing *l, const char *key, const char *id) {
+    listing_add_number(l, key, id, l->count);
 }
 
 void listing_fini(struct listing *l) {

@@ -10,7 +10,7 @@
 struct listing_item {
     char key[LISTING_TEXT_SIZE]; /* sort key as text */
     char id[LISTING_TEXT_SIZE];  /* breaks ties, and names the item */
-    size_t number;               /* of the listing_add that brought it, from 0 */
+    size_t number;               /* of what it stands for, in the caller's own list */
 };
 
 struct listing {
@@ -20,7 +20,10 @@ struct listing {
     bool descending;
 };
 
+/* Numbered from 0 in the order of the calls; listing_add_number: for lists of which only some items
+ * are wanted. */
 void listing_add(struct listing *l, const char *key, const char *id);
+void listing_add_number(struct listing *l, const char *key, const char *id, size_t number);
 void listing_fini(struct listing *l);
 #define OWN_LISTING __attribute__((cleanup(listing_fini)))
 
@@ -34,8 +37,8 @@ MUST_CHECK bool listing_sort(struct http_request *r, const char *const *names, s
 MUST_CHECK bool listing_page(struct listing *l, struct http_request *r, size_t *first, size_t *end,
                              struct err *e);
 
-/* Replies with the page that the query asks for: encode writes the item of a listing_add's number.
- * of is handed through. */
+/* Replies with the page that the query asks for: encode writes the item of a number. of is handed
+ * through. */
 typedef void listing_encode(const void *of, size_t number, struct text *out);
 void listing_reply(struct listing *l, struct http_request *r, listing_encode *encode,
                    const void *of);

@@ -34,15 +34,28 @@ static void list_table(struct http_request *r) {
     http_reply_text(r, 200, "text/plain", text_value(&ids), ids.length);
 }
 
+static void encode_id(const void *rows, size_t number, struct text *out) {
+    text_add_format(out, "\"%s\"", ((const struct row *)rows)[number].id);
+}
+
+static void list_picked(struct http_request *r) {
+    OWN_LISTING struct listing l = {0};
+    for (size_t i = 0; i < table.count; i++)
+        if (listing_agrees(http_query(r, "key"), table.rows[i].key))
+            listing_add_number(&l, table.rows[i].key, table.rows[i].id, i);
+    listing_reply(&l, r, encode_id, table.rows);
+}
+
 static const struct http_route routes[] = {
-    {"GET", "/list", HTTP_PUBLIC, list_table, 0, 0, NULL},
+    {"GET", "/list",   HTTP_PUBLIC, list_table,  0, 0, NULL},
+    {"GET", "/picked", HTTP_PUBLIC, list_picked, 0, 0, NULL},
 };
 
 static struct served served;
 
 static int start(void **state) {
     (void)state;
-    served = serve_with((struct http_server_options){.routes = routes, .route_count = 1});
+    served = serve_with((struct http_server_options){.routes = routes, .route_count = 2});
     return 0;
 }
 
@@ -237,6 +250,22 @@ static void cursor_longer_than_any_of_ours_is_refused(void **state) {
     assert_non_null(strstr(text_value(&reply.body), "not one of ours"));
 }
 
+static void a_page_is_of_what_was_picked(void **state) {
+    (void)state;
+    const struct row rows[] = {
+        {"other", "a"},
+        {"mine",  "d"},
+        {"other", "b"},
+        {"mine",  "c"},
+    };
+    set_table(rows, 4);
+    lists("/picked?key=mine", "[\"c\",\"d\"]");
+    lists("/picked?key=mine&limit=1", "[\"c\"]");
+    lists("/picked?key=none", "[]");
+    lists("/picked", "[\"c\",\"d\",\"a\",\"b\"]");
+    refuses("/picked?limit=0", "limit");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(without_a_limit_all_comes_at_once_and_sorted),
@@ -248,6 +277,7 @@ int main(void) {
         cmocka_unit_test(empty_list_has_one_page),
         cmocka_unit_test(what_is_wrong_with_a_query_is_named),
         cmocka_unit_test(cursor_longer_than_any_of_ours_is_refused),
+        cmocka_unit_test(a_page_is_of_what_was_picked),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }
