@@ -13,7 +13,9 @@
 #define HASHES_AT_ONCE 2
 #define HASHES_WAITING 16
 #define HASH_WAIT_MS 5000
+#define PLACE_SIZE 192
 #define TICKETS 256
+#define PLACE_S (30 * 24 * 3600)
 #define SEEN_EVERY_MS 60000 /* a row is not written for every request */
 
 struct ticket {
@@ -26,7 +28,8 @@ struct sessions {
     struct db *db;
     struct events *events;
     struct rate_limiter *by_address, *by_name, *failures_told;
-    pthread_mutex_t lock; /* guards the fields below */
+    struct rate_limiter *places; /* "ADDRESS NAME" has no token left: that one signed in there */
+    pthread_mutex_t lock;        /* guards the fields below */
     pthread_cond_t freed;
     int hashing, waiting;
     struct ticket tickets[TICKETS];
@@ -36,12 +39,14 @@ struct sessions {
 struct sessions *sessions_new(struct db *db, struct events *events) {
     const struct rate_limit failures = {.per_second = 5.0 / 60, .burst = 5};
     const struct rate_limit told = {.per_second = 1.0 / 6, .burst = 20};
+    const struct rate_limit place = {.per_second = 1.0 / PLACE_S, .burst = 1};
     struct sessions *s = memory_zeroed(1, sizeof *s);
     s->db = db;
     s->events = events;
     s->by_address = rate_limiter_new(failures, 10000);
     s->by_name = rate_limiter_new(failures, 10000);
     s->failures_told = rate_limiter_new(told, 1);
+    s->places = rate_limiter_new(place, 10000);
     pthread_mutex_init(&s->lock, NULL);
     condition_init(&s->freed);
     return s;
@@ -52,6 +57,7 @@ void sessions_free(struct sessions *s) {
     rate_limiter_free(s->by_address);
     rate_limiter_free(s->by_name);
     rate_limiter_free(s->failures_told);
+    rate_limiter_free(s->places);
     pthread_cond_destroy(&s->freed);
     pthread_mutex_destroy(&s->lock);
     secret_wipe(s->tickets, sizeof s->tickets);
@@ -83,10 +89,18 @@ static void end_hash(struct sessions *s) {
     pthread_mutex_unlock(&s->lock);
 }
 
+static const char *place_of(const struct sign_in *in, char out[PLACE_SIZE]) {
+    snprintf(out, PLACE_SIZE, "%s %s", in->address, in->name);
+    return out;
+}
+
+/* Strangers who guess elsewhere do not keep people out where they have signed in before. */
 static bool may_try(struct sessions *s, struct sign_in *in, struct err *e) {
     int64_t now_ms = clock_monotonic_ms();
+    char place[PLACE_SIZE];
     if (rate_limiter_allows(s->by_address, in->address, now_ms, &in->wait_ms) &&
-        rate_limiter_allows(s->by_name, in->name, now_ms, &in->wait_ms))
+        (rate_limiter_allows(s->by_name, in->name, now_ms, &in->wait_ms) ||
+         !rate_limiter_allows(s->places, place_of(in, place), now_ms, NULL)))
         return true;
     return err_set(e, ERR_RATE_LIMITED, "too many failed attempts to sign in");
 }
@@ -118,10 +132,13 @@ static bool insert_session(struct db_connection *c, void *argument, struct err *
 }
 
 static bool begin_session(struct sessions *s, struct sign_in *in, struct err *e) {
-    char id[SECRET_ID_SIZE], hash[SECRET_HASH_SIZE];
+    char id[SECRET_ID_SIZE], hash[SECRET_HASH_SIZE], place[PLACE_SIZE];
     secret_generate("gs", id, in->cookie, hash);
     struct beginning b = {&in->user, hash, in->now_wall_ms};
-    if (db_write(s->db, insert_session, &b, e)) return true;
+    if (db_write(s->db, insert_session, &b, e)) {
+        (void)rate_limiter_take(s->places, place_of(in, place), 1, clock_monotonic_ms(), NULL);
+        return true;
+    }
     secret_wipe(in->cookie, sizeof in->cookie);
     return false;
 }

@@ -129,20 +129,38 @@ static void invitation_expires_and_is_for_its_name(void **state) {
     assert_int_equal(error.code, ERR_UNAUTHENTICATED);
 }
 
-static void failures_are_counted_by_name_wherever_they_come_from(void **state) {
-    const struct house *h = *state;
+static void guess(const struct house *h, const char *name) {
     char address[32];
-    struct sign_in in = attempt(address, "nobody", "wrong words here");
+    struct sign_in in = attempt(address, name, "wrong words here");
     struct err error;
     for (int i = 0; i < 5; i++) {
         snprintf(address, sizeof address, "10.0.1.%d", i);
         assert_false(sessions_login(h->sessions, &in, &error));
         assert_int_equal(error.code, ERR_UNAUTHENTICATED);
     }
-    snprintf(address, sizeof address, "10.0.2.1");
+}
+
+static void failures_are_counted_by_name_wherever_they_come_from(void **state) {
+    const struct house *h = *state;
+    struct sign_in in = attempt("10.0.2.1", "nobody", "wrong words here");
+    struct err error;
+    guess(h, "nobody");
     assert_false(sessions_login(h->sessions, &in, &error));
     assert_int_equal(error.code, ERR_RATE_LIMITED);
     assert_true(in.wait_ms > 0 && in.wait_ms <= MINUTE_MS);
+}
+
+static void nobody_keeps_people_out_where_they_have_signed_in(void **state) {
+    const struct house *h = *state;
+    char cookie[SECRET_TEXT_SIZE];
+    struct sign_in elsewhere = attempt("10.0.2.1", "ada", PASSWORD);
+    struct sign_in there = attempt("10.0.0.1", "ada", PASSWORD);
+    struct err error;
+    set_up(h, cookie);
+    guess(h, "ada");
+    assert_false(sessions_login(h->sessions, &elsewhere, &error));
+    assert_int_equal(error.code, ERR_RATE_LIMITED);
+    assert_ok(sessions_login(h->sessions, &there, &error));
 }
 
 int main(void) {
@@ -154,6 +172,7 @@ int main(void) {
         TEST(ticket_opens_once_in_time_for_its_session),
         TEST(invitation_expires_and_is_for_its_name),
         TEST(failures_are_counted_by_name_wherever_they_come_from),
+        TEST(nobody_keeps_people_out_where_they_have_signed_in),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
