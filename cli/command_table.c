@@ -37,6 +37,8 @@ static const struct option_entry global_options[] = {
      .help = "the master, or a join string; else STATE/url, what login kept, http://127.0.0.1:7001"},
     {.flag = "ca", .environment = {"GRID_CA"}, .type = OPTION_STRING, OPTION(struct settings, ca), .value_name = "FILE",
      .help = "the CA of an https master, as PEM; else STATE/tls/pin, what login kept, the system's CAs"},
+    {.flag = "cert", .environment = {"GRID_CERT"}, .type = OPTION_STRING, OPTION(struct settings, cert), .value_name = "FILE",
+     .help = "certificate and key, as PEM, for a master that asks clients for one"},
     {.flag = "token-file", .type = OPTION_STRING, OPTION(struct settings, token_file), .value_name = "FILE",
      .help = "holds the token, - for stdin; else GRID_TOKEN, STATE/admin.token, what login kept"},
     {.flag = "state", .environment = {"GRID_STATE"}, .type = OPTION_STRING, OPTION(struct settings, state),

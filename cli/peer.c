@@ -83,6 +83,7 @@ static bool take_kept(struct discovery *out, struct err *e) {
 
 bool peer_find(const struct settings *s, struct discovery *out, struct err *e) {
     if (strncmp(out->url, "https://", 8) != 0) return true;
+    memcpy(out->certificate, s->cert, sizeof out->certificate);
     if (s->ca[0] != '\0') return read_ca(s->ca, out, e);
     if (out->ca_sha256[0] != '\0') return true;
     if (!take_local(s, out, e)) return false;
@@ -90,7 +91,9 @@ bool peer_find(const struct settings *s, struct discovery *out, struct err *e) {
 }
 
 void peer_use(const struct discovery *d, struct http_trust *out) {
-    *out = (struct http_trust){.pin = d->pin[0] != '\0' ? d->pin : NULL, .ca_pem = d->ca_pem};
+    *out = (struct http_trust){.pin = d->pin[0] != '\0' ? d->pin : NULL,
+                               .ca_pem = d->ca_pem,
+                               .certificate = d->certificate[0] != '\0' ? d->certificate : NULL};
 }
 
 static bool get_ca(const struct discovery *d, struct http_trust trust, struct http_answer *out,

@@ -15,7 +15,8 @@ struct settings {
     char output[SETTINGS_WORD_SIZE];
     char url[SETTINGS_URL_SIZE];
     char token_file[PATH_MAX];
-    char ca[PATH_MAX]; /* "" : none was named */
+    char ca[PATH_MAX];   /* "" : none was named */
+    char cert[PATH_MAX]; /* "" : none was named */
     char state[PATH_MAX];
     int64_t timeout_ms; /* 0: each call's own default */
     bool help;

@@ -18,6 +18,8 @@ struct http_trust {
                            mbedTLS a host name, as it knows no certificates of addresses) */
     bool anybody;       /* else whoever answers: for what is proven by other means. No token is sent
                            to them */
+    const char *certificate; /* PEM file of our own certificate and its key, shown to servers that
+                                ask for one; NULL for none */
 };
 
 struct http_call {

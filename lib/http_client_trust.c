@@ -21,6 +21,7 @@ static void believe_anybody(CURL *easy) {
 void http_transfer_set_trust(const struct http_transfer *t) {
     const struct http_trust *trust = &t->trust;
     curl_easy_setopt(t->easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    curl_easy_setopt(t->easy, CURLOPT_SSLCERT, trust->certificate);
     if (trust->pin != NULL) {
         believe_anybody(t->easy); /* what the certificate says; its key is the one */
         curl_easy_setopt(t->easy, CURLOPT_PINNEDPUBLICKEY, trust->pin);
@@ -43,6 +44,11 @@ bool http_transfer_distrusts(struct http_transfer *t, CURLcode code) {
         err_hint(t->e,
                  "another program may listen there, or somebody stand in between; nothing was "
                  "sent");
+        return true;
+    }
+    if (code == CURLE_SSL_CERTPROBLEM) {
+        err_set(t->e, ERR_INVALID, "client certificate %.120s: %s", t->trust.certificate, words);
+        err_hint(t->e, "the file holds the certificate and its private key, as PEM");
         return true;
     }
     if (code != CURLE_PEER_FAILED_VERIFICATION) return false;

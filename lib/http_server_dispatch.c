@@ -100,7 +100,8 @@ static bool check_certificate(const struct http_request *r, struct err *e) {
         http_wire_knows_client(&r->wire))
         return true;
     err_set(e, ERR_DENIED, "this server wants to see a client certificate");
-    return err_hint(e, "show one that its client CA signed: curl --cert FILE --key FILE");
+    return err_hint(
+        e, "show one that its client CA signed: gridctl --cert FILE, curl --cert FILE --key FILE");
 }
 
 static bool check_role(struct http_request *r, struct err *e) {

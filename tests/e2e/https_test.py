@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """HTTPS as people and machines meet it: a master with its own CA or a given certificate, gridctl and agents that believe
 it and nobody else, renewal while everything runs, and hundreds of slow clients that keep nobody out."""
-import contextlib, os, shutil, socket, ssl, subprocess, threading, time, unittest
+import contextlib, os, shutil, socket, ssl, subprocess, tempfile, threading, time, unittest
 
 from grid import Grid, PATIENCE_S, Process, program, wait_for
 
@@ -62,6 +62,20 @@ class Https(unittest.TestCase):
         self.assertIn("stand in between", other_ca.stderr)
         self.assertEqual(self.gridctl("--url", url, "--ca", self.grid.ca, "login").returncode, 0)
         self.assertEqual(self.gridctl("agent", "list").returncode, 0)
+
+    def test_gridctl_shows_a_certificate_where_one_is_asked_for(self):
+        with tempfile.TemporaryDirectory(prefix="grid-e2e-") as directory:
+            for name in ("clients", "stranger"):
+                make_certificate(directory, name)
+            self.start("--client-ca", directory + "/clients.pem", "--require-client-cert")
+            for name, code, words in (("clients", 0, ""), ("stranger", 6, ""), ("none", 1, "client certificate"), (None, 4, "--cert")):
+                if name in ("clients", "stranger"):
+                    with open(os.path.join(directory, name + ".key")) as key, open(os.path.join(directory, name + ".pem"), "a") as f:
+                        f.write(key.read())
+                shown = {"GRID_CERT": os.path.join(directory, name + ".pem")} if name else {}
+                asked = self.gridctl("--state", self.grid.master.state, "agent", "list", **shown)
+                self.assertEqual(asked.returncode, code, (name, asked.stderr))
+                self.assertIn(words, asked.stderr)
 
     @contextlib.contextmanager
     def man_in_the_middle(self):
