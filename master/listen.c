@@ -52,7 +52,9 @@ static bool check_flags(const struct settings *s, struct err *e) {
         err_set(e, ERR_USAGE, "--require-client-cert needs --client-ca FILE");
         return err_hint(e, "FILE holds the certificates of the CAs whose clients may come, as PEM");
     }
-    return true;
+    const char **names = listen_names(s, e);
+    listen_names_free(names);
+    return names != NULL;
 }
 
 /* Flags of TLS ask for it even on loopback. */
@@ -84,8 +86,8 @@ const char **listen_names(const struct settings *s, struct err *e) {
     char *rest = NULL;
     size_t count = 0;
     if (words == NULL) return names;
-    for (char *name = strtok_r(words, ", \n", &rest); name != NULL;
-         name = strtok_r(NULL, ", \n", &rest)) {
+    for (char *name = strtok_r(words, ",\n", &rest); name != NULL;
+         name = strtok_r(NULL, ",\n", &rest)) {
         if (!certificates_name_valid(name) || count == CERTIFICATES_NAMES_MAX) {
             listen_names_free(names);
             err_set(e, ERR_USAGE, "--tls-name %.100s: neither a host name nor an IP address", name);
