@@ -272,6 +272,27 @@ void agents_summarize(struct agents *a, const char *selector, struct agents_summ
     agents_visit(a, summarize_agent, &of);
 }
 
+struct trusted {
+    int64_t most;
+    int64_t *targets, *timestamp;
+};
+
+static bool take_trusted(const struct agent_view *v, void *argument) {
+    const struct trusted *t = argument;
+    const struct wire_trust *trust = &v->report.trust;
+    if (v->admission != ADMISSION_ADMITTED) return true;
+    if (trust->targets > *t->targets && trust->targets <= t->most) *t->targets = trust->targets;
+    if (trust->timestamp > *t->timestamp && trust->timestamp <= t->most)
+        *t->timestamp = trust->timestamp;
+    return true;
+}
+
+void agents_trusted(struct agents *a, int64_t most, int64_t *targets, int64_t *timestamp) {
+    struct trusted t = {most, targets, timestamp};
+    *targets = *timestamp = 0;
+    agents_visit(a, take_trusted, &t);
+}
+
 struct holders {
     const char *sha256;
     char *out;

@@ -98,6 +98,10 @@ void agents_visit(struct agents *a, agent_visitor *visitor, void *argument); /* 
 MUST_CHECK bool agents_visit_one(struct agents *a, const char *id, agent_visitor *visitor,
                                  void *argument, struct err *e);
 
+/* The highest versions of metadata that admitted agents have said they trust and that are not above
+ * most; 0: there is none. */
+void agents_trusted(struct agents *a, int64_t most, int64_t *targets, int64_t *timestamp);
+
 #define AGENTS_NODE_STATES 6
 #define AGENTS_VERSIONS_MAX 32
 struct agents_summary {

@@ -87,12 +87,25 @@ static void sign_audit(struct master *m, bool now) {
         log_error("master.audit", "error=%s", e.text);
 }
 
+/* What one agent claims could be untrue. Versions are seconds, or little more after many
+ * publications at once: a claim far beyond that would only use numbers up. */
+#define VERSION_AHEAD_MAX_S (INT64_C(24) * 3600)
+
+static void outrun_agents(struct master *m) {
+    struct repo_seen seen;
+    struct err e;
+    agents_trusted(m->agents, clock_wall_ms() / 1000 + VERSION_AHEAD_MAX_S, &seen.targets,
+                   &seen.timestamp);
+    if (!repo_outrun(m->repo, &seen, &e)) log_error("master.trust", "error=%s", e.text);
+}
+
 /* What nobody asks for, but must not grow old. */
 static void review(struct master *m) {
     struct err e;
     events_review(m->events, may_follow, m);
     sign_audit(m, false);
     if (!repo_tick(m->repo, clock_wall_ms(), &e)) log_error("master.trust", "error=%s", e.text);
+    outrun_agents(m);
 }
 
 static void wait_for_tick(void) {

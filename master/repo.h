@@ -119,5 +119,13 @@ MUST_CHECK bool repo_root_leaves(struct repo *r, const struct repo_input *root, 
  * somebody else has to sign (repo_next_key); others are ERR_CONFLICT. */
 MUST_CHECK bool repo_rotate(struct repo *r, unsigned roles, const char *principal, struct err *e);
 
+/* The highest versions that agents say they trust. */
+struct repo_seen {
+    int64_t targets, timestamp;
+};
+/* Signs anew above what agents have seen, where that is newer than what is in force, with an event
+ * that says so. Call it now and then; cheap when nothing is to be done. */
+MUST_CHECK bool repo_outrun(struct repo *r, const struct repo_seen *seen, struct err *e);
+
 /* Signs anew what is due. Call it now and then; cheap when nothing is. */
 MUST_CHECK bool repo_tick(struct repo *r, int64_t now_wall_ms, struct err *e);

@@ -1,7 +1,7 @@
 /* What the files of repo share: repo.c (open, read, re-sign), repo_keys.c (secret keys on this
  * machine), repo_view.c (rows of repo_metadata and what they say), repo_sign.c (from words to
- * signed rows), repo_targets.c (what targets say), repo_roots.c (other roots and keys). Not for
- * others. */
+ * signed rows), repo_outrun.c (above what agents have seen), repo_targets.c (what targets say),
+ * repo_roots.c (other roots and keys). Not for others. */
 #pragma once
 
 #include "master/repo.h"
@@ -38,7 +38,10 @@ struct repo {
     char directory[PATH_MAX]; /* STATE/keys */
     int64_t life_ms[TUF_ROLE_COUNT];
     bool restored;
-    struct repo_view view; /* the writer's thread alone */
+    /* The writer's thread alone. */
+    struct repo_view view;
+    int64_t outrun[TUF_ROLE_COUNT]; /* versions above which the next one has to be */
+    int64_t behind_told;            /* targets that agents know and nobody here can sign above */
 
     pthread_mutex_t lock; /* guards the fields below */
     pthread_cond_t changed;

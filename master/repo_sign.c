@@ -42,6 +42,7 @@ static bool finish(struct repo *r, struct db_connection *c, enum tuf_role_kind r
 
 static struct tuf_heading next_heading(const struct repo *r, int64_t last,
                                        enum tuf_role_kind role) {
+    if (last < r->outrun[role]) last = r->outrun[role];
     return (struct tuf_heading){.version = repo_next_version(last),
                                 .expires_ms = repo_expiry(r, role)};
 }

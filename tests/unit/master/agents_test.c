@@ -218,6 +218,34 @@ static void clocks_that_are_off_are_seen(void **state) {
     assert_int_equal(view(f, "a-1").clock_offset_ms, 0);
 }
 
+static void reports_trust(struct fixture *f, const char *id, int64_t targets, int64_t timestamp) {
+    struct err error;
+    struct wire_heartbeat report = {
+        .trust = {.targets = targets, .timestamp = timestamp}
+    };
+    snprintf(report.agent_id, sizeof report.agent_id, "%s", id);
+    assert_ok(agents_observe(f->agents, &report, "127.0.0.1", 1, 1, &error));
+}
+
+static void the_newest_trusted_versions_are_known_but_no_incredible_ones(void **state) {
+    struct fixture *f = *state;
+    struct err error;
+    int64_t targets = -1, timestamp = -1;
+    fixture_agent(f, "a-1");
+    agents_trusted(f->agents, 1000, &targets, &timestamp);
+    assert_int_equal(targets, 0);
+    assert_int_equal(timestamp, 0);
+    fixture_agent(f, "a-2");
+    fixture_agent(f, "a-3");
+    reports_trust(f, "a-1", 700, 801);
+    reports_trust(f, "a-2", 701, 1001);
+    reports_trust(f, "a-3", 900, 900);
+    assert_ok(agents_revoke(f->agents, "a-3", "test", &error));
+    agents_trusted(f->agents, 1000, &targets, &timestamp);
+    assert_int_equal(targets, 701);
+    assert_int_equal(timestamp, 801);
+}
+
 static void revoked_and_unknown_agents_are_not_observed(void **state) {
     struct fixture *f = *state;
     struct err error;
@@ -298,6 +326,7 @@ int main(void) {
         TEST(master_behind_its_agents_tells_it_once_per_start),
         TEST(label_of_the_agents_configuration_cannot_be_removed),
         TEST(clocks_that_are_off_are_seen),
+        TEST(the_newest_trusted_versions_are_known_but_no_incredible_ones),
         TEST(revoked_and_unknown_agents_are_not_observed),
         TEST(agents_may_fetch_what_they_should_run_and_what_they_run),
         TEST(agent_that_is_up_is_removed_only_by_force),

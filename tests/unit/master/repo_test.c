@@ -186,6 +186,30 @@ static void readers_keep_what_they_hold(void **state) {
     assert_string_equal(held->data, copy);
 }
 
+/* What a master's machine is told that was set back to an earlier state. */
+static void what_agents_have_seen_is_signed_above(void **state) {
+    struct fixture *f = *state;
+    struct err error = {0};
+    int64_t far = version_of(f, TUF_TARGETS) + 5000; /* ahead of the clock, too */
+    admits(f, NAME, "one");
+    assert_ok(repo_outrun(f->repo, &(struct repo_seen){far, far + 3}, &error));
+    assert_true(version_of(f, TUF_TARGETS) > far);
+    assert_true(version_of(f, TUF_SNAPSHOT) > far + 3);
+    assert_true(version_of(f, TUF_TIMESTAMP) > far + 3);
+    assert_true(serves_target(f, NAME));
+    assert_int_equal(events_of(f, "trust.behind"), 1);
+    int64_t targets = version_of(f, TUF_TARGETS);
+    int64_t timestamp = version_of(f, TUF_TIMESTAMP);
+    assert_ok(repo_outrun(f->repo, &(struct repo_seen){far, far + 3}, &error));
+    assert_int_equal(version_of(f, TUF_TARGETS), targets);
+    assert_int_equal(version_of(f, TUF_TIMESTAMP), timestamp);
+    assert_ok(repo_outrun(f->repo, &(struct repo_seen){targets, timestamp + 7}, &error));
+    assert_int_equal(version_of(f, TUF_TARGETS), targets); /* they are none the newer */
+    assert_true(version_of(f, TUF_SNAPSHOT) > timestamp + 7);
+    assert_true(version_of(f, TUF_TIMESTAMP) > timestamp + 7);
+    assert_int_equal(events_of(f, "trust.behind"), 2);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
@@ -195,6 +219,7 @@ int main(void) {
         TEST(a_rotation_that_was_cut_off_is_finished_or_forgotten),
         TEST(the_first_root_is_proven_by_the_release_key_under_its_name),
         TEST(files_that_are_not_there_are_not_found),
+        TEST(what_agents_have_seen_is_signed_above),
         TEST(readers_keep_what_they_hold),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
