@@ -17,7 +17,7 @@ struct fetch;
 /* Where a fetcher puts what it has verified. */
 struct fetch_place {
     const char *parts; /* below STATE, for what is under way: "tmp" */
-    const char *name;  /* artifacts of this name alone; NULL takes any */
+    const char *name;  /* artifacts of this name alone: another program is none, however signed */
     /* Takes the file at path over, which is behind fd. */
     bool (*keep)(const struct state *s, const struct version *v, int fd, const char *path,
                  struct err *e);

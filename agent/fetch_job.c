@@ -14,7 +14,8 @@
 #define SPACE_RESERVE (8 * 1024 * 1024) /* for records and logs beside the bytes */
 #define LOCAL_MAX ((int64_t)4 * 1024 * 1024 * 1024)
 
-const struct fetch_place fetch_store = {.parts = "tmp", .keep = cache_add};
+const struct fetch_place fetch_store = {
+    .parts = "tmp", .name = ARTIFACT_DEFAULT_NAME, .keep = cache_add};
 
 static bool check_space(const struct state *s, const struct version *v, int64_t missing,
                         struct err *e) {
@@ -84,7 +85,7 @@ static bool verify_part(const struct fetch_work *w, const struct version *v, int
 static bool check_name(const struct fetch_work *w, const struct version *v, struct err *e) {
     struct artifact_name name;
     if (!verify_name(v, e) || !artifact_name_parse(v->file, &name, e)) return false;
-    if (w->place->name == NULL || strcmp(name.name, w->place->name) == 0) return true;
+    if (strcmp(name.name, w->place->name) == 0) return true;
     return err_set(e, ERR_UNTRUSTED, "%s is not a build of %s", v->file, w->place->name);
 }
 

@@ -199,7 +199,7 @@ class HostileOrders(unittest.TestCase):
     """A master that orders whatever it likes, and cannot sign targets."""
 
     def start(self, **named):
-        s = Scripted(self, "1.0.0", "1.2.0", "2.0.0", named={binary(v): said for v, said in named.items()})
+        s = Scripted(self, "1.0.0", "1.2.0", "2.0.0", agents=("1.2.0",), named={binary(v): said for v, said in named.items()})
         s.agent()
         s.want("1.0.0")
         s.wait("idle", version="1.0.0")
@@ -224,6 +224,7 @@ class HostileOrders(unittest.TestCase):
                     signature=other["signature"])
         self.refuse(s, "1.2.0", "bytes instead of", size_bytes=other["size_bytes"] + 1)
         self.refuse(s, "1.2.0", "is not version", version="9.9.9")
+        self.refuse(s, "1.2.0", "is not a build of storage-server", **s.builds["1.2.0"])
         self.refuse(s, "1.2.0", "this machine is", file="storage-server-1.2.0-windows-arm")
         s.want("1.2.0")
         s.wait("idle", version="1.2.0")
