@@ -134,10 +134,18 @@ static bool rotate_offline(struct invocation *call, const struct trust_base *bas
            trust_draft_deliver(call, &draft, base, trust, &ring, e);
 }
 
+/* Keys that the master makes replace one another, one for each role. */
+static bool says_who_signs(const struct settings *s) {
+    return s->trust.root_keys != NULL || s->trust.targets_keys != NULL ||
+           s->trust.root_threshold != 1 || s->trust.targets_threshold != 1;
+}
+
 bool key_rotate(struct invocation *call, struct err *e) {
     const struct settings *s = call->settings;
-    bool keys = s->trust.root_keys != NULL || s->trust.targets_keys != NULL;
-    if (keys && !s->trust.offline)
-        return err_set(e, ERR_USAGE, "--root-key and --targets-key go with --offline");
+    if (says_who_signs(s) && !s->trust.offline) {
+        err_set(e, ERR_USAGE, "keys and thresholds of root and targets go with --offline");
+        return err_hint(e, "without it the master only makes new keys of its own; other thresholds "
+                           "alone: gridctl key root");
+    }
     return s->trust.offline ? with_trust(call, rotate_offline, e) : rotate_here(call, e);
 }

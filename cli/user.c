@@ -66,6 +66,9 @@ bool user_invite(struct invocation *call, struct err *e) {
         return false;
     invocation_note(call, "%s signs up with this link, once, within %s:", user.name,
                     format_duration(call->settings->expires_ms, words));
+    if (discover_is_local(call->api->at.url))
+        invocation_note(call, "It leads to this machine only. For people elsewhere invite by an "
+                              "address that they reach: --url");
     bool done = call->format == OUTPUT_JSON ? listing_json(&answer, e)
                                             : listing_line(e, "%s", format_or(user.link, ""));
     json_clear(&answer_user_schema, &user);

@@ -11,7 +11,9 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #define LOOK_MS 1000        /* how often files are looked at for a change */
 #define TICKET_S 7200       /* how long a client may come back without a full handshake */
@@ -69,13 +71,21 @@ static bool set_pair(SSL_CTX *context, const char *path, struct err *e) {
     return SSL_CTX_use_cert_and_key(context, p->leaf, p->key, p->chain, 1) == 1 || failed(e, path);
 }
 
+static bool no_client_ca(const char *path, struct err *e) {
+    bool readable = access(path, R_OK) == 0;
+    ERR_clear_error();
+    err_set(e, ERR_INVALID, "CA of clients: %s: %s", path,
+            readable ? "there is no certificate in PEM" : strerror(errno));
+    return err_hint(e, "name a file with the certificates of the CAs whose clients may come");
+}
+
 /* Whoever shows a certificate shows a good one; what it is good for, routes decide. */
 static bool set_client_ca(SSL_CTX *context, const char *path, struct err *e) {
     if (path == NULL) return true;
     STACK_OF(X509_NAME) *names = SSL_load_client_CA_file(path);
     if (names == NULL || SSL_CTX_load_verify_file(context, path) != 1) {
         sk_X509_NAME_pop_free(names, X509_NAME_free);
-        return failed(e, path);
+        return no_client_ca(path, e);
     }
     SSL_CTX_set_client_CA_list(context, names);
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL);

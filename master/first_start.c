@@ -72,7 +72,7 @@ static void reachable_host(const struct master *m, char out[HOST_SIZE]) {
     const char *told[] = {m->settings->tls_names, m->settings->host_names};
     snprintf(out, HOST_SIZE, "127.0.0.1");
     for (size_t i = 0; i < sizeof told / sizeof *told; i++) {
-        size_t length = told[i] != NULL ? strcspn(told[i], "\n") : 0;
+        size_t length = told[i] != NULL ? strcspn(told[i], ", \n") : 0;
         if (length == 0 || length >= HOST_SIZE || *told[i] == '*') continue;
         snprintf(out, HOST_SIZE, "%.*s", (int)length, told[i]);
         return;

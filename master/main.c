@@ -283,6 +283,7 @@ static bool open_http(struct master *m, const struct listen_address *at,
         .finished = master_metrics_request};
     if (!http_server_start(server, &options, e)) {
         err_wrap(e, "http");
+        if (e->hint[0] != '\0') return false;
         return err_hint(e, "another master runs already, or choose another port with --http PORT");
     }
     m->http_port = http_server_port(*server);

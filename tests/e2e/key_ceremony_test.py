@@ -129,6 +129,7 @@ class KeyCeremonyTest(unittest.TestCase):
         with open(office.path("1.root.json"), "w") as f:
             f.write(office.ok("key", "show", "--role", "root").stdout)
 
+        office.refused(2, "--offline", "key", "rotate", "--root-threshold", "2")  # and not: new keys of the master's own
         made = office.ok("key", "rotate", "--offline", "--root-key", "anna.pub", "--root-key", "ben.pub", "--root-key", "carl.pub",
                          "--root-threshold", "2", "--targets-key", "build.pub")
         root, targets = made.stdout.split()

@@ -144,6 +144,13 @@ class Options(unittest.TestCase):
             self.assertEqual(said.stdout, "")
         self.assertFalse(os.path.exists(self.directory + "/state/grid.db"), "something was made all the same")
 
+    def test_a_file_of_client_cas_that_is_none_is_named(self):
+        for path, words in (("/nonexistent/ca.pem", "No such file"), (__file__, "no certificate in PEM")):
+            said = self.run_master("--http", "0", "--bus", "0", "--client-ca", path, "--state", self.directory + "/state")
+            self.assertEqual(said.returncode, 1)
+            for part in (path, words, "CAs whose clients may come"):
+                self.assertIn(part, said.stderr)
+
     def test_settings_come_from_flag_then_environment_then_file(self):
         path = os.path.join(self.directory, "master.conf")
         with open(path, "w") as f:

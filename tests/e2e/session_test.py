@@ -263,6 +263,7 @@ class Session(Test):
         invited = self.grid.gridctl("user", "invite", "ada", "--role", "operator", "--scope", "rack=b")
         self.assertEqual(invited.returncode, 0, invited.stderr)
         self.assertRegex(invited.stdout, r"^http://[^ ]+/#/setup\?invitation=gi_\S+\n$")
+        self.assertIn("this machine only", invited.stderr)
         listed = self.grid.gridctl("user", "list").stdout
         self.assertRegex(listed, r"ada +operator +rack=b +invited")
         invitation = invited.stdout.strip().partition("invitation=")[2]
