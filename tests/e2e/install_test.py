@@ -503,7 +503,27 @@ class InstallTest(unittest.TestCase):
         quoted = key.replace("+", "%2B").replace("/", "%2F").replace("=", "%3D")
         other = re.sub(r"rk=[^&]+", "rk=" + quoted.replace("\\", ""), join)
         self.assertNotEqual(other, join)
-        self.refused(machine, "%s %s" % (script, other), 1, "refused: the signature of grid-agent")
+        self.refused(machine, "%s --require-signature %s" % (script, other), 1, "refused: the signature of grid-agent")
+
+    def test_a_build_that_was_signed_elsewhere_is_taken_by_the_digest_of_the_line(self):
+        """The release key is gone then; minisign has nothing to add to what the line vouches for."""
+        grid = Grid(self, ["--insecure"], start=False)
+        grid.start_master(http="0.0.0.0:0", bus="0.0.0.0:0")
+        grid.drop(self.programs["grid-launcher"], "grid-launcher-1.0.0-" + here())
+        wait_for("the launcher", lambda: grid.api("GET", "/api/binaries"))
+        for name in ("anna", "build"):
+            self.gridctl_ok(grid, "key", "generate", name)
+        self.gridctl_ok(grid, "key", "rotate", "--offline", "--root-key", "anna.key", "--targets-key", "build.key", "--yes")
+        file = os.path.join(grid.directory, "grid-agent-1.0.0-" + here())
+        shutil.copy(self.programs["grid-agent"], file)
+        self.gridctl_ok(grid, "binary", "sign", file, "--key", "build.key")
+        self.gridctl_ok(grid, "binary", "push", file)
+        machine = Machine(self, grid, ["minisign"], programs=self.programs.values())
+        self.assertIn("none by the release key", self.run_ok(machine, machine.join_command()))
+
+    def gridctl_ok(self, grid, *arguments):
+        done = grid.gridctl(*arguments)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
     def test_signatures_can_be_insisted_on(self):
         machine = self.machine()
