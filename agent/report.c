@@ -79,7 +79,7 @@ static void describe_failed(const struct report_input *in, struct wire_update *u
     if (strcmp(in->journal->to_sha256, f->sha256) == 0)
         u->diagnosis = text_duplicate(in->journal->diagnosis);
     memcpy(u->code, f->code, sizeof u->code);
-    memcpy(u->reason, f->reason, sizeof u->reason);
+    update_set_reason(u, "%s", f->reason);
     update_set_cause(u, "version");
 }
 
@@ -107,8 +107,8 @@ static void describe_transition(const struct report_input *in, const char *state
         describe_blame(in, u);
     else
         describe_machine(in, u);
-    if (u->reason[0] == '\0') report_hold(in, u);
-    if (u->reason[0] == '\0')
+    if (u->reason == NULL) report_hold(in, u);
+    if (u->reason == NULL)
         update_set_reason(u, "%s", in->journal->reason); /* the journal's own state */
 }
 
@@ -126,7 +126,7 @@ static void describe_switching(const struct report_input *in, struct wire_update
     }
     update_set_state(u, "switching"); /* a first version, or the way back to current */
     describe_machine(in, u);
-    if (u->reason[0] == '\0') report_hold(in, u);
+    if (u->reason == NULL) report_hold(in, u);
 }
 
 static void describe_update(const struct report_input *in, struct wire_update *u) {
@@ -162,8 +162,7 @@ static void describe_update(const struct report_input *in, struct wire_update *u
         update_set_state(u, "idle");
         break;
     }
-    if (u->reason[0] == '\0' || in->decision->hold == HOLD_NOTHING_DESIRED)
-        describe_override(in, u);
+    if (u->reason == NULL || in->decision->hold == HOLD_NOTHING_DESIRED) describe_override(in, u);
 }
 
 static void describe_staging(const struct report_input *in, struct wire_staging *out) {
@@ -182,11 +181,11 @@ static void describe_staging(const struct report_input *in, struct wire_staging 
     } else if (!in->may_download) {
         state = "failed";
         snprintf(out->cause, sizeof out->cause, "machine");
-        snprintf(out->reason, sizeof out->reason, "auto_download_binary is off on this machine");
+        out->reason = text_duplicate("auto_download_binary is off on this machine");
     } else if (failed) {
         snprintf(out->code, sizeof out->code, "%s", err_code_name(t->error.code));
         snprintf(out->cause, sizeof out->cause, "%s", t->cause);
-        snprintf(out->reason, sizeof out->reason, "%s", t->error.text);
+        out->reason = text_duplicate(t->error.text);
     }
     if (under_way) out->done_bytes = f->status.done_bytes;
     snprintf(out->state, sizeof out->state, "%s", state);
@@ -263,7 +262,7 @@ static void describe_ailing(struct wire_heartbeat *out) {
     static const char *const ailing[] = {"unhealthy", "backoff", "stopped"};
     struct wire_update *u = &out->update;
     char words[160];
-    for (size_t i = 0; i < out->nodes_count && u->reason[0] == '\0'; i++) {
+    for (size_t i = 0; i < out->nodes_count && u->reason == NULL; i++) {
         const struct wire_node *n = &out->nodes[i];
         report_flatten(n->reasons, words, sizeof words);
         for (size_t j = 0; j < sizeof ailing / sizeof ailing[0]; j++)
@@ -292,7 +291,7 @@ void report_build(const struct report_input *in, struct wire_heartbeat *out) {
     snprintf(out->agent_version, sizeof out->agent_version, "%s", in->agent_version);
     snprintf(out->platform, sizeof out->platform, "%s", platform_here());
     snprintf(out->arch, sizeof out->arch, "%s", platform_arch_here());
-    snprintf(out->binary_path, sizeof out->binary_path, "%s", in->binary_path);
+    if (in->binary_path[0] != '\0') out->binary_path = text_duplicate(in->binary_path);
     out->sandbox = sandbox_text(in->sandbox);
     describe_running(in, out);
     describe_update(in, &out->update);

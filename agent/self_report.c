@@ -74,7 +74,7 @@ static void describe_journal(const struct self_journal *j, const char *state,
     set_grant(u, &j->grant);
     memcpy(u->code, j->code, sizeof u->code);
     memcpy(u->cause, j->cause, sizeof u->cause);
-    memcpy(u->reason, j->reason, sizeof u->reason);
+    update_set_reason(u, "%s", j->reason);
     u->diagnosis = text_duplicate(j->diagnosis);
 }
 
@@ -139,7 +139,7 @@ static void describe_staging(const struct self *s, const struct wire_artifact *a
     if (failure == NULL) return;
     snprintf(g->code, sizeof g->code, "%s", err_code_name(failure->error.code));
     snprintf(g->cause, sizeof g->cause, "%s", failure->cause);
-    snprintf(g->reason, sizeof g->reason, "%s", failure->error.text);
+    g->reason = text_duplicate(failure->error.text);
 }
 
 /* Whoever started it by hand is the one to give it another program. */
@@ -161,7 +161,7 @@ static void describe_unlaunched(const struct self *s, const struct wire_desired 
     snprintf(g->state, sizeof g->state, "failed");
     snprintf(g->code, sizeof g->code, "%s", err_code_name(why.code));
     snprintf(g->cause, sizeof g->cause, "machine");
-    snprintf(g->reason, sizeof g->reason, NO_LAUNCHER);
+    g->reason = text_duplicate(NO_LAUNCHER);
 }
 
 void self_report(const struct self *s, const struct wire_desired *desired, struct wire_self *out) {

@@ -2,6 +2,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 void update_set_state(struct wire_update *u, const char *state) {
     snprintf(u->state, sizeof u->state, "%s", state);
@@ -12,10 +13,13 @@ void update_set_cause(struct wire_update *u, const char *cause) {
 }
 
 void update_set_reason(struct wire_update *u, const char *format, ...) {
+    char words[256];
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(u->reason, sizeof u->reason, format, arguments);
+    vsnprintf(words, sizeof words, format, arguments);
     va_end(arguments);
+    free(u->reason);
+    u->reason = words[0] != '\0' ? text_duplicate(words) : NULL;
 }
 
 void update_set_failure(struct wire_update *u, const struct err *why, const char *cause) {

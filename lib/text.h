@@ -27,6 +27,10 @@ static inline const char *text_value(const struct text *t) {
     return t->data != NULL ? t->data : "";
 }
 
+static inline const char *text_or_empty(const char *words) {
+    return words != NULL ? words : "";
+}
+
 /* OWN_TEXT struct text t = TEXT_EMPTY; */
 #define OWN_TEXT __attribute__((cleanup(text_fini)))
 

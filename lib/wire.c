@@ -115,7 +115,7 @@ static const struct json_field update[] = {
     J(JSON_INT, struct wire_update, total_bytes, JSON_OMIT_EMPTY),
     J(JSON_STRING, struct wire_update, code, JSON_OMIT_EMPTY),
     J(JSON_STRING, struct wire_update, cause, JSON_OMIT_EMPTY),
-    J(JSON_STRING, struct wire_update, reason, JSON_OMIT_EMPTY),
+    J(JSON_TEXT, struct wire_update, reason, JSON_OMIT_EMPTY),
     J(JSON_STRING, struct wire_update, rollout, JSON_OMIT_EMPTY),
     J(JSON_INT, struct wire_update, rollout_attempt, JSON_OMIT_EMPTY),
     J(JSON_TEXT, struct wire_update, diagnosis, JSON_OMIT_EMPTY),
@@ -129,7 +129,7 @@ static const struct json_field staging[] = {
     J(JSON_INT, struct wire_staging, total_bytes, JSON_OMIT_EMPTY),
     J(JSON_STRING, struct wire_staging, code, JSON_OMIT_EMPTY),
     J(JSON_STRING, struct wire_staging, cause, JSON_OMIT_EMPTY),
-    J(JSON_STRING, struct wire_staging, reason, JSON_OMIT_EMPTY),
+    J(JSON_TEXT, struct wire_staging, reason, JSON_OMIT_EMPTY),
 };
 const struct json_schema wire_staging_schema = JSON_SCHEMA(struct wire_staging, staging);
 
@@ -169,7 +169,7 @@ static const struct json_field heartbeat[] = {
     J(JSON_STRING, struct wire_heartbeat, arch, 0),
     J(JSON_STRING, struct wire_heartbeat, agent_version, 0),
     J(JSON_LABELS, struct wire_heartbeat, labels, JSON_REQUIRED),
-    J(JSON_STRING, struct wire_heartbeat, binary_path, JSON_OMIT_EMPTY),
+    J(JSON_TEXT, struct wire_heartbeat, binary_path, JSON_OMIT_EMPTY),
     J(JSON_INT, struct wire_heartbeat, free_bytes, 0),
     J(JSON_INT, struct wire_heartbeat, clock_ms, JSON_OMIT_EMPTY),
     J_SUB(struct wire_heartbeat, trust, &wire_trust_schema, JSON_OMIT_EMPTY),

@@ -175,10 +175,10 @@ struct wire_update {
     int64_t attempt; /* of the download */
     int64_t done_bytes;
     int64_t total_bytes;
-    char code[32];    /* err_code_name of the failure, "" when none */
-    char cause[12];   /* whose fault: "version", "machine", "download", "untrusted", "veto",
-                         "draining"; "" when none */
-    char reason[256]; /* one sentence */
+    char code[32];  /* err_code_name of the failure, "" when none */
+    char cause[12]; /* whose fault: "version", "machine", "download", "untrusted", "veto",
+                       "draining"; "" when none */
+    char *reason;   /* one sentence */
     char rollout[WIRE_ROLLOUT_ID_SIZE]; /* of the grant that this is about; "" for none */
     int64_t rollout_attempt;
     char *diagnosis; /* of a version that failed here: how its process ended and its last lines */
@@ -194,7 +194,7 @@ struct wire_staging {
     int64_t total_bytes;
     char code[32];
     char cause[12]; /* "machine", "download", "untrusted" */
-    char reason[256];
+    char *reason;
 };
 extern const struct json_schema wire_staging_schema;
 
@@ -237,9 +237,9 @@ struct wire_heartbeat {
     char arch[PLATFORM_SIZE];
     char agent_version[SEMVER_SIZE];
     char *labels;
-    char binary_path[256]; /* of the configuration: this file is used instead of a download */
-    int64_t free_bytes;    /* on the agent's state directory */
-    int64_t clock_ms;      /* wall time at the agent when this was sent; 0: not told */
+    char *binary_path;  /* of the configuration: this file is used instead of a download */
+    int64_t free_bytes; /* on the agent's state directory */
+    int64_t clock_ms;   /* wall time at the agent when this was sent; 0: not told */
     struct wire_trust trust;
     char *sandbox; /* lines "LAYER=yes" or "LAYER=no: WHY" of how nodes are fenced in; NULL: none
                       told */

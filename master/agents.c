@@ -27,6 +27,8 @@ void agent_view_clear(struct agent_view *view) {
     free(view->reported_labels);
     free(view->assigned_labels);
     free(view->labels);
+    free(view->desired_reason);
+    free(view->conflict);
     json_clear(&wire_heartbeat_schema, &view->report);
     *view = (struct agent_view){0};
 }
@@ -120,7 +122,8 @@ static void take_desired_half(struct agent_view *v, struct agent_view *from) {
     memcpy(v->desired_version, from->desired_version, sizeof v->desired_version);
     memcpy(v->desired_sha256, from->desired_sha256, sizeof v->desired_sha256);
     memcpy(v->pin, from->pin, sizeof v->pin);
-    memcpy(v->conflict, from->conflict, sizeof v->conflict);
+    free(v->conflict);
+    v->conflict = TAKE(from->conflict);
     memcpy(v->self.version, from->self.version, sizeof v->self.version);
     memcpy(v->self.sha256, from->self.sha256, sizeof v->self.sha256);
     free(v->assigned_labels);

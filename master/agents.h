@@ -71,10 +71,10 @@ struct agent_view {
     int64_t generation;
     char desired_version[SEMVER_SIZE];
     char desired_sha256[SHA256_HEX_SIZE];
-    char desired_reason[256];
+    char *desired_reason;
     enum desired_rule desired_rule;
-    char pin[SEMVER_SIZE];   /* "": none */
-    char conflict[256];      /* two machines speak in its name: how that showed; "": they do not */
+    char pin[SEMVER_SIZE]; /* "": none */
+    char *conflict;        /* two machines speak in its name: how that showed; NULL: they do not */
     struct wire_grant grant; /* to run desired_version; its rollout is "" when none says so */
     char staged_version[SEMVER_SIZE]; /* to be fetched beside it; "": nothing */
     char staged_sha256[SHA256_HEX_SIZE];

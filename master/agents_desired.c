@@ -77,8 +77,8 @@ static void describe(struct agent *agent, struct wire_desired *out) {
     memcpy(out->mode, v->mode, sizeof out->mode);
     memcpy(out->version, v->desired_version, sizeof out->version);
     memcpy(out->sha256, v->desired_sha256, sizeof out->sha256);
-    memcpy(out->reason, v->desired_reason, sizeof out->reason);
-    if (v->conflict[0] != '\0')
+    text_cut(out->reason, sizeof out->reason, text_or_empty(v->desired_reason));
+    if (v->conflict != NULL)
         snprintf(out->hold, sizeof out->hold,
                  "%.120s: gridctl agent approve %s once one of them is gone", v->conflict, v->id);
     out->grant = v->grant;

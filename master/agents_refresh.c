@@ -288,7 +288,10 @@ static bool take_derived(struct agent *agent, const struct candidate *c) {
     v->self.grant = c->self.grant;
     agent->leave_edition += leaves_differ;
     v->desired_rule = c->storage.group->rule;
-    memcpy(v->desired_reason, c->storage.group->reason, sizeof v->desired_reason);
+    if (strcmp(text_or_empty(v->desired_reason), c->storage.group->reason) != 0) {
+        free(v->desired_reason);
+        v->desired_reason = text_duplicate(c->storage.group->reason);
+    }
     take_staged(&c->storage, v->staged_version, v->staged_sha256);
     take_staged(&c->self, v->self.staged_version, v->self.staged_sha256);
     return leaves_differ;

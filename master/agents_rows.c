@@ -57,7 +57,8 @@ static bool take_agent(struct db_row *row, struct agent_row *out, struct err *e)
     snprintf(v->pin, sizeof v->pin, "%s", db_column_text(row, 17));
     snprintf(v->self.version, sizeof v->self.version, "%s", db_column_text(row, 18));
     snprintf(v->self.sha256, sizeof v->self.sha256, "%s", db_column_text(row, 19));
-    snprintf(v->conflict, sizeof v->conflict, "%s", db_column_text(row, 20));
+    const char *conflict = db_column_text(row, 20);
+    if (conflict[0] != '\0') v->conflict = text_duplicate(conflict);
     return sign_public_parse(db_column_text(row, 1), &v->public_key, e) ||
            err_wrap(e, "agent %s", v->id);
 }
@@ -270,7 +271,7 @@ static bool change_admission(struct db_connection *c, struct row_change *r, stru
 
 static bool change_conflict(struct db_connection *c, struct row_change *r, struct err *e) {
     bool over = r->value[0] == '\0';
-    if (over == (r->row.view.conflict[0] == '\0')) return true;
+    if (over == (r->row.view.conflict == NULL)) return true;
     const char *kind = over ? "agent.conflict_ended" : "agent.conflict";
     return db_exec(c, Q_AGENT_SET_CONFLICT, e, "ss", r->id, r->value) &&
            events_add(c, e, kind, r->id, r->principal, NULL,
@@ -316,7 +317,7 @@ void agents_met(struct agents *a, const char *id, const char *instance, int64_t 
     struct agent *agent = agents_get(a, id);
     if (agent != NULL &&
         !instances_greet(&agent->instances, instance, greeting, clock_monotonic_ms()) &&
-        agent->view.conflict[0] == '\0')
+        agent->view.conflict == NULL)
         describe_conflict(&agent->view, address, words, sizeof words);
     pthread_mutex_unlock(&a->lock);
     if (words[0] == '\0') return;

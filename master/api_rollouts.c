@@ -276,7 +276,7 @@ static bool collect_veto(const struct agent_view *v, void *argument) {
     p->vetoes = memory_resize(p->vetoes, p->veto_count + 1, sizeof *p->vetoes);
     struct plan_veto *veto = &p->vetoes[p->veto_count++];
     text_cut(veto->agent_id, sizeof veto->agent_id, v->id);
-    text_cut(veto->reason, sizeof veto->reason, u->reason);
+    text_cut(veto->reason, sizeof veto->reason, text_or_empty(u->reason));
     return true;
 }
 

@@ -75,12 +75,12 @@ static void compare_update(const struct wire_heartbeat *before, const struct wir
         add(out, "agent.updated", now->agent_id, "agent %s runs %s%s%s", now->agent_id,
             now->version, *before->version != '\0' ? ", before it ran " : "", before->version);
     bool failed = strcmp(u->state, "failed") == 0;
-    if (failed && (strcmp(b->state, "failed") != 0 || strcmp(u->reason, b->reason) != 0 ||
+    if (failed && (strcmp(b->state, "failed") != 0 || !same_text(u->reason, b->reason) ||
                    strcmp(u->to, b->to) != 0))
         add(out, "agent.update_failed", now->agent_id, "agent %s did not take %s (%s): %s",
-            now->agent_id, u->to, u->code, u->reason);
+            now->agent_id, u->to, u->code, text_or_empty(u->reason));
     if (strcmp(u->state, b->state) != 0 || strcmp(u->to, b->to) != 0 ||
-        strcmp(u->reason, b->reason) != 0)
+        !same_text(u->reason, b->reason))
         out->worth_writing = true;
 }
 
@@ -109,8 +109,7 @@ void observe_changes(const struct wire_heartbeat *before, const struct wire_hear
         before->agent_id[0] == '\0' || before->nodes_count != now->nodes_count ||
         before->generation != now->generation || !same_text(before->labels, now->labels) ||
         strcmp(before->sha256, now->sha256) != 0 || strcmp(before->platform, now->platform) != 0 ||
-        strcmp(before->arch, now->arch) != 0 ||
-        strcmp(before->binary_path, now->binary_path) != 0 ||
+        strcmp(before->arch, now->arch) != 0 || !same_text(before->binary_path, now->binary_path) ||
         strcmp(before->agent_version, now->agent_version) != 0;
     compare_update(before, now, out);
     compare_trust(before, now, out);

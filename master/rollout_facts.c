@@ -102,16 +102,17 @@ void rollout_facts_of(const struct agent_view *a, const struct rollout_part *p,
                       struct rollout_facts *out) {
     const struct wire_staging *s = staging_of(a, p);
     /* Nobody else decides what such a machine runs. */
-    bool fixed = p->self ? a->report.self.sha256[0] == '\0' : a->report.binary_path[0] != '\0';
-    *out = (struct rollout_facts){.nodes = 1,
-                                  .online = a->status == AGENT_UP,
-                                  .lost = a->status == AGENT_LOST,
-                                  .works = works(a, p),
-                                  .draining =
-                                      strcmp(a->mode, "draining") == 0 || a->conflict[0] != '\0',
-                                  .pinned = !p->self && a->pin[0] != '\0',
-                                  .removed = a->admission != ADMISSION_ADMITTED,
-                                  .has_build = p->to_sha256[0] != '\0' && !fixed};
+    bool fixed = p->self ? a->report.self.sha256[0] == '\0'
+                         : text_or_empty(a->report.binary_path)[0] != '\0';
+    *out =
+        (struct rollout_facts){.nodes = 1,
+                               .online = a->status == AGENT_UP,
+                               .lost = a->status == AGENT_LOST,
+                               .works = works(a, p),
+                               .draining = strcmp(a->mode, "draining") == 0 || a->conflict != NULL,
+                               .pinned = !p->self && a->pin[0] != '\0',
+                               .removed = a->admission != ADMISSION_ADMITTED,
+                               .has_build = p->to_sha256[0] != '\0' && !fixed};
     if (!p->self && a->report.nodes_count > 1) out->nodes = (int16_t)a->report.nodes_count;
     out->on_target = runs(a, p, p->version, p->to_sha256);
     out->staged =
@@ -122,9 +123,9 @@ void rollout_facts_of(const struct agent_view *a, const struct rollout_part *p,
 
 const char *rollout_facts_reason(const struct agent_view *a, const struct rollout_part *p) {
     const struct wire_update *u = update_of(a, p);
-    if (speaks_of_grant(u, p) && u->reason[0] != '\0') return u->reason;
+    if (speaks_of_grant(u, p) && text_or_empty(u->reason)[0] != '\0') return u->reason;
     const struct wire_staging *s = staging_of(a, p);
-    return fetch_cause(s, p->to_sha256) != CAUSE_NONE ? s->reason : "";
+    return fetch_cause(s, p->to_sha256) != CAUSE_NONE ? text_or_empty(s->reason) : "";
 }
 
 const char *rollout_facts_diagnosis(const struct agent_view *a, const struct rollout_part *p) {

@@ -30,7 +30,7 @@ static const struct json_field update_fields[] = {
     J(JSON_INT, struct wire_update, total_bytes, 0),
     J(JSON_STRING, struct wire_update, code, 0),
     J(JSON_STRING, struct wire_update, cause, 0),
-    J(JSON_STRING, struct wire_update, reason, 0),
+    J(JSON_TEXT, struct wire_update, reason, 0),
     J(JSON_STRING, struct wire_update, rollout, 0),
     J(JSON_INT, struct wire_update, rollout_attempt, 0),
     J(JSON_TEXT, struct wire_update, diagnosis, 0),
@@ -44,7 +44,7 @@ static const struct json_field staging_fields[] = {
     J(JSON_INT, struct wire_staging, total_bytes, 0),
     J(JSON_STRING, struct wire_staging, code, 0),
     J(JSON_STRING, struct wire_staging, cause, 0),
-    J(JSON_STRING, struct wire_staging, reason, 0),
+    J(JSON_TEXT, struct wire_staging, reason, 0),
 };
 static const struct json_schema staging_schema = JSON_SCHEMA(struct wire_staging, staging_fields);
 
@@ -213,15 +213,15 @@ void view_agent_reason(const struct agent_view *v, char *out, size_t size) {
         snprintf(out, size, "was stopped");
     else if (v->status != AGENT_UP)
         snprintf(out, size, "has not reported for a while");
-    else if (v->conflict[0] != '\0')
+    else if (v->conflict != NULL)
         snprintf(out, size, "%.120s: gridctl agent approve %s once one of them is gone",
                  v->conflict, v->id);
-    else if (u->reason[0] != '\0')
+    else if (text_or_empty(u->reason)[0] != '\0')
         snprintf(out, size, "%s", u->reason);
     else if (view_distrusts(&v->report.trust))
         view_distrust(&v->report.trust, out, size);
-    else if (v->desired_version[0] == '\0' && v->report.binary_path[0] == '\0')
-        snprintf(out, size, "%s", v->desired_reason);
+    else if (v->desired_version[0] == '\0' && text_or_empty(v->report.binary_path)[0] == '\0')
+        snprintf(out, size, "%s", text_or_empty(v->desired_reason));
     else
         out[0] = '\0';
 }
@@ -230,7 +230,15 @@ void view_agent_reason(const struct agent_view *v, char *out, size_t size) {
 static struct wire_update whole_update(const struct wire_update *u) {
     static char nothing[] = "";
     struct wire_update whole = *u;
+    if (whole.reason == NULL) whole.reason = nothing;
     if (whole.diagnosis == NULL) whole.diagnosis = nothing;
+    return whole;
+}
+
+static struct wire_staging whole_staging(const struct wire_staging *s) {
+    static char nothing[] = "";
+    struct wire_staging whole = *s;
+    if (whole.reason == NULL) whole.reason = nothing;
     return whole;
 }
 
@@ -250,7 +258,7 @@ void view_update(const struct wire_update *u, struct text *out) {
 void view_agent(const struct agent_view *v, struct text *out) {
     OWN_TEXT struct text nodes = TEXT_EMPTY;
     struct agent_json j = {.update = whole_update(&v->report.update),
-                           .staging = v->report.staging,
+                           .staging = whole_staging(&v->report.staging),
                            .agent_update = whole_update(&v->report.self.update),
                            .trust = whole_trust(&v->report.trust),
                            .labels = v->labels,
@@ -264,17 +272,17 @@ void view_agent(const struct agent_view *v, struct text *out) {
     COPY(j.mode, v->mode);
     COPY(j.version, v->report.version);
     COPY(j.desired_version, v->desired_version);
-    COPY(j.desired_reason, v->desired_reason);
+    COPY(j.desired_reason, text_or_empty(v->desired_reason));
     view_agent_reason(v, j.reason, sizeof j.reason);
     COPY(j.platform, v->platform);
     COPY(j.arch, v->arch);
     COPY(j.channel, v->channel);
     COPY(j.pin, v->pin);
-    COPY(j.conflict, v->conflict);
+    COPY(j.conflict, text_or_empty(v->conflict));
     COPY(j.rollout, v->grant.rollout);
     COPY(j.address, v->address);
     COPY(j.agent_version, v->report.agent_version);
-    COPY(j.binary_path, v->report.binary_path);
+    COPY(j.binary_path, text_or_empty(v->report.binary_path));
     clock_rfc3339(v->enrolled_at_ms, j.enrolled_at);
     if (v->last_seen_at_ms > 0) clock_rfc3339(v->last_seen_at_ms, j.last_seen_at);
     encode_nodes(v, &nodes);

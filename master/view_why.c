@@ -150,7 +150,7 @@ static void collect_holds(const struct agent_view *v, const struct why_rollout *
         add_line(holds, words);
     }
     bool elsewhere = strcmp(v->report.version, v->desired_version) != 0;
-    if (v->status != AGENT_UP || v->conflict[0] != '\0' || elsewhere) {
+    if (v->status != AGENT_UP || v->conflict != NULL || elsewhere) {
         view_agent_reason(v, words, sizeof words);
         add_line(holds, words);
     }
@@ -164,7 +164,7 @@ static void collect_holds(const struct agent_view *v, const struct why_rollout *
 static void collect_holds_of_program(const struct agent_view *v, const struct why_rollout *r,
                                      struct text *holds) {
     bool there = v->self.version[0] == '\0' || strcmp(v->report.self.version, v->self.version) == 0;
-    if (!there) add_line(holds, v->report.self.update.reason);
+    if (!there) add_line(holds, text_or_empty(v->report.self.update.reason));
     hold_by_member(r, holds);
 }
 
@@ -181,7 +181,7 @@ static void decide(const struct agent_view *v, const struct desired_choice *choi
                    struct decision_json *desired, struct decision_json *lost, size_t *lost_count) {
     const struct decision_json chosen = decision_of(choice);
     *lost_count = 0;
-    if (v->report.binary_path[0] != '\0') {
+    if (text_or_empty(v->report.binary_path)[0] != '\0') {
         *desired = (struct decision_json){.rule = "binary_path"};
         snprintf(desired->reason, sizeof desired->reason,
                  "the agent's configuration names binary_path %.200s", v->report.binary_path);

@@ -91,7 +91,7 @@ static void refused_update_is_told_once(void **state) {
     snprintf(now.update.state, sizeof now.update.state, "failed");
     snprintf(now.update.to, sizeof now.update.to, "2.0.0");
     snprintf(now.update.code, sizeof now.update.code, "untrusted");
-    snprintf(now.update.reason, sizeof now.update.reason, "the SHA-256 differs");
+    now.update.reason = "the SHA-256 differs";
     observe_changes(&before, &now, &changes);
     assert_true(has_event("agent.update_failed"));
     before.update = now.update;

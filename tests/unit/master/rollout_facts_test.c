@@ -212,7 +212,7 @@ static void circumstances_come_from_the_registry(void **state) {
     SAY(s.agent.pin, "1.0.0");
     s.agent.admission = ADMISSION_REVOKED;
     assert_true(look(&s)->draining && s.facts.pinned && s.facts.removed);
-    SAY(s.agent.report.binary_path, "/opt/own");
+    s.agent.report.binary_path = "/opt/own";
     assert_false(look(&s)->has_build);
 }
 
@@ -240,14 +240,14 @@ static void words_are_those_about_the_grant_else_about_the_fetch(void **state) {
     struct scene s;
     char log[] = "exit code 3";
     begin(&s);
-    SAY(s.agent.report.update.reason, "node 1 ended");
+    s.agent.report.update.reason = "node 1 ended";
     s.agent.report.update.diagnosis = log;
     assert_string_equal(rollout_facts_reason(&s.agent, &s.part), "node 1 ended");
     assert_string_equal(rollout_facts_diagnosis(&s.agent, &s.part), "exit code 3");
     s.member.attempt = 3;
     SAY(s.agent.report.staging.state, "failed");
     SAY(s.agent.report.staging.sha256, "bb");
-    SAY(s.agent.report.staging.reason, "no space left");
+    s.agent.report.staging.reason = "no space left";
     assert_string_equal(rollout_facts_reason(&s.agent, &s.part), "no space left");
     assert_string_equal(rollout_facts_diagnosis(&s.agent, &s.part), "");
 }

@@ -55,7 +55,7 @@ static inline void update_report(const struct machine *m, const struct wire_desi
     snprintf(out->to, sizeof out->to, "%s", d->version);
     if (failed) {
         snprintf(out->cause, sizeof out->cause, "version");
-        snprintf(out->reason, sizeof out->reason, "node 0 ended with exit code 3");
+        out->reason = text_duplicate("node 0 ended with exit code 3");
         out->diagnosis =
             text_duplicate(m->last_words != NULL ? m->last_words : "exit code 3\nlast line");
     }

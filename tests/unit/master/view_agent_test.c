@@ -127,13 +127,13 @@ static void reason_says_what_is_not_as_it_should_be(void **state) {
     agent.status = AGENT_PENDING;
     shows("gridctl agent approve a-1");
     agent.status = AGENT_UP;
-    snprintf(agent.report.update.reason, sizeof agent.report.update.reason, "no space");
+    agent.report.update.reason = "no space";
     shows("\"reason\":\"no space\"");
-    agent.report.update.reason[0] = '\0';
+    agent.report.update.reason = NULL;
     agent.desired_version[0] = '\0';
-    snprintf(agent.desired_reason, sizeof agent.desired_reason, "push one");
+    agent.desired_reason = "push one";
     shows("\"reason\":\"push one\"");
-    snprintf(agent.report.binary_path, sizeof agent.report.binary_path, "/opt/own");
+    agent.report.binary_path = "/opt/own";
     shows("\"reason\":\"\"");
 }
 

@@ -64,7 +64,7 @@ static void the_rule_and_what_it_outweighs_are_named(void **state) {
 
 static void file_of_the_agents_own_outweighs_all(void **state) {
     (void)state;
-    snprintf(agent.report.binary_path, sizeof agent.report.binary_path, "/opt/own");
+    agent.report.binary_path = "/opt/own";
     explains("\"desired\":{\"rule\":\"binary_path\",\"version\":\"\",");
     explains("/opt/own");
     explains("\"lost\":[{\"rule\":\"pin\",");
@@ -79,7 +79,7 @@ static void nothing_desired_is_said_with_its_reason(void **state) {
 
 static void what_stands_in_the_way_is_named_once_it_does(void **state) {
     (void)state;
-    snprintf(agent.report.update.reason, sizeof agent.report.update.reason, "bad\nsignature");
+    agent.report.update.reason = "bad\nsignature";
     explains("\"holds\":[],");
     snprintf(agent.report.version, sizeof agent.report.version, "0.9.0");
     explains("\"holds\":[\"bad signature\"],");
@@ -124,7 +124,7 @@ static void what_the_agent_itself_should_be_is_told_beside_it(void **state) {
              "\"reason\":\"nothing has moved it\"},\"running\":{\"version\":\"\"}");
     snprintf(agent.self.version, sizeof agent.self.version, "0.2.0");
     snprintf(agent.report.self.version, sizeof agent.report.self.version, "0.1.0");
-    snprintf(agent.report.self.update.reason, sizeof agent.report.self.update.reason, "disk full");
+    agent.report.self.update.reason = "disk full";
     grid_agent = (struct why_subject){
         .choice = {.rule = DESIRED_ROLLOUT, .version = "0.2.0",      .reason = "r-2 moves it"},
         .rollout = {.number = 2,             .state = ROLLOUT_PAUSED, .member = MEMBER_WAITING}
