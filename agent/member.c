@@ -63,6 +63,12 @@ static void close_bus(struct member *m) {
     m->bus = NULL;
 }
 
+static bool damaged_ca(const struct member *m, struct err *e) {
+    char path[STATE_PATH_SIZE];
+    err_wrap(e, "%.200s", state_path(m->state, path, "identity/ca.pem"));
+    return err_hint(e, "copy the master's STATE/tls/ca.pem there");
+}
+
 /* The address enrolled with, unless the configuration names another one now: masters move. */
 static bool open_bus(struct member *m, struct err *e) {
     struct identity *who = &m->identity;
@@ -74,8 +80,9 @@ static bool open_bus(struct member *m, struct err *e) {
     if (who->master_host[0] == '\0')
         snprintf(who->master_host, sizeof who->master_host, "localhost");
     const struct bus_trust trust = {who->ca_pem, WIRE_MASTER_NAME};
-    return bus_client_open(&m->bus, who->master_host, who->master_port,
-                           who->ca_pem != NULL ? &trust : NULL, e);
+    bool opened = bus_client_open(&m->bus, who->master_host, who->master_port,
+                                  who->ca_pem != NULL ? &trust : NULL, e);
+    return opened || e->code != ERR_CORRUPT || damaged_ca(m, e);
 }
 
 /* Being a member of two grids is nothing that a join string can bring about. */

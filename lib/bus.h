@@ -72,7 +72,8 @@ struct bus_trust {
 /* Dials host:port in the background, again and again with growing random pauses (100 ms to 5 s),
  * until closed; host is a name, an IPv4 or an IPv6 address with or without brackets. A name is
  * tried in both families. Never fails for a server that is away, only for a malformed address
- * (ERR_INVALID). Requests that a lost connection took fail; they are never repeated. */
+ * (ERR_INVALID) and a ca_pem that is none (ERR_CORRUPT). Requests that a lost connection took fail;
+ * they are never repeated. */
 MUST_CHECK bool bus_client_open(struct bus_client **out, const char *host, int port,
                                 const struct bus_trust *trust, struct err *e);
 

@@ -41,7 +41,7 @@ bool bus_tls_client(nng_tls_config **out, const struct bus_trust *trust, struct 
     int code = nng_tls_config_ca_chain(config, trust->ca_pem, NULL);
     if (code != 0) {
         bus_error(e, code, "the certificate of the grid's CA cannot be used");
-        if (e != NULL) e->code = ERR_INVALID;
+        if (e != NULL) e->code = ERR_CORRUPT;
         return false;
     }
     *out = TAKE(config);

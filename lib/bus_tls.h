@@ -16,7 +16,7 @@ OWN_DEFINE(bus_tls, nng_tls_config, bus_tls_free)
 /* Of a server that shows the certificate in this PEM file. ERR_NOT_FOUND, ERR_CORRUPT. */
 MUST_CHECK bool bus_tls_server(nng_tls_config **out, const char *path, struct err *e);
 
-/* Of a client. ERR_INVALID for what is no certificate of a CA. */
+/* Of a client. ERR_CORRUPT for what is no certificate of a CA. */
 MUST_CHECK bool bus_tls_client(nng_tls_config **out, const struct bus_trust *trust, struct err *e);
 
 /* Whether a connection that ended so did for want of TLS, or of the right certificate. */

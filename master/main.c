@@ -1,4 +1,5 @@
 /* grid-master: starts every part in order, waits for a signal, stops every part in reverse. */
+#include "lib/bus_openssl.h"
 #include "lib/clock.h"
 #include "lib/file.h"
 #include "lib/http_client.h"
@@ -227,6 +228,7 @@ static bool open_certificates(struct master *m, struct err *e) {
         .given_key = s->tls_key[0] != '\0' ? s->tls_key : NULL};
     bool opened = certificates_open(&m->certificates, &options, e);
     listen_names_free(names);
+    if (opened) bus_openssl_use();
     return opened;
 }
 

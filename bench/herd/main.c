@@ -2,6 +2,7 @@
  * JSON line. */
 #include "bench/herd/herd.h"
 #include "bench/herd/provision.h"
+#include "lib/bus_openssl.h"
 #include "lib/file.h"
 #include "lib/join.h"
 #include "lib/own.h"
@@ -99,6 +100,7 @@ int main(int argc, char **argv) {
     struct err e = {0};
     bool done = false;
     sign_setup();
+    bus_openssl_use();
     if (argc == 5 && strcmp(argv[1], "provision") == 0) {
         done = provision(argv[2], strtoul(argv[3], NULL, 10), argv[4], &e);
     } else if (argc == 6 && strcmp(argv[1], "run") == 0) {
