@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """An enemy on the bus: one who speaks nonsense, and one who has recorded a real agent's words and says them again,
-whole, cut and altered. Agents stay up, nothing changes, and no proven answer is given."""
-import os, re, socket, struct, sys, threading, unittest
+whole, cut and altered; over TLS, too, by one who has stolen the key of the bus. Agents stay up, nothing changes, and no
+proven answer is given."""
+import os, re, select, socket, ssl, struct, sys, threading, unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from grid import PATIENCE_S, Grid, wait_for
@@ -41,10 +42,11 @@ def take(stream, length):
 
 
 class Recorder:
-    """Passes on what an agent and a master say, and keeps the agent's words."""
+    """Passes on what an agent and a master say, and keeps the agent's words. behind connects to the master; before makes
+    of the agent's connection what is read."""
 
-    def __init__(self, test, to):
-        self.to, self.said, self.open = to, [], []
+    def __init__(self, test, behind, before=lambda agent: agent):
+        self.behind, self.before, self.said, self.open = behind, before, [], []
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self.accept, daemon=True).start()
@@ -57,47 +59,60 @@ class Recorder:
     def accept(self):
         while True:
             try:
-                agent, _ = self.listener.accept()
-                master = socket.create_connection(self.to)
+                agent = self.listener.accept()[0]
             except OSError:
                 return
-            self.open += [agent, master]
-            threading.Thread(target=self.listen, args=(agent, master), daemon=True).start()
-            threading.Thread(target=self.pass_on, args=(master, agent), daemon=True).start()
-
-    def pass_on(self, a, b):
-        try:
-            while data := a.recv(65536):
-                b.sendall(data)
-            b.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
-
-    def listen(self, agent, master):
-        stream = agent.makefile("rb")
-        try:
-            master.sendall(take(stream, len(GREETING)))
-            while True:
-                length = take(stream, 8)
-                body = take(stream, int.from_bytes(length, "big"))
-                self.said.append(body[4:])
-                master.sendall(length + body)
-        except (EOFError, OSError):
             try:
-                master.shutdown(socket.SHUT_RDWR)
+                agent, master = self.before(agent), self.behind()
             except OSError:
-                pass
+                agent.close()
+                continue
+            self.open += [agent, master]
+            threading.Thread(target=self.pass_on, args=(agent, master), daemon=True).start()
+
+    def pass_on(self, agent, master):
+        other, heard = {agent: master, master: agent}, bytearray()
+        try:
+            while True:
+                for s in select.select(list(other), [], [])[0]:
+                    data = s.recv(65536)
+                    if not data:
+                        return
+                    other[s].sendall(data)
+                    if s is agent:
+                        heard += data
+                        self.keep(heard)
+        except (OSError, ValueError):  # one of them is gone, or this test is over
+            pass
+        finally:
+            agent.close()
+            master.close()
+
+    def keep(self, heard):
+        """Takes whole messages off what was heard behind the greeting."""
+        while len(heard) >= 16 and len(heard) >= 16 + (length := int.from_bytes(heard[8:16], "big")):
+            self.said.append(bytes(heard[20:16 + length]))
+            del heard[8:16 + length]
 
 
-class Bus(unittest.TestCase):
-    def setUp(self):
-        self.grid = Grid(self)
+class Recorded(unittest.TestCase):
+    """A grid whose agent is listened to."""
+
+    def start(self, *arguments):
+        self.grid = Grid(self, arguments)
         self.grid.publish("1.0.0")
         self.bus = address_of(self.grid.master.bus)
-        self.recorder = Recorder(self, self.bus)
+        self.recorder = Recorder(self, self.connect, self.pretend)
         join = re.sub(r"bus=\d+", "bus=%d" % self.recorder.port, self.grid.join())
         self.grid.agent("a-1", join=join)
         self.grid.wait_healthy("a-1", "1.0.0")
+
+    def connect(self):
+        return socket.create_connection(self.bus, PATIENCE_S)
+
+    def pretend(self, agent):
+        """What the agent takes for its master."""
+        return agent
 
     def said(self, kind):
         return [words for words in self.recorder.said if words[:1] == kind]
@@ -109,7 +124,7 @@ class Bus(unittest.TestCase):
     def kinds_of_answers(self, bodies):
         """Says all of them on one connection, then asks something harmless until that is answered, so that all was
         looked at: several threads take what one connection brings. The kinds of what else was answered."""
-        with socket.create_connection(self.bus, PATIENCE_S) as s:
+        with self.connect() as s:
             stream, kinds = s.makefile("rb"), set()
             s.sendall(GREETING + b"".join(message(i, body) for i, body in enumerate(bodies)))
             self.assertEqual(take(stream, 8), ANSWER)
@@ -128,6 +143,44 @@ class Bus(unittest.TestCase):
     def nothing_changed(self, before, what):
         self.assertEqual(snapshot(self.grid), before, what)
         self.assertEqual(self.grid.show("a-1")["status"], "up", what)
+
+    def recorded_words_are_worth_nothing(self):
+        words = self.session()
+        signed = self.said(b"K")
+        before = snapshot(self.grid)
+        self.assertNotIn(b"S", self.kinds_of_answers([words] * 10), "taken twice")
+        self.assertNotIn(b"S", self.kinds_of_answers([words[:i] for i in range(len(words))]), "taken when cut")
+        flipped = [words[:i] + bytes([words[i] ^ 1 << i % 8]) + words[i + 1:] for i in range(len(words))]
+        self.assertNotIn(b"S", self.kinds_of_answers(flipped), "taken when altered")
+        ahead = [words[:17] + struct.pack("<Q", n) + words[25:] for n in (0, 1, 1 << 32, (1 << 64) - 1)]
+        self.assertNotIn(b"S", self.kinds_of_answers(ahead), "taken with another sequence")
+        self.assertNotIn(b"S", self.kinds_of_answers([words[:1] + bytes(16) + words[17:]]), "taken in another session")
+        self.nothing_changed(before, "words of a session")
+        for frame in signed:  # the enrollment and the hello of before
+            self.assertNotIn(b"S", self.kinds_of_answers([frame] + [frame[:i] for i in range(0, len(frame), 7)]))
+            self.assertNotIn(b"S", self.kinds_of_answers([b"P" + frame[65:], frame.replace(b'"a-1"', b'"a-2"')]))
+        self.nothing_changed(before, "signed words")
+
+    def words_of_old_sessions_are_refused(self):
+        old = self.session()
+        agent = self.grid.agents["a-1"]
+        agent.stop()
+        said = len(self.recorder.said)
+        self.grid.agent("a-1")
+        wait_for("a new session", lambda: any(w[:1] == b"S" and w[1:17] != old[1:17] for w in self.recorder.said[said:]))
+        self.grid.wait_healthy("a-1", "1.0.0")
+        self.assertNotIn(b"S", self.kinds_of_answers([old]))
+        self.grid.agents["a-1"].stop()
+        self.grid.api("POST", "/api/agents/a-1/revoke")
+        before = snapshot(self.grid)
+        self.assertNotIn(b"S", self.kinds_of_answers([w for w in self.recorder.said]))
+        self.assertEqual(snapshot(self.grid), before)
+        self.assertEqual(self.grid.show("a-1")["status"], "revoked")
+
+
+class Bus(Recorded):
+    def setUp(self):
+        self.start()
 
     def test_nonsense_ends_its_connection_alone(self):
         before = snapshot(self.grid)
@@ -155,37 +208,28 @@ class Bus(unittest.TestCase):
         self.assertNotIn("agent.suspect", [event["kind"] for event in self.grid.events()])
 
     def test_recorded_words_are_worth_nothing(self):
-        words = self.session()
-        signed = self.said(b"K")
-        before = snapshot(self.grid)
-        self.assertNotIn(b"S", self.kinds_of_answers([words] * 10), "taken twice")
-        self.assertNotIn(b"S", self.kinds_of_answers([words[:i] for i in range(len(words))]), "taken when cut")
-        flipped = [words[:i] + bytes([words[i] ^ 1 << i % 8]) + words[i + 1:] for i in range(len(words))]
-        self.assertNotIn(b"S", self.kinds_of_answers(flipped), "taken when altered")
-        ahead = [words[:17] + struct.pack("<Q", n) + words[25:] for n in (0, 1, 1 << 32, (1 << 64) - 1)]
-        self.assertNotIn(b"S", self.kinds_of_answers(ahead), "taken with another sequence")
-        self.assertNotIn(b"S", self.kinds_of_answers([words[:1] + bytes(16) + words[17:]]), "taken in another session")
-        self.nothing_changed(before, "words of a session")
-        for frame in signed:  # the enrollment and the hello of before
-            self.assertNotIn(b"S", self.kinds_of_answers([frame] + [frame[:i] for i in range(0, len(frame), 7)]))
-            self.assertNotIn(b"S", self.kinds_of_answers([b"P" + frame[65:], frame.replace(b'"a-1"', b'"a-2"')]))
-        self.nothing_changed(before, "signed words")
+        self.recorded_words_are_worth_nothing()
 
     def test_words_of_an_old_session_and_of_a_revoked_agent_are_refused(self):
-        old = self.session()
-        agent = self.grid.agents["a-1"]
-        agent.stop()
-        said = len(self.recorder.said)
-        self.grid.agent("a-1")
-        wait_for("a new session", lambda: any(w[:1] == b"S" and w[1:17] != old[1:17] for w in self.recorder.said[said:]))
-        self.grid.wait_healthy("a-1", "1.0.0")
-        self.assertNotIn(b"S", self.kinds_of_answers([old]))
-        self.grid.agents["a-1"].stop()
-        self.grid.api("POST", "/api/agents/a-1/revoke")
-        before = snapshot(self.grid)
-        self.assertNotIn(b"S", self.kinds_of_answers([w for w in self.recorder.said]))
-        self.assertEqual(snapshot(self.grid), before)
-        self.assertEqual(self.grid.show("a-1")["status"], "revoked")
+        self.words_of_old_sessions_are_refused()
+
+
+class StolenKey(Recorded):
+    def setUp(self):
+        self.start("--tls", "on")
+
+    def connect(self):
+        return ssl.create_default_context(cafile=self.grid.ca).wrap_socket(super().connect(), server_hostname="grid-master")
+
+    def pretend(self, agent):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        context.load_cert_chain(os.path.join(os.path.dirname(self.grid.ca), "bus.pem"))
+        return context.wrap_socket(agent, server_side=True)
+
+    def test_recorded_words_are_worth_nothing(self):
+        self.recorded_words_are_worth_nothing()
+        self.words_of_old_sessions_are_refused()
 
 
 class Crowd(unittest.TestCase):

@@ -1,5 +1,5 @@
 """A relay before the master that can cut connections at a chosen moment."""
-import re, select, socket, threading
+import contextlib, re, select, socket, threading
 
 from grid import PATIENCE_S
 
@@ -8,11 +8,11 @@ class Relay(threading.Thread):
     """Passes connections on to the master and keeps the heads of requests. Subclasses say when to cut one: `connection`
     is theirs, a dictionary for what they want to remember of it."""
 
-    def __init__(self, target):
+    def __init__(self, target, at=("127.0.0.1", 0)):
         super().__init__(daemon=True)
         host, port = target.split("//")[1].rsplit(":", 1)
         self.target, self.heads = (host, int(port)), []
-        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.listener = socket.create_server(at)
         self.url = "http://127.0.0.1:%d" % self.listener.getsockname()[1]
         self.start()
 
@@ -26,7 +26,7 @@ class Relay(threading.Thread):
 
     def serve(self, client):
         connection = {}
-        with client, socket.create_connection(self.target) as master:
+        with client, socket.create_connection(self.target) as master, contextlib.suppress(ConnectionError):
             while True:
                 ready, _, _ = select.select([client, master], [], [], PATIENCE_S)
                 if not ready:
@@ -55,4 +55,5 @@ class Relay(threading.Thread):
         return False
 
     def close(self):
+        self.listener.shutdown(socket.SHUT_RDWR)  # else who accepts would keep it
         self.listener.close()
