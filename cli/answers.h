@@ -72,6 +72,8 @@ struct answer_facts {
     size_t metadata_count;
     int64_t held;
     int64_t agents_without_root;
+    char *certificate_expires_at; /* of HTTPS */
+    bool certificate_given;       /* by the operator: nobody but them renews it */
 };
 extern const struct json_schema answer_facts_schema;
 

@@ -12,7 +12,9 @@
 #define LOW_SPACE_PERCENT 5
 #define LOW_SPACE_BYTES (INT64_C(1) << 30)
 #define OLD_BACKUP_MS (INT64_C(7) * 24 * 3600 * 1000)
-#define RENEWAL_MS (INT64_C(30) * 24 * 3600 * 1000) /* time to get a key out of its safe */
+#define RENEWAL_MS (INT64_C(30) * 24 * 3600 * 1000)     /* time to get a key out of its safe */
+#define CERTIFICATE_MS (INT64_C(14) * 24 * 3600 * 1000) /* whoever renews them has done so before  \
+                                                         */
 #define RECENTLY_BEHIND_MS (INT64_C(7) * 24 * 3600 * 1000)
 #define MOST_NAMED 5 /* of one kind; the rest is counted */
 
@@ -170,6 +172,22 @@ static void examine_trust(struct doctor *d, const struct doctor_view *v) {
                    format_count(f->agents_without_root, "agent", words));
 }
 
+static void examine_certificate(struct doctor *d, const struct doctor_view *v) {
+    const struct answer_facts *f = v->facts;
+    int64_t expires = clock_parse_rfc3339(format_or(f->certificate_expires_at, ""));
+    const char *next = f->certificate_given ? "renew the files of --tls-cert and --tls-key"
+                                            : "look for master.certificate in the master's log";
+    char words[FORMAT_SIZE];
+    if (expires < 0) return;
+    if (expires <= v->now_ms)
+        doctor_add(d, "fail", "certificate", next, "that of HTTPS expired %s",
+                   format_age(f->certificate_expires_at, v->now_ms, words));
+    else
+        doctor_add(d, expires - v->now_ms < CERTIFICATE_MS ? "warn" : "ok", "certificate",
+                   expires - v->now_ms < CERTIFICATE_MS ? next : "", "that of HTTPS expires in %s",
+                   format_duration(expires - v->now_ms, words));
+}
+
 static void examine_behind(struct doctor *d, const struct doctor_view *v) {
     char age[FORMAT_SIZE];
     int64_t behind = clock_parse_rfc3339(format_or(v->facts->behind_at, ""));
@@ -204,6 +222,7 @@ static void examine_facts(struct doctor *d, const struct doctor_view *v) {
     examine_disk(d, v->facts);
     examine_keys(d, v->facts);
     examine_trust(d, v);
+    examine_certificate(d, v);
     examine_database(d, v);
 }
 

@@ -40,6 +40,8 @@ struct facts {
     struct fact_role *metadata;
     size_t metadata_count;
     int64_t held, agents_without_root;
+    char certificate_expires_at[CLOCK_RFC3339_SIZE]; /* of HTTPS; "" without TLS */
+    bool certificate_given;
 };
 static const struct json_field facts_fields[] = {
     J(JSON_STRING, struct facts, now, 0),
@@ -59,6 +61,8 @@ static const struct json_field facts_fields[] = {
     J_LIST(struct facts, metadata, &role_schema, 0),
     J(JSON_INT, struct facts, held, 0),
     J(JSON_INT, struct facts, agents_without_root, 0),
+    J(JSON_STRING, struct facts, certificate_expires_at, JSON_OMIT_EMPTY),
+    J(JSON_BOOL, struct facts, certificate_given, 0),
 };
 static const struct json_schema facts_schema = JSON_SCHEMA(struct facts, facts_fields);
 
@@ -157,6 +161,12 @@ static void fill_trust(const struct master *m, struct facts *f,
     agents_visit(m->agents, count_without_root, &f->agents_without_root);
 }
 
+static void fill_certificate(const struct master *m, struct facts *f) {
+    if (m->certificates == NULL) return;
+    clock_rfc3339(certificates_http_expires_ms(m->certificates), f->certificate_expires_at);
+    f->certificate_given = m->settings->tls_certificate[0] != '\0';
+}
+
 static void fill_disk(const struct master *m, struct facts *f) {
     const char *state = m->settings->state;
     OWN_MEMORY char *absolute = realpath(state, NULL);
@@ -186,6 +196,7 @@ void api_doctor(struct http_request *r) {
     fill_database(m, f);
     fill_keys(m, f);
     fill_trust(m, f, roles);
+    fill_certificate(m, f);
     f->loose_files = loose.data;
     clock_rfc3339(clock_wall_ms(), f->now);
     json_encode(&facts_schema, f, &json);

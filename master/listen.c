@@ -80,21 +80,27 @@ void listen_names_free(const char **names) {
     free(names);
 }
 
-const char **listen_names(const struct settings *s, struct err *e) {
-    const char **names = memory_zeroed(CERTIFICATES_NAMES_MAX + 1, sizeof *names);
-    OWN_MEMORY char *words = text_duplicate(s->tls_names);
+static bool add_names(const char **names, const char *flag, const char *lines, struct err *e) {
+    OWN_MEMORY char *words = text_duplicate(lines);
     char *rest = NULL;
     size_t count = 0;
-    if (words == NULL) return names;
-    for (char *name = strtok_r(words, ",\n", &rest); name != NULL;
+    while (names[count] != NULL) count++;
+    for (char *name = words != NULL ? strtok_r(words, ",\n", &rest) : NULL; name != NULL;
          name = strtok_r(NULL, ",\n", &rest)) {
         if (!certificates_name_valid(name) || count == CERTIFICATES_NAMES_MAX) {
-            listen_names_free(names);
-            err_set(e, ERR_USAGE, "--tls-name %.100s: neither a host name nor an IP address", name);
-            err_hint(e, "give it as clients call this machine, without scheme and port");
-            return NULL;
+            err_set(e, ERR_USAGE, "--%s %.100s: neither a host name nor an IP address", flag, name);
+            return err_hint(e, "give it as clients call this machine, without scheme and port");
         }
         names[count++] = text_duplicate(name);
     }
-    return names;
+    return true;
+}
+
+const char **listen_names(const struct settings *s, struct err *e) {
+    const char **names = memory_zeroed(CERTIFICATES_NAMES_MAX + 1, sizeof *names);
+    if (add_names(names, "tls-name", s->tls_names, e) &&
+        add_names(names, "host-name", s->host_names, e))
+        return names;
+    listen_names_free(names);
+    return NULL;
 }

@@ -18,7 +18,7 @@ struct listen {
  * without TLS and without --insecure. */
 MUST_CHECK bool listen_decide(const struct settings *s, struct listen *out, struct err *e);
 
-/* The names of --tls-name apart, in a list that ends with NULL; free it with listen_names_free.
- * NULL with *e set for one that no certificate can hold. */
+/* The names of --tls-name and --host-name apart, in a list that ends with NULL; free it with
+ * listen_names_free. NULL with *e set for one that no certificate can hold. */
 MUST_CHECK const char **listen_names(const struct settings *s, struct err *e);
 void listen_names_free(const char **names);

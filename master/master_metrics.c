@@ -71,6 +71,10 @@ static struct metric tuf_expires = {
             "timestamp.",
     .type = METRIC_GAUGE,
     .labels = {"role"}};
+static struct metric tls_expires = {
+    .name = "grid_tls_expires_timestamp_seconds",
+    .help = "When the certificate that HTTPS shows expires, in Unix seconds; absent without TLS.",
+    .type = METRIC_GAUGE};
 static struct metric binaries_held = {
     .name = "grid_binaries_held", .help = "Files that wait for an approval.", .type = METRIC_GAUGE};
 static struct metric build_info = {.name = "grid_build_info",
@@ -94,6 +98,7 @@ struct metric *const master_metrics[] = {&metric_http_seconds,
                                          &rollout_steps,
                                          &quarantined,
                                          &tuf_expires,
+                                         &tls_expires,
                                          &binaries_held,
                                          &build_info};
 const size_t master_metric_count = sizeof master_metrics / sizeof master_metrics[0];
@@ -135,6 +140,9 @@ static void set_trust(const struct master *m) {
     for (int i = 0; i < TUF_ROLE_COUNT; i++)
         metric_set(&tuf_expires, (double)(status.headings[i].expires_ms / 1000),
                    tuf_role_name((enum tuf_role_kind)i), NULL);
+    if (m->certificates != NULL)
+        metric_set(&tls_expires, (double)(certificates_http_expires_ms(m->certificates) / 1000),
+                   NULL, NULL);
     if (held_count(m->db, &held, &e)) metric_set(&binaries_held, (double)held, NULL, NULL);
 }
 

@@ -46,7 +46,7 @@ static const struct option_entry entries[] = {
      OPTION(struct settings,                                                    host_names),
      .value_name = "NAME",
      .help = "name under which people open the console, besides addresses, localhost and "
-             "--tls-name; again for more"},
+             "--tls-name; in the certificate of the grid's own CA, too; again for more"},
     {.flag = "tls",
      .environment = {"GRID_TLS"},
      .key = "master.tls",

@@ -241,6 +241,20 @@ static void finds(const char *check, const char *state, const char *found, const
     assert_found(&d, check, state, found, next);
 }
 
+static void judges_the_certificate_of_https(void **state) {
+    (void)state;
+    struct doctor plain = examined();
+    assert_int_equal(count_of(&plain, "certificate", "ok"), 0);
+    facts.certificate_expires_at = "2026-04-30T12:00:00Z";
+    finds("certificate", "ok", "expires in 89 d", "");
+    facts.certificate_expires_at = "2026-02-10T12:00:00Z";
+    finds("certificate", "warn", "expires in 10 d", "master.certificate in the master's log");
+    facts.certificate_given = true;
+    finds("certificate", "warn", "expires in 10 d", "--tls-cert");
+    facts.certificate_expires_at = "2026-01-30T12:00:00Z";
+    finds("certificate", "fail", "expired 1 d ago", "--tls-cert");
+}
+
 static void says_which_metadata_need_somebody(void **state) {
     (void)state;
     finds("trust", "ok", "all keys are on the master", "");
@@ -324,6 +338,7 @@ int main(void) {
         TEST(judges_database_and_backup),
         TEST(names_a_database_that_was_behind_its_agents_for_a_week),
         TEST(says_which_metadata_need_somebody),
+        TEST(judges_the_certificate_of_https),
         TEST(looks_on_without_the_facts),
         cmocka_unit_test(names_rollouts_that_stand_or_are_stuck),
         cmocka_unit_test(names_quarantined_builds_and_counts_the_rest),
