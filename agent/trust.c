@@ -2,6 +2,7 @@
 
 #include "agent/backoff.h"
 #include "lib/clock.h"
+#include "lib/condition.h"
 #include "lib/log.h"
 #include "lib/secret.h"
 
@@ -13,15 +14,6 @@ enum { GO_ON_MS = 100 };
 
 static const struct backoff retry = {.first_ms = 1000, .longest_ms = 10 * 60 * 1000};
 static const struct backoff regular = {.first_ms = TRUST_EVERY_MS, .longest_ms = TRUST_EVERY_MS};
-
-static void init_lock(struct trust *t) {
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_mutex_init(&t->lock, NULL);
-    pthread_cond_init(&t->news, &attributes);
-    pthread_condattr_destroy(&attributes);
-}
 
 static void wait_until_ms(struct trust *t, int64_t monotonic_ms) {
     const struct timespec at = {.tv_sec = monotonic_ms / 1000,
@@ -57,7 +49,8 @@ static void publish(struct trust *t) {
 struct trust *trust_open(const struct trust_options *options) {
     struct trust *t = memory_zeroed(1, sizeof *t);
     t->options = *options;
-    init_lock(t);
+    pthread_mutex_init(&t->lock, NULL);
+    condition_init(&t->news);
     if (!trust_load_root(t)) return t;
     if (tuf_client_timestamp(t->client) != NULL) trust_clock_load(&t->clock, options->state);
     publish(t);

@@ -23,17 +23,10 @@ static void copy_signers(const struct tuf_signers *from, struct tuf_signers *to)
         memcpy(to->key_ids, from->key_ids, from->key_count * sizeof *to->key_ids);
 }
 
-static void add_key(struct tuf_keys *keys, const struct tuf_key *key) {
-    if (tuf_keys_find(keys, key->id) != NULL) return;
-    keys->list = memory_resize(keys->list, keys->count + 1, sizeof *keys->list);
-    keys->list[keys->count] = *key;
-    keys->list[keys->count++].value = text_duplicate(key->value);
-}
-
 static void copy_root(const struct tuf_root *from, struct tuf_root *to) {
     *to = (struct tuf_root){.heading = from->heading,
                             .consistent_snapshot = from->consistent_snapshot};
-    for (size_t i = 0; i < from->keys.count; i++) add_key(&to->keys, &from->keys.list[i]);
+    for (size_t i = 0; i < from->keys.count; i++) tuf_keys_add(&to->keys, &from->keys.list[i]);
     for (size_t i = 0; i < TUF_ROLE_COUNT; i++) copy_signers(&from->roles[i], &to->roles[i]);
 }
 
@@ -65,12 +58,9 @@ static bool grant(struct tuf_root *root, const struct trust_change *change, stru
     struct tuf_signers *s = &root->roles[change->role];
     struct tuf_key key;
     tuf_key_of(&change->key, &key);
-    bool known = position(s, key.id) < s->key_count;
-    if (!known) {
-        add_key(&root->keys, &key);
-        s->key_ids = memory_resize(s->key_ids, s->key_count + 1, sizeof *s->key_ids);
-        memcpy(s->key_ids[s->key_count++], key.id, sizeof key.id);
-    }
+    bool known = tuf_signers_have(s, key.id);
+    tuf_keys_add(&root->keys, &key);
+    tuf_signers_add(s, key.id);
     char name[SIGN_KEY_ID_HEX_SIZE];
     trust_key_name(&key, name);
     tuf_key_clear(&key);
@@ -113,28 +103,6 @@ static bool reachable(const struct tuf_root *root, struct err *e) {
     return true;
 }
 
-static bool is_used(const struct tuf_root *root, const char *id) {
-    for (size_t i = 0; i < TUF_ROLE_COUNT; i++)
-        if (position(&root->roles[i], id) < root->roles[i].key_count) return true;
-    return false;
-}
-
-static void drop_unused_keys(struct tuf_root *root) {
-    size_t kept = 0;
-    for (size_t i = 0; i < root->keys.count; i++) {
-        if (is_used(root, root->keys.list[i].id))
-            root->keys.list[kept++] = root->keys.list[i];
-        else
-            tuf_key_clear(&root->keys.list[i]);
-    }
-    root->keys.count = kept;
-}
-
-/* The order of canonical JSON. */
-static int compare_keys(const void *a, const void *b) {
-    return strcmp(((const struct tuf_key *)a)->id, ((const struct tuf_key *)b)->id);
-}
-
 bool trust_root_next(const struct tuf_root *current, const struct trust_changes *changes,
                      int64_t expires_ms, struct tuf_root *out, struct err *e) {
     bool fine = true;
@@ -142,9 +110,7 @@ bool trust_root_next(const struct tuf_root *current, const struct trust_changes 
     out->heading.version = current->heading.version + 1;
     out->heading.expires_ms = expires_ms;
     for (size_t i = 0; i < changes->count && fine; i++) fine = apply(out, &changes->list[i], e);
-    drop_unused_keys(out);
-    if (out->keys.count > 1)
-        qsort(out->keys.list, out->keys.count, sizeof *out->keys.list, compare_keys);
+    tuf_root_drop_unnamed(out);
     if (fine && reachable(out, e)) return true;
     tuf_root_clear(out);
     return false;
@@ -215,7 +181,7 @@ bool trust_root_word(const char *option, const char *word, enum tuf_role_kind *r
 size_t trust_signers_among(const struct tuf_signers *these, const struct tuf_signers *others) {
     size_t count = 0;
     for (size_t i = 0; i < these->key_count; i++)
-        count += position(others, these->key_ids[i]) < others->key_count;
+        count += tuf_signers_have(others, these->key_ids[i]);
     return count;
 }
 

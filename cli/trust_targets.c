@@ -17,13 +17,6 @@ static bool custom_of(const struct tuf_target *target, struct tuf_custom *out) {
     return target->custom != NULL && tuf_custom_parse(target->custom, out, &ignored);
 }
 
-static void set_custom(struct tuf_target *target, const struct tuf_custom *custom) {
-    OWN_TEXT struct text json = TEXT_EMPTY;
-    tuf_custom_write(custom, &json);
-    free(target->custom);
-    target->custom = text_take(&json);
-}
-
 static void raise_floor(const char *version, char floor[SEMVER_SIZE]) {
     if (version[0] == '\0' || (floor[0] != '\0' && semver_compare(version, floor) <= 0)) return;
     text_cut(floor, SEMVER_SIZE, version);
@@ -46,17 +39,6 @@ static int64_t newest_release(const struct tuf_targets *t) {
     return newest;
 }
 
-/* Room for a target, where its path belongs. */
-static struct tuf_target *insert(struct tuf_targets *t, const char *path) {
-    size_t at = 0;
-    while (at < t->count && strcmp(t->list[at].path, path) < 0) at++;
-    t->list = memory_resize(t->list, t->count + 1, sizeof *t->list);
-    memmove(&t->list[at + 1], &t->list[at], (t->count - at) * sizeof *t->list);
-    t->count++;
-    t->list[at] = (struct tuf_target){.path = text_duplicate(path)};
-    return &t->list[at];
-}
-
 bool trust_targets_add(struct tuf_targets *t, const struct trust_build *b, struct err *e) {
     char file[ARTIFACT_FILE_SIZE];
     artifact_file_name(&b->id, file);
@@ -68,41 +50,31 @@ bool trust_targets_add(struct tuf_targets *t, const struct trust_build *b, struc
     }
     struct tuf_custom custom = {.id = b->id, .release = newest_release(t) + 1};
     floor_of(t, b->id.name, custom.floor);
-    struct tuf_target *target = insert(t, file);
+    struct tuf_target *target = tuf_targets_put(t, file);
     target->promise.length = b->size_bytes;
     memcpy(target->promise.sha256, b->sha256, sizeof b->sha256);
-    set_custom(target, &custom);
+    tuf_custom_set(target, &custom);
     return true;
 }
 
-static struct tuf_target *find(struct tuf_targets *t, const char *file, struct err *e) {
-    for (size_t i = 0; i < t->count; i++)
-        if (strcmp(t->list[i].path, file) == 0) return &t->list[i];
+static bool refuse_unknown(const char *file, struct err *e) {
     err_set(e, ERR_NOT_FOUND, "the targets do not name %.150s", file);
-    err_hint(e, "gridctl binary list -o name prints the names");
-    return NULL;
+    return err_hint(e, "gridctl binary list -o name prints the names");
 }
 
 bool trust_targets_yank(struct tuf_targets *t, const char *file, struct err *e) {
     struct tuf_custom custom;
-    struct tuf_target *target = find(t, file, e);
-    if (target == NULL) return false;
+    if (tuf_targets_find(t, file) == NULL) return refuse_unknown(file, e);
+    struct tuf_target *target = tuf_targets_put(t, file);
     if (!custom_of(target, &custom))
         return err_set(e, ERR_CORRUPT, "the targets do not say what %s is", file);
     custom.yanked = true;
-    set_custom(target, &custom);
+    tuf_custom_set(target, &custom);
     return true;
 }
 
 bool trust_targets_remove(struct tuf_targets *t, const char *file, struct err *e) {
-    struct tuf_target *target = find(t, file, e);
-    if (target == NULL) return false;
-    free(target->path);
-    free(target->custom);
-    size_t after = t->count - (size_t)(target - t->list) - 1;
-    memmove(target, target + 1, after * sizeof *target);
-    t->count--;
-    return true;
+    return tuf_targets_remove(t, file) || refuse_unknown(file, e);
 }
 
 bool trust_targets_floor(struct tuf_targets *t, const char *name, const char *version,
@@ -112,7 +84,7 @@ bool trust_targets_floor(struct tuf_targets *t, const char *name, const char *ve
     for (size_t i = 0; i < t->count; i++) {
         if (!custom_of(&t->list[i], &custom) || strcmp(custom.id.name, name) != 0) continue;
         text_cut(custom.floor, sizeof custom.floor, version != NULL ? version : "");
-        set_custom(&t->list[i], &custom);
+        tuf_custom_set(&t->list[i], &custom);
         found = true;
     }
     return found || err_set(e, ERR_NOT_FOUND, "the targets name no build of %.64s", name);

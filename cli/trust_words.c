@@ -14,12 +14,6 @@ void trust_base_fini(struct trust_base *b) {
     *b = (struct trust_base){0};
 }
 
-static bool holds(const struct tuf_signers *s, const char *id) {
-    for (size_t i = 0; i < s->key_count; i++)
-        if (strcmp(s->key_ids[i], id) == 0) return true;
-    return false;
-}
-
 static bool same_key(const struct tuf_key *a, const struct tuf_key *b) {
     return a != NULL && b != NULL && strcmp(a->keytype, b->keytype) == 0 &&
            strcmp(a->scheme, b->scheme) == 0 && tuf_key_same(a, b);
@@ -34,8 +28,8 @@ static void add_names(const char *mark, const struct tuf_root *of, const struct 
     for (size_t i = 0; i < s->key_count; i++) {
         const char *id = s->key_ids[i];
         const struct tuf_key *key = tuf_keys_find(&of->keys, id);
-        bool both =
-            holds(&other->roles[role], id) && same_key(key, tuf_keys_find(&other->keys, id));
+        bool both = tuf_signers_have(&other->roles[role], id) &&
+                    same_key(key, tuf_keys_find(&other->keys, id));
         if (key == NULL || both != in_both) continue;
         text_add_format(out, "%s%s%s", out->length > 0 ? " " : "", mark, trust_key_name(key, name));
     }
@@ -110,7 +104,7 @@ static bool met(const struct trust_file *f, const struct need *n, const struct t
     for (size_t i = 0; i < n->signers->key_count; i++) {
         const char *id = n->signers->key_ids[i];
         const struct tuf_key *key = tuf_keys_find(n->keys, id);
-        bool by_master = f->role == TUF_ROOT && holds(here, id);
+        bool by_master = f->role == TUF_ROOT && tuf_signers_have(here, id);
         if (by_master || trust_file_signed_by(f, n->keys, id))
             count++;
         else if (key != NULL)

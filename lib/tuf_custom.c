@@ -43,3 +43,10 @@ bool tuf_custom_of(const struct tuf_target *target, struct tuf_custom *out, stru
 void tuf_custom_write(const struct tuf_custom *custom, struct text *out) {
     json_encode(&custom_schema, custom, out);
 }
+
+void tuf_custom_set(struct tuf_target *target, const struct tuf_custom *custom) {
+    OWN_TEXT struct text json = TEXT_EMPTY;
+    tuf_custom_write(custom, &json);
+    free(target->custom);
+    target->custom = text_take(&json);
+}

@@ -25,3 +25,6 @@ MUST_CHECK bool tuf_custom_of(const struct tuf_target *target, struct tuf_custom
 
 /* Appends it in canonical form. */
 void tuf_custom_write(const struct tuf_custom *custom, struct text *out);
+
+/* Makes it the target's, in place of what that said before. */
+void tuf_custom_set(struct tuf_target *target, const struct tuf_custom *custom);

@@ -35,9 +35,14 @@ void tuf_signers_clear(struct tuf_signers *s) {
     free(s->key_ids);
 }
 
-void tuf_signers_add(struct tuf_signers *s, const char *key_id) {
+bool tuf_signers_have(const struct tuf_signers *s, const char *key_id) {
     for (size_t i = 0; i < s->key_count; i++)
-        if (strcmp(s->key_ids[i], key_id) == 0) return;
+        if (strcmp(s->key_ids[i], key_id) == 0) return true;
+    return false;
+}
+
+void tuf_signers_add(struct tuf_signers *s, const char *key_id) {
+    if (tuf_signers_have(s, key_id)) return;
     s->key_ids = memory_resize(s->key_ids, s->key_count + 1, sizeof *s->key_ids);
     bool fits = text_copy(s->key_ids[s->key_count++], sizeof *s->key_ids, key_id);
     assert(fits);
@@ -52,6 +57,23 @@ void tuf_keys_add(struct tuf_keys *keys, const struct tuf_key *key) {
     memmove(added + 1, added, (keys->count++ - place) * sizeof *added);
     *added = *key;
     added->value = text_duplicate(key->value);
+}
+
+bool tuf_root_names(const struct tuf_root *r, const char *key_id) {
+    for (size_t i = 0; i < TUF_ROLE_COUNT; i++)
+        if (tuf_signers_have(&r->roles[i], key_id)) return true;
+    return false;
+}
+
+void tuf_root_drop_unnamed(struct tuf_root *r) {
+    size_t kept = 0;
+    for (size_t i = 0; i < r->keys.count; i++) {
+        if (tuf_root_names(r, r->keys.list[i].id))
+            r->keys.list[kept++] = r->keys.list[i];
+        else
+            tuf_key_clear(&r->keys.list[i]);
+    }
+    r->keys.count = kept;
 }
 
 void tuf_root_clear(struct tuf_root *r) {

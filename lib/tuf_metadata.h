@@ -114,6 +114,8 @@ void tuf_targets_clear(struct tuf_targets *t);
 
 /* NULL when it is not there. */
 const struct tuf_key *tuf_keys_find(const struct tuf_keys *keys, const char *id);
+bool tuf_signers_have(const struct tuf_signers *s, const char *key_id);
+bool tuf_root_names(const struct tuf_root *r, const char *key_id); /* whether any role does */
 const struct tuf_snapshot_entry *tuf_snapshot_find(const struct tuf_snapshot *s, const char *role);
 const struct tuf_target *tuf_targets_find(const struct tuf_targets *t, const char *path);
 
@@ -134,6 +136,7 @@ MUST_CHECK bool tuf_promise_kept(const struct tuf_promise *p, const void *bytes,
  * again: a key id of a role, a key id of a file. */
 void tuf_signers_add(struct tuf_signers *s, const char *key_id);
 void tuf_keys_add(struct tuf_keys *keys, const struct tuf_key *key); /* a copy */
+void tuf_root_drop_unnamed(struct tuf_root *r);                      /* keys of no role */
 /* The target of this path, made anew and promising nothing when it was not there. Good until the
  * next one is put or removed. */
 struct tuf_target *tuf_targets_put(struct tuf_targets *t, const char *path);

@@ -232,8 +232,7 @@ static bool open_given(struct certificates *c, const struct certificates_options
         !text_copy(c->given_key, sizeof c->given_key, key))
         return err_set(e, ERR_INVALID, "a path of a certificate is too long");
     if (!file_join(c->http_path, sizeof c->http_path, c->directory, "given.pem", e)) return false;
-    bool changed = given_changed(c);
-    (void)changed; /* it is read for the first time */
+    (void)given_changed(c); /* notes what is read now */
     return read_given(c, clock_wall_ms(), &c->http, e);
 }
 

@@ -12,9 +12,9 @@
 
 #define DAY_MS (INT64_C(24) * 3600 * 1000)
 
-/* Parts of a life after which a role is signed anew: fresh / whole. A timestamp is what tells
+/* A role is signed anew when one of so many parts of its life has passed. A timestamp is what tells
  * agents that nobody holds news back from them. */
-static const int64_t fresh_part[TUF_ROLE_COUNT] = {
+static const int64_t life_parts[TUF_ROLE_COUNT] = {
     [TUF_ROOT] = 2, [TUF_TIMESTAMP] = 24, [TUF_SNAPSHOT] = 2, [TUF_TARGETS] = 2};
 
 struct repo_blob {
@@ -224,7 +224,7 @@ static bool check_keys(struct repo *r, const char *key_ids, struct err *e) {
     bool fine = true;
     if (!repo_root(r, &root, e)) return false;
     for (char *id; fine && (id = strsep(&position, " ")) != NULL;)
-        if (*id != '\0' && repo_names_key(&root, id) && !repo_has_key(r, id))
+        if (*id != '\0' && tuf_root_names(&root, id) && !repo_has_key(r, id))
             fine = explain_lost(r, &root, id, e);
     tuf_root_clear(&root);
     return fine;
@@ -275,7 +275,7 @@ static bool is_due(const struct repo *r, const struct repo_status *s, enum tuf_r
                    int64_t now_ms) {
     int64_t life_ms = r->life_ms[role];
     return s->signs[role] &&
-           s->headings[role].expires_ms - now_ms <= life_ms - life_ms / fresh_part[role];
+           s->headings[role].expires_ms - now_ms <= life_ms - life_ms / life_parts[role];
 }
 
 struct renewal {

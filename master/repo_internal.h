@@ -74,7 +74,6 @@ void repo_keys_list(struct repo *r, const struct tuf_root *root, struct text *na
  * root that is signed elsewhere), gives successors their final names, and wipes the release key
  * when root cannot be signed here. Failures are logged: the next start tries again. */
 void repo_keys_settle(struct repo *r, const struct tuf_root *root);
-bool repo_names_key(const struct tuf_root *root, const char *id);
 
 /* repo_view.c; all inside an operation. */
 MUST_CHECK bool repo_view_load(struct repo *r, struct db_connection *c, struct err *e);

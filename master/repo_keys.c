@@ -99,22 +99,11 @@ bool repo_key_public(struct repo *r, const char *file, struct tuf_key *out) {
     return key != NULL;
 }
 
-static bool among(const struct tuf_signers *signers, const char *id) {
-    for (size_t i = 0; i < signers->key_count; i++)
-        if (strcmp(signers->key_ids[i], id) == 0) return true;
-    return false;
-}
-
-bool repo_names_key(const struct tuf_root *root, const char *id) {
-    for (int role = 0; role < TUF_ROLE_COUNT; role++)
-        if (among(&root->roles[role], id)) return true;
-    return false;
-}
-
 size_t repo_keys_count(struct repo *r, const struct tuf_signers *signers) {
     size_t count = 0;
     pthread_mutex_lock(&r->lock);
-    for (size_t i = 0; i < r->secret_count; i++) count += among(signers, r->secrets[i].id);
+    for (size_t i = 0; i < r->secret_count; i++)
+        count += tuf_signers_have(signers, r->secrets[i].id);
     pthread_mutex_unlock(&r->lock);
     return count;
 }
@@ -137,7 +126,8 @@ bool repo_keys_sign(struct repo *r, const struct tuf_signers *signers, struct te
     bool done = true;
     pthread_mutex_lock(&r->lock);
     for (size_t i = 0; i < r->secret_count && done; i++)
-        if (among(signers, r->secrets[i].id)) done = tuf_sign(file, r->secrets[i].secret, e);
+        if (tuf_signers_have(signers, r->secrets[i].id))
+            done = tuf_sign(file, r->secrets[i].secret, e);
     pthread_mutex_unlock(&r->lock);
     return done;
 }
@@ -165,7 +155,7 @@ void repo_keys_list(struct repo *r, const struct tuf_root *root, struct text *na
     bool root_away = !repo_can_sign(r, &root->roles[TUF_ROOT]);
     pthread_mutex_lock(&r->lock);
     for (size_t i = 0; i < r->secret_count; i++) {
-        bool named = repo_names_key(root, r->secrets[i].id);
+        bool named = tuf_root_names(root, r->secrets[i].id);
         if (!named && waits(&r->secrets[i], root_away)) continue;
         struct text *list = named ? named_ids : unnamed_files;
         text_add_format(list, "%s%s", list->length > 0 ? " " : "",
@@ -182,7 +172,7 @@ static bool wipe_unnamed(struct repo *r, const struct tuf_root *root, struct err
     memcpy(copies, r->secrets, sizeof copies);
     pthread_mutex_unlock(&r->lock);
     for (size_t i = 0; i < count; i++) {
-        if (repo_names_key(root, copies[i].id) || waits(&copies[i], root_away)) continue;
+        if (tuf_root_names(root, copies[i].id) || waits(&copies[i], root_away)) continue;
         if (wipe(r, copies[i].file, e))
             log_info("repo.key_wiped", "file=%s", copies[i].file);
         else

@@ -5,35 +5,10 @@
 #include "master/repo_internal.h"
 #include "master/store.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-
-static void add_key(struct tuf_root *root, struct tuf_key *key) {
-    if (tuf_keys_find(&root->keys, key->id) != NULL) {
-        tuf_key_clear(key);
-        return;
-    }
-    root->keys.list = memory_resize(root->keys.list, root->keys.count + 1, sizeof *key);
-    root->keys.list[root->keys.count++] = *key;
-    *key = (struct tuf_key){.value = NULL};
-}
-
-static int compare_ids(const void *a, const void *b) {
-    return strcmp(((const struct tuf_key *)a)->id, ((const struct tuf_key *)b)->id);
-}
-
-/* In the order of canonical JSON. */
-static void write_root(struct tuf_root *root, struct text *out) {
-    qsort(root->keys.list, root->keys.count, sizeof *root->keys.list, compare_ids);
-    tuf_root_write(root, out);
-}
-
-static void add_signer(struct tuf_signers *signers, const char *id) {
-    signers->key_ids =
-        memory_resize(signers->key_ids, signers->key_count + 1, sizeof *signers->key_ids);
-    snprintf(signers->key_ids[signers->key_count++], TUF_KEY_ID_SIZE, "%s", id);
-}
 
 bool repo_first_root(struct repo *r, struct db_connection *c, struct err *e) {
     struct tuf_root root = {
@@ -45,12 +20,14 @@ bool repo_first_root(struct repo *r, struct db_connection *c, struct err *e) {
         char name[REPO_KEY_FILE_SIZE];
         struct tuf_key key;
         repo_key_file((enum tuf_role_kind)i, false, name);
-        if (!repo_key_public(r, name, &key)) return err_set(e, ERR_INTERNAL, "no %s", name);
+        bool made = repo_key_public(r, name, &key);
+        assert(made); /* repo_open makes them first */
         root.roles[i].threshold = 1;
-        add_signer(&root.roles[i], key.id);
-        add_key(&root, &key);
+        tuf_signers_add(&root.roles[i], key.id);
+        tuf_keys_add(&root.keys, &key);
+        tuf_key_clear(&key);
     }
-    write_root(&root, &file);
+    tuf_root_write(&root, &file);
     bool done = repo_keys_sign(r, &root.roles[TUF_ROOT], &file, e) &&
                 repo_install_root(r, c, &root, file.data, file.length, NULL, e);
     tuf_root_clear(&root);
@@ -253,7 +230,7 @@ bool repo_renew_root(struct repo *r, struct db_connection *c, struct err *e) {
     OWN_TEXT struct text file = TEXT_EMPTY;
     struct tuf_root root;
     if (!copy_root(r, &root, e)) return false;
-    write_root(&root, &file);
+    tuf_root_write(&root, &file);
     bool done = install_signed(r, c, &root, &file, NULL, "trust.root", "master", e);
     tuf_root_clear(&root);
     return done;
@@ -270,23 +247,13 @@ static bool replace_key(struct repo *r, struct tuf_root *root, enum tuf_role_kin
     for (size_t i = 0; i < signers->key_count; i++) {
         if (!repo_has_key(r, signers->key_ids[i])) continue;
         memcpy(signers->key_ids[i], key.id, sizeof key.id);
-        add_key(root, &key);
+        tuf_keys_add(&root->keys, &key);
+        tuf_key_clear(&key);
         return true;
     }
     tuf_key_clear(&key);
     err_set(e, ERR_CONFLICT, "no key of %s is on this machine", tuf_role_name(role));
     return err_hint(e, "rotate it where it is: gridctl key rotate");
-}
-
-static void drop_unnamed(struct tuf_root *root) {
-    size_t kept = 0;
-    for (size_t i = 0; i < root->keys.count; i++) {
-        if (repo_names_key(root, root->keys.list[i].id))
-            root->keys.list[kept++] = root->keys.list[i];
-        else
-            tuf_key_clear(&root->keys.list[i]);
-    }
-    root->keys.count = kept;
 }
 
 struct rotation {
@@ -318,8 +285,8 @@ static bool rotate(struct db_connection *c, void *argument, struct err *e) {
     bool done = true;
     for (int i = 0; i < TUF_ROLE_COUNT && done; i++)
         if ((n->roles & 1U << i) != 0) done = replace_key(r, &root, (enum tuf_role_kind)i, e);
-    drop_unnamed(&root);
-    write_root(&root, &file);
+    tuf_root_drop_unnamed(&root);
+    tuf_root_write(&root, &file);
     done = done && install_signed(r, c, &root, &file, NULL, "trust.rotated", n->principal, e);
     tuf_root_clear(&root);
     return done;

@@ -7,59 +7,14 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Where the path is, or belongs. */
-static size_t place_of(const struct tuf_targets *t, const char *path, bool *there) {
-    size_t low = 0, high = t->count;
-    *there = false;
-    while (low < high && !*there) {
-        size_t middle = low + (high - low) / 2;
-        int order = strcmp(t->list[middle].path, path);
-        *there = order == 0;
-        if (order < 0) low = middle + 1;
-        if (order >= 0) high = middle;
-    }
-    return high;
-}
-
-static void clear_target(struct tuf_target *t) {
-    free(t->path);
-    free(t->custom);
-}
-
-/* An empty place for the path; what was there before is gone. */
-static struct tuf_target *make_place(struct tuf_targets *t, const char *path) {
-    bool there = false;
-    size_t at = place_of(t, path, &there);
-    if (there) {
-        clear_target(&t->list[at]);
-    } else {
-        t->list = memory_resize(t->list, t->count + 1, sizeof *t->list);
-        memmove(&t->list[at + 1], &t->list[at], (t->count++ - at) * sizeof *t->list);
-    }
-    t->list[at] = (struct tuf_target){.path = text_duplicate(path)};
-    return &t->list[at];
-}
-
-static void remove_at(struct tuf_targets *t, size_t at) {
-    clear_target(&t->list[at]);
-    memmove(&t->list[at], &t->list[at + 1], (--t->count - at) * sizeof *t->list);
-}
-
-static void set_custom(struct tuf_target *t, const struct tuf_custom *custom) {
-    struct text json = TEXT_EMPTY;
-    tuf_custom_write(custom, &json);
-    free(t->custom);
-    t->custom = text_take(&json);
-}
-
 static void put(struct repo_view *v, const struct binary *b, const char *floor) {
     char path[ARTIFACT_FILE_SIZE];
     struct tuf_custom custom = {.id = b->id, .release = ++v->release, .yanked = b->yanked};
-    struct tuf_target *t = make_place(&v->targets, artifact_file_name(&b->id, path));
+    struct tuf_target *t = tuf_targets_put(&v->targets, artifact_file_name(&b->id, path));
     t->promise = (struct tuf_promise){.length = b->size_bytes};
     memcpy(t->promise.sha256, b->sha256, sizeof t->promise.sha256);
     snprintf(custom.floor, sizeof custom.floor, "%s", floor);
-    set_custom(t, &custom);
+    tuf_custom_set(t, &custom);
 }
 
 static int compare_age(const void *a, const void *b) {
@@ -99,11 +54,10 @@ static struct tuf_target *find(struct repo *r, const struct artifact_name *id,
                                struct tuf_custom *custom) {
     char path[ARTIFACT_FILE_SIZE];
     struct err ignored;
-    bool there = false;
-    size_t at = place_of(&r->view.targets, artifact_file_name(id, path), &there);
     *custom = (struct tuf_custom){0};
-    if (!there) return NULL;
-    struct tuf_target *t = &r->view.targets.list[at];
+    artifact_file_name(id, path);
+    if (tuf_targets_find(&r->view.targets, path) == NULL) return NULL;
+    struct tuf_target *t = tuf_targets_put(&r->view.targets, path);
     if (t->custom == NULL || !tuf_custom_parse(t->custom, custom, &ignored)) custom->id = *id;
     return t;
 }
@@ -143,12 +97,10 @@ static bool publish_without(struct repo *r, struct db_connection *c, const char 
 
 bool repo_remove(struct repo *r, struct db_connection *c, const struct artifact_name *id,
                  struct err *e) {
-    struct tuf_custom custom;
+    char path[ARTIFACT_FILE_SIZE];
     if (!repo_view_load(r, c, e)) return false;
-    const struct tuf_target *t = find(r, id, &custom);
-    if (t == NULL) return true;
+    if (!tuf_targets_remove(&r->view.targets, artifact_file_name(id, path))) return true;
     repo_view_forget(r, TUF_TARGETS);
-    remove_at(&r->view.targets, (size_t)(t - r->view.targets.list));
     return publish_without(r, c, "remove", id, e);
 }
 
@@ -160,7 +112,7 @@ bool repo_yank(struct repo *r, struct db_connection *c, const struct artifact_na
     if (t == NULL || custom.yanked) return true;
     custom.yanked = true;
     repo_view_forget(r, TUF_TARGETS);
-    set_custom(t, &custom);
+    tuf_custom_set(t, &custom);
     return publish_without(r, c, "yank", id, e);
 }
 
@@ -179,7 +131,7 @@ bool repo_follow_floor(struct repo *r, struct db_connection *c, const char *arti
             continue;
         memcpy(custom.floor, floor, sizeof custom.floor);
         repo_view_forget(r, TUF_TARGETS);
-        set_custom(t, &custom);
+        tuf_custom_set(t, &custom);
         changed = true;
     }
     return !changed || repo_publish(r, c, TUF_TARGETS, e);

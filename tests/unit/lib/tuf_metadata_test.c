@@ -125,6 +125,29 @@ static void snapshot_reads_as_written(void **state) {
     tuf_snapshot_clear(&again);
 }
 
+static void keys_that_no_role_names_are_dropped(void **state) {
+    (void)state;
+    struct tuf_root r = {.consistent_snapshot = true};
+    const struct tuf_key listed[] = {
+        {.id = "aa", .value = (char *)"1"},
+        {.id = "cc", .value = (char *)"3"},
+        {.id = "bb", .value = (char *)"2"},
+    };
+    for (size_t i = 0; i < 3; i++) tuf_keys_add(&r.keys, &listed[i]);
+    tuf_signers_add(&r.roles[TUF_TARGETS], "cc");
+    tuf_signers_add(&r.roles[TUF_ROOT], "aa");
+    assert_true(tuf_signers_have(&r.roles[TUF_TARGETS], "cc"));
+    assert_false(tuf_signers_have(&r.roles[TUF_TARGETS], "aa"));
+    assert_true(tuf_root_names(&r, "aa"));
+    assert_false(tuf_root_names(&r, "bb"));
+    tuf_root_drop_unnamed(&r);
+    assert_int_equal(r.keys.count, 2);
+    assert_string_equal(r.keys.list[0].value, "1");
+    assert_string_equal(tuf_keys_find(&r.keys, "cc")->value, "3");
+    assert_null(tuf_keys_find(&r.keys, "bb"));
+    tuf_root_clear(&r);
+}
+
 static void put(struct tuf_targets *t, const char *path, int64_t length, const char *custom) {
     struct tuf_target *target = tuf_targets_put(t, path);
     target->promise.length = length;
@@ -206,6 +229,7 @@ int main(void) {
         cmocka_unit_test(root_reads_as_written),
         cmocka_unit_test(timestamp_is_written_in_canonical_form),
         cmocka_unit_test(snapshot_reads_as_written),
+        cmocka_unit_test(keys_that_no_role_names_are_dropped),
         cmocka_unit_test(targets_read_as_written),
         cmocka_unit_test(promise_covers_length_and_every_hash),
         cmocka_unit_test(key_id_is_the_digest_of_the_canonical_key),
