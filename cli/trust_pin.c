@@ -4,6 +4,7 @@
 #include "lib/clock.h"
 #include "lib/encode.h"
 #include "lib/file.h"
+#include "lib/hash.h"
 #include "lib/tuf_client.h"
 
 #include <string.h>
@@ -55,15 +56,31 @@ static bool find_directory(struct pin *p, struct err *e) {
     return file_join(p->directory, sizeof p->directory, config, text_value(&name), e);
 }
 
+/* Nothing proves it: whoever signs upon it should know, and can ask somebody who knows it. */
+static void tell_first(const struct invocation *call, const struct text *root) {
+    unsigned char digest[SHA256_SIZE];
+    char sha256[SHA256_HEX_SIZE];
+    sha256_bytes(text_value(root), root->length, digest);
+    encode_hex(digest, sizeof digest, sha256);
+    invocation_note(
+        call,
+        "nothing was known here of this master's keys: its root is believed from now on "
+        "(SHA-256 %s; gridctl key show -o json elsewhere says the same)",
+        sha256);
+}
+
 /* The root of the first use. */
-static bool ensure_root(struct pin *p, struct err *e) {
+static bool ensure_root(const struct invocation *call, struct pin *p, struct err *e) {
     OWN_TEXT struct text root = TEXT_EMPTY;
     char path[PATH_MAX];
     if (!file_join(path, sizeof path, p->directory, "root.json", e)) return false;
     if (access(path, F_OK) == 0) return true;
-    return fetch(p, "root.json", TUF_ROOT_MAX_BYTES, &root, e) &&
-           file_make_directory(p->directory, 0700, e) &&
-           save(p, "root.json", text_value(&root), root.length, e);
+    if (!fetch(p, "root.json", TUF_ROOT_MAX_BYTES, &root, e) ||
+        !file_make_directory(p->directory, 0700, e) ||
+        !save(p, "root.json", text_value(&root), root.length, e))
+        return false;
+    tell_first(call, &root);
+    return true;
 }
 
 bool trust_pin_refresh(struct invocation *call, struct text *root, struct text *targets,
@@ -72,7 +89,7 @@ bool trust_pin_refresh(struct invocation *call, struct text *root, struct text *
     struct pin p = {.api = call->api};
     const struct tuf_client_options options = {
         .argument = &p, .load = load, .save = save, .fetch = fetch};
-    if (!find_directory(&p, e) || !ensure_root(&p, e)) return false;
+    if (!find_directory(&p, e) || !ensure_root(call, &p, e)) return false;
     if (!tuf_client_open(&client, &options, e)) return err_wrap(e, "%s", p.directory);
     if (!tuf_client_refresh(client, clock_wall_ms(), e)) {
         if (tuf_client_attack(client) != TUF_NO_ATTACK)

@@ -292,7 +292,9 @@ class KeyCeremonyTest(unittest.TestCase):
             self.assertIn("if this is another grid", office.refused(1, "the master's metadata: ", *command).stderr)
         self.assertEqual([n for n in office.files() if n.endswith(".json")], [])
         shutil.rmtree(office.path(".config"))
-        self.served("targets")
+        first = office.ok("key", "show", "--role", "targets")
+        self.assertIn("believed from now on (SHA-256 %s;" % self.trust()["root_sha256"], first.stderr)
+        self.assertEqual(office.ok("key", "show", "--role", "targets").stderr, "")
 
 
 if __name__ == "__main__":
