@@ -15,9 +15,9 @@ static bool is_address(const char *host) {
 static bool is_listed(const char *names, const char *host) {
     size_t wanted = strlen(host);
     while (names != NULL && *names != '\0') {
-        size_t length = strcspn(names, "\n");
+        size_t length = strcspn(names, ", \n");
         if (length == wanted && strncasecmp(names, host, length) == 0) return true;
-        names += length + (names[length] == '\n');
+        names += length + (names[length] != '\0');
     }
     return false;
 }
