@@ -122,7 +122,7 @@ take_value() {
 }
 
 # What the agent and this script make in the state directory, but for the nodes; it may have other uses.
-state_names='agent current desired.json failed.json identity journal lock previous store tmp'
+state_names='agent current desired.json failed.json identity journal lock previous store tmp tuf'
 
 settle_places() {
     library=$prefix/lib/grid
