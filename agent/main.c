@@ -95,6 +95,7 @@ static struct trust *open_trust(struct program *p) {
     struct trust_options options = {
         .state = &p->state,
         .anchor = {.root_version = who->root_version, .release_key = who->release_key},
+        .mirror = p->settings.master_binary_url,
         .changed = tell_supervisor,
         .argument = p
     };

@@ -55,7 +55,8 @@ static const struct option_entry entries[] = {
      .help = "run this file instead of the desired version; read when the agent starts"},
     {.flag = "master-binary-url", .environment = {"GRID_MASTER_BINARY_URL"}, .key = "storage.master_binary_url",
      .type = OPTION_STRING, OPTION(struct settings, master_binary_url), .value_name = "URL",
-     .help = "where binaries/ is served; default: the master's host and the HTTP port it announces"},
+     .help = "where binaries/ is served, and tuf/metadata/ or else the master's are taken; default: the master's host and "
+             "the HTTP port it announces"},
     {.flag = "stop-nodes", .environment = {"GRID_STOP_NODES"}, .key = "agent.stop_nodes", .type = OPTION_BOOL,
      OPTION(struct settings, stop_nodes), .initial = "off",
      .help = "stop the nodes when the agent is told to end; otherwise they live on"},
@@ -187,6 +188,12 @@ static void hide_token(void) {
     unsetenv("GRID_TOKEN");
 }
 
+/* URLs are made by putting "/binaries/..." behind. */
+static void drop_last_slash(char *url) {
+    size_t length = strlen(url);
+    if (length > 0 && url[length - 1] == '/') url[length - 1] = '\0';
+}
+
 bool settings_load(struct settings *s, int argc, char **argv, struct err *e) {
     int rest = 0;
     *s = (struct settings){.program_version = GRID_VERSION};
@@ -197,6 +204,7 @@ bool settings_load(struct settings *s, int argc, char **argv, struct err *e) {
     if (!parsed) return false;
     if (rest < argc)
         return err_set(e, ERR_USAGE, "%.64s: grid-agent takes options only", argv[rest]);
+    drop_last_slash(s->master_binary_url);
     return check_nodes(s, e) && check_words(s, e) && make_labels(s, e) && read_token_file(s, e);
 }
 

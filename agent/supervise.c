@@ -65,19 +65,16 @@ static void set_base_url(struct supervise *s, int http_port, const char *http_pi
     const struct settings *settings = s->options.settings;
     const char *host = s->options.identity->master_host;
     struct fetching *f = &s->fetching;
-    char master[sizeof f->base_url];
+    char master[sizeof f->base_url] = "";
     bool v6 = strchr(host, ':') != NULL;
-    snprintf(master, sizeof master, "%s://%s%s%s:%d", http_pin[0] != '\0' ? "https" : "http",
-             v6 ? "[" : "", host, v6 ? "]" : "", http_port);
-    if (settings->master_binary_url[0] != '\0')
-        snprintf(f->base_url, sizeof f->base_url, "%s", settings->master_binary_url);
-    else if (http_port > 0)
-        snprintf(f->base_url, sizeof f->base_url, "%s", master);
-    size_t length = strlen(f->base_url);
-    if (length > 0 && f->base_url[length - 1] == '/') f->base_url[length - 1] = '\0';
+    if (http_port > 0)
+        snprintf(master, sizeof master, "%s://%s%s%s:%d", http_pin[0] != '\0' ? "https" : "http",
+                 v6 ? "[" : "", host, v6 ? "]" : "", http_port);
+    bool mirror = settings->master_binary_url[0] != '\0';
+    snprintf(f->base_url, sizeof f->base_url, "%s", mirror ? settings->master_binary_url : master);
     bool at_master = strcmp(f->base_url, master) == 0;
     snprintf(f->pin, sizeof f->pin, "%s", at_master ? http_pin : "");
-    trust_source(s->options.trust, f->base_url, f->pin);
+    trust_source(s->options.trust, master, http_pin);
 }
 
 /* What was refused may be welcome by now. */

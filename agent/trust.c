@@ -51,6 +51,7 @@ struct trust *trust_open(const struct trust_options *options) {
     t->options = *options;
     pthread_mutex_init(&t->lock, NULL);
     condition_init(&t->news);
+    if (options->mirror != NULL) text_cut(t->mirror.url, sizeof t->mirror.url, options->mirror);
     if (!trust_load_root(t)) return t;
     if (tuf_client_timestamp(t->client) != NULL) trust_clock_load(&t->clock, options->state);
     publish(t);
@@ -116,9 +117,7 @@ static int64_t time_now(struct trust *t) {
 
 static bool refresh(struct trust *t, struct trust_outcome *out) {
     struct err *e = &out->error;
-    if (t->from.url[0] == '\0')
-        return err_set(e, ERR_UNAVAILABLE, "the master has not said yet where its metadata are");
-    if (!trust_find_root(t, &out->attack, e)) return false;
+    if (!trust_choose_place(t, e) || !trust_find_root(t, &out->attack, e)) return false;
     int64_t now_ms = time_now(t);
     bool done = tuf_client_refresh(t->client, now_ms, e);
     /* A new root may have taken the keys from whoever moved the time ahead. */
@@ -163,6 +162,8 @@ static int64_t refresh_once(struct trust *t, uint64_t wish) {
     struct trust_outcome now = {0};
     bool done = refresh(t, &now);
     if (done) now = (struct trust_outcome){0};
+    if (!done && t->mirror_lacks)
+        err_wrap(&now.error, "%.80s has no metadata, so from the master", t->mirror.url);
     publish(t);
     note_end(t, wish, &now);
     t->failures = done ? 0 : t->failures + 1;

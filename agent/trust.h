@@ -24,6 +24,7 @@ struct trust_anchor {
 struct trust_options {
     const struct state *state;
     struct trust_anchor anchor;
+    const char *mirror; /* URL that is asked before the master; "" or NULL for none; copied */
     void (*changed)(void *argument); /* after every refresh; called without locks */
     void *argument;
 };
@@ -36,8 +37,10 @@ OWN_DEFINE(trust, struct trust, trust_close)
 void *trust_run(void *trust); /* the thread */
 void trust_stop(struct trust *t);
 
-/* Where the repository is: "https://HOST:PORT" and the pin of its key ("" over plain HTTP, and
- * where the system's CAs are to vouch for it). url "": nobody knows yet. Copied. */
+/* Where the master is: "https://HOST:PORT" and the pin of its key ("" over plain HTTP). url "":
+ * nobody knows yet. Copied. A mirror is asked first; one that has no metadata, but builds alone, is
+ * passed over in favour of the master. The pin is the master's alone: for an https mirror the
+ * system's CAs vouch. */
 void trust_source(struct trust *t, const char *url, const char *pin);
 
 /* Has what is new fetched soon, and does not wait. */

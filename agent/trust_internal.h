@@ -24,11 +24,13 @@ struct trust {
     /* the refresher's alone */
     struct tuf_client *client; /* NULL: no root is trusted yet */
     struct trust_place from;   /* of the refresh under way */
+    struct trust_place mirror; /* url "": none */
+    bool mirror_lacks;         /* metadata, when last asked */
     unsigned failures;         /* in a row */
     atomic_bool stopping;
-    pthread_mutex_t lock; /* guards everything below */
-    pthread_cond_t news;  /* a wish, or the end of a refresh */
-    struct trust_place place;
+    pthread_mutex_t lock;     /* guards everything below */
+    pthread_cond_t news;      /* a wish, or the end of a refresh */
+    struct trust_place place; /* the master's */
     struct trust_view view;
     struct trust_clock clock;
     int64_t root, timestamp; /* versions; 0: none */
@@ -37,6 +39,10 @@ struct trust {
     uint64_t number;
     struct trust_outcome outcome;
 };
+
+/* Settles where the refresh under way asks: at the mirror when it has metadata, else at the
+ * master (t->from when it begins). */
+MUST_CHECK bool trust_choose_place(struct trust *t, struct err *e);
 
 /* Gives t->client a root that the anchor proves, from disk or else from the repository. *attack
  * says what is wrong with that one. */

@@ -13,7 +13,7 @@
 
 #define BRIDGE "1.root.json"
 
-enum { ANCHOR_SIZE = 128, SIGNATURE_MAX = 4096, FETCH_MS = 30000 };
+enum { ANCHOR_SIZE = 128, SIGNATURE_MAX = 4096, FETCH_MS = 30000, MIRROR_ANSWER_MAX = 1 << 20 };
 
 static const char *path_of(const struct trust *t, const char *file, char out[STATE_PATH_SIZE]) {
     return state_path(t->options.state, out, "tuf/%s", file);
@@ -63,6 +63,28 @@ bool trust_fetch(void *trust, const char *file, size_t max_bytes, struct text *o
     if (!http_call_ok(&call, &answer, e)) return false;
     text_add_bytes(out, text_value(&answer.body), answer.body.length);
     return true;
+}
+
+/* Whether the mirror answers that it has no metadata: it may be one of builds alone, and stores of
+ * objects say so in several ways. */
+static bool mirror_lacks_metadata(struct trust *t) {
+    struct err e = {0};
+    OWN_TEXT struct text ignored = TEXT_EMPTY;
+    if (trust_fetch(t, "timestamp.json", MIRROR_ANSWER_MAX, &ignored, &e)) return false;
+    return e.code == ERR_NOT_FOUND || e.code == ERR_DENIED || e.code == ERR_UNAUTHENTICATED;
+}
+
+bool trust_choose_place(struct trust *t, struct err *e) {
+    const struct trust_place master = t->from;
+    bool lacked = t->mirror_lacks;
+    bool other = t->mirror.url[0] != '\0' && strcmp(t->mirror.url, master.url) != 0;
+    if (other) t->from = t->mirror;
+    t->mirror_lacks = other && mirror_lacks_metadata(t);
+    if (other && !t->mirror_lacks) return true;
+    if (other && !lacked) log_info("trust.mirror_passed_over", "url=%s", t->mirror.url);
+    t->from = master;
+    return master.url[0] != '\0' ||
+           err_set(e, ERR_UNAVAILABLE, "the master has not said yet where its metadata are");
 }
 
 static bool open_client(struct trust *t, struct err *e) {

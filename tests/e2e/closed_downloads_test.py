@@ -6,11 +6,12 @@ from grid import Agent, Grid, here, program, sha256, storage_server, wait_for
 
 
 class Listener(http.server.BaseHTTPRequestHandler):
-    """Stands where an agent looks for binaries, refuses, and keeps what it was shown."""
+    """A mirror of builds alone: keeps what it is shown for them and refuses; has no metadata."""
 
     def do_GET(self):
-        self.server.shown.append(self.headers.get("Authorization", ""))
-        self.send_error(503)
+        build = self.path.startswith("/binaries/")
+        (self.server.shown if build else self.server.shown_for_others).append(self.headers.get("Authorization", ""))
+        self.send_error(503 if build else 404)
 
     def log_message(self, *_):
         pass
@@ -18,7 +19,7 @@ class Listener(http.server.BaseHTTPRequestHandler):
 
 def listen(test):
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Listener)
-    server.shown = []
+    server.shown, server.shown_for_others = [], []
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     test.addCleanup(thread.join)
@@ -95,6 +96,7 @@ class Closed(unittest.TestCase):
         listener = listen(self)
         agent = self.grid.agent("a-1", "--master-binary-url", "http://127.0.0.1:%d" % listener.server_port)
         shown = wait_for("the credential", lambda: [s for s in listener.shown if s])[0]
+        self.assertEqual(set(listener.shown_for_others), {""})
         stolen = shown.removeprefix("Bearer ")
         mine, other = "/binaries/storage-server-1.0.0-" + here(), "/binaries/storage-server-1.1.0-" + here()
         self.assertEqual(self.get(mine).status, 401)

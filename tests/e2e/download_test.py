@@ -15,7 +15,7 @@ def large_build(grid, version):
 
 
 class BadLine(http.server.ThreadingHTTPServer):
-    """Passes GET requests on to the master and closes the connection after `cut_after` bytes, `cuts` times."""
+    """A mirror of builds alone: passes requests for them on to the master and closes the connection after `cut_after` bytes, `cuts` times."""
 
     def __init__(self, master_url, cut_after, cuts):
         super().__init__(("127.0.0.1", 0), Relay)
@@ -30,6 +30,9 @@ class BadLine(http.server.ThreadingHTTPServer):
 class Relay(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         line = self.server
+        if not self.path.startswith("/binaries/"):
+            self.send_error(404)
+            return
         line.ranges.append(self.headers.get("Range"))
         wanted = {k: v for k, v in self.headers.items() if k in ("Range", "If-Range")}
         with urllib.request.urlopen(urllib.request.Request(line.master_url + self.path, headers=wanted)) as answer:

@@ -131,9 +131,9 @@ class HostileMirror(Attacked):
             self.assert_kept(binary(version))
             self.tell_truth()
 
-    def test_mirror_without_metadata_installs_nothing_and_heals(self):
+    def test_mirror_that_keeps_metadata_back_installs_nothing_and_heals(self):
         version = self.publish_another()
-        self.mirror.say = {METADATA + "timestamp.json": 404}
+        self.mirror.say = {METADATA + "timestamp.json": 503}
         self.grid.set_channel(version)
         self.assert_kept("timestamp.json")
         self.assertEqual(self.trust()["attack"], "")  # nobody lies: it is the network's trouble

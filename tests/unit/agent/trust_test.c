@@ -15,7 +15,8 @@ static struct repository repository;                     /* becomes what is serv
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards the files that are served */
 static struct repository_file served[REPOSITORY_FILES];
 static size_t served_count;
-static struct http_server *server;
+static struct http_server *server, *mirror;
+static int mirror_status; /* of its refusal; 0: it has the metadata, too */
 static struct trust *trust;
 static pthread_t thread;
 static struct trust_options options;
@@ -47,8 +48,18 @@ static void serve(struct http_request *r) {
         http_reply_empty(r, 404);
 }
 
+static void serve_mirror(struct http_request *r) {
+    if (mirror_status != 0)
+        http_reply_empty(r, mirror_status);
+    else
+        serve(r);
+}
+
 static const struct http_route routes[] = {
     {"GET", "/tuf/metadata/:file", HTTP_PUBLIC, serve, 0, 0, NULL},
+};
+static const struct http_route mirror_routes[] = {
+    {"GET", "/tuf/metadata/:file", HTTP_PUBLIC, serve_mirror, 0, 0, NULL},
 };
 
 static void nothing(void *unused) {
@@ -416,6 +427,59 @@ static void a_refresh_that_nobody_waits_for_any_more_is_left(void **unused) {
     assert_err(ERR_UNAVAILABLE, "where its metadata are");
 }
 
+/* Starts anew, with a mirror and a master that is there or not. */
+static void refresh_by_mirror(int status, bool master, bool *done) {
+    char url[64];
+    const struct http_server_options serving = {
+        .address = "127.0.0.1", .workers = 2, .routes = mirror_routes, .route_count = 1};
+    stop_trust();
+    mirror_status = status;
+    assert_ok(http_server_start(&mirror, &serving, &place.e));
+    snprintf(url, sizeof url, "http://127.0.0.1:%d", http_server_port(mirror));
+    options.mirror = url;
+    start_trust();
+    options.mirror = NULL;
+    if (!master) trust_source(trust, "http://127.0.0.1:1", "");
+    repository_publish(&repository);
+    *done = refresh();
+    http_server_stop(mirror);
+}
+
+static void a_mirror_is_asked_before_the_master(void **unused) {
+    (void)unused;
+    bool done = false;
+    refresh_by_mirror(0, false, &done);
+    assert_ok(done);
+    assert_true(allows(&build));
+}
+
+static void a_mirror_of_builds_alone_is_passed_over(void **unused) {
+    (void)unused;
+    static const int refusals[] = {401, 403, 404};
+    for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++) {
+        bool done = false;
+        refresh_by_mirror(refusals[i], true, &done);
+        assert_ok(done);
+        assert_true(allows(&build));
+    }
+}
+
+static void a_mirror_that_fails_is_waited_for(void **unused) {
+    (void)unused;
+    bool done = true;
+    refresh_by_mirror(503, true, &done);
+    assert_false(done);
+    assert_err(ERR_UNAVAILABLE, "503");
+}
+
+static void a_master_that_is_away_behind_a_mirror_of_builds_is_told_with_it(void **unused) {
+    (void)unused;
+    bool done = true;
+    refresh_by_mirror(404, false, &done);
+    assert_false(done);
+    assert_err(ERR_UNREACHABLE, "has no metadata, so from the master");
+}
+
 static void time_is_told_by_what_was_signed_and_the_boot_clock(void **unused) {
     (void)unused;
     struct trust_clock c = {0};
@@ -453,6 +517,10 @@ int main(void) {
         TEST(stolen_online_keys_install_nothing_and_a_rotation_heals),
         TEST(another_grids_metadata_give_way),
         TEST(a_refresh_that_nobody_waits_for_any_more_is_left),
+        TEST(a_mirror_is_asked_before_the_master),
+        TEST(a_mirror_of_builds_alone_is_passed_over),
+        TEST(a_mirror_that_fails_is_waited_for),
+        TEST(a_master_that_is_away_behind_a_mirror_of_builds_is_told_with_it),
         TEST(time_is_told_by_what_was_signed_and_the_boot_clock),
     };
     return cmocka_run_group_tests_name("trust", tests, NULL, NULL);
