@@ -231,14 +231,15 @@ void report_failure(const struct node *n, const struct version *version, int64_t
         report_end(n, version, out);
 }
 
-/* Which number bytes have is the master's to say, and may change while a process runs them. */
+/* Which number bytes have is the master's to say, and may change while a process runs them: that of
+ * what is current as soon as it is proven, so another number that is desired counts after it. */
 static void describe_version(const struct report_input *in, struct wire_node *node) {
-    const struct version *const known[] = {&in->versions->target, &in->versions->current,
+    const struct version *const known[] = {&in->versions->current, &in->versions->target,
                                            &in->versions->previous};
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
         if (node->sha256[0] == '\0' || strcmp(known[i]->sha256, node->sha256) != 0) continue;
-        if (known[i]->version[0] != '\0')
-            memcpy(node->version, known[i]->version, sizeof node->version);
+        if (known[i]->version[0] == '\0') continue;
+        memcpy(node->version, known[i]->version, sizeof node->version);
         return;
     }
 }
