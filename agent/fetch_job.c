@@ -102,6 +102,14 @@ static bool check_trust(const struct fetch_work *w, struct version *v, struct fe
     return false;
 }
 
+/* Metadata are the first that a full disk has no room for; told is what the version needs. */
+static void blame_disk(const struct fetch_work *w, const struct version *v,
+                       struct fetch_blame *blame, struct err *e) {
+    struct err room = {0};
+    blame->cause = "machine";
+    if (!check_space(w->state, v, v->size_bytes, &room)) *e = room;
+}
+
 static bool get(const struct fetch_work *w, struct version *v, const struct fetch_source *from,
                 struct fetch_blame *blame, struct err *e) {
     char path[STATE_PATH_SIZE];
@@ -109,7 +117,11 @@ static bool get(const struct fetch_work *w, struct version *v, const struct fetc
     *blame = (struct fetch_blame){.refused = true, .cause = "download"};
     if (!sha256_hex_valid(v->sha256) || v->size_bytes <= 0)
         return err_set(e, ERR_INVALID, "the master names no size and SHA-256 of %s", v->file);
-    if (!check_name(w, v, e) || !check_trust(w, v, blame, e)) return false;
+    if (!check_name(w, v, e)) return false;
+    if (!check_trust(w, v, blame, e)) {
+        if (e->code == ERR_NO_SPACE) blame_disk(w, v, blame, e);
+        return false;
+    }
     *blame = (struct fetch_blame){.cause = "machine"};
     state_path(w->state, path, "%s/%s.part", w->place->parts, v->sha256);
     OWN_FD int fd = open_part(path, v, &offset, e);
