@@ -330,7 +330,14 @@ class InstallTest(unittest.TestCase):
         self.assertTrue(links["previous"].startswith("1.0.0-"))
         self.assertEqual(self.node_of(machine)["pid"], node["pid"])
 
+    def wait_metadata(self, machine):
+        """Until it has the newest, and writes no more of them."""
+        def targets():
+            return next(r["version"] for r in self.grid.api("GET", "/api/trust")["roles"] if r["name"] == "targets")
+        wait_for("the newest metadata", lambda: self.grid.show(machine.name)["trust"]["targets"] == targets())
+
     def remove(self, machine):
+        self.wait_metadata(machine)
         before = machine.listing()
         self.assertIn("Would stop the agent", self.run_ok(machine, "sh /usr/local/lib/grid/install.sh --uninstall --dry-run"))
         self.assertEqual(set(machine.listing()), set(before))
