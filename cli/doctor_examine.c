@@ -12,9 +12,10 @@
 #define LOW_SPACE_PERCENT 5
 #define LOW_SPACE_BYTES (INT64_C(1) << 30)
 #define OLD_BACKUP_MS (INT64_C(7) * 24 * 3600 * 1000)
-#define RENEWAL_MS (INT64_C(30) * 24 * 3600 * 1000)     /* time to get a key out of its safe */
-#define CERTIFICATE_MS (INT64_C(14) * 24 * 3600 * 1000) /* whoever renews them has done so before  \
-                                                         */
+#define RENEWAL_MS (INT64_C(30) * 24 * 3600 * 1000) /* time to get a key out of its safe */
+#define CERTIFICATE_MS                                                                             \
+    (INT64_C(14) * 24 * 3600 * 1000) /* whoever renews them has done so before                     \
+                                      */
 #define RECENTLY_BEHIND_MS (INT64_C(7) * 24 * 3600 * 1000)
 #define MOST_NAMED 5 /* of one kind; the rest is counted */
 
