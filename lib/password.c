@@ -5,8 +5,9 @@
 
 _Static_assert(PASSWORD_HASH_SIZE == crypto_pwhash_argon2id_STRBYTES, "size of libsodium's text");
 
-const char password_of_nobody[] = "$argon2id$v=19$m=65536,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$"
-                                  "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+const char password_of_nobody[PASSWORD_HASH_SIZE] =
+    "$argon2id$v=19$m=65536,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$"
+    "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 bool password_hash(const char *password, char out[PASSWORD_HASH_SIZE], struct err *e) {
     if (crypto_pwhash_argon2id_str(out, password, strlen(password),
@@ -17,6 +18,6 @@ bool password_hash(const char *password, char out[PASSWORD_HASH_SIZE], struct er
     return err_hint(e, "try again later; it takes 64 MiB");
 }
 
-bool password_matches(const char *hash, const char *password) {
+bool password_matches(const char hash[PASSWORD_HASH_SIZE], const char *password) {
     return crypto_pwhash_argon2id_str_verify(hash, password, strlen(password)) == 0;
 }

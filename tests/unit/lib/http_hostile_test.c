@@ -457,7 +457,6 @@ int main(void) {
         cmocka_unit_test(smuggled_requests_are_not_answered),
         cmocka_unit_test(a_flood_of_connections_leaves_the_server_alive),
         cmocka_unit_test(silent_clients_give_way_when_all_workers_are_taken),
-        cmocka_unit_test(slow_answers_and_bodies_give_way_when_all_workers_are_taken),
     };
     log_recent_keep(LOG_KEPT_BYTES);
     return over_tls() ? cmocka_run_group_tests(tests_over_tls, begin, end)
