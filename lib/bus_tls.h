@@ -1,5 +1,6 @@
 /* TLS of the bus: what NNG's streams are given to speak it. TLS 1.2 with certificates on P-256, all
- * that NNG 1.5.2 and mbedTLS 2.28 do. Included by lib/bus*.c only.
+ * that NNG 1.5.2 and mbedTLS 2.28 do; a server's side may be OpenSSL's (lib/bus_openssl.c).
+ * Included by lib/bus*.c only.
  *
  * NNG 1.5.2 frees the connection of a dial or an accept that failed while a thread that cancels it
  * may still hold it: where it matters such an operation is ended by closing its dialer or listener
