@@ -195,7 +195,7 @@ void *trust_run(void *trust) {
 
 bool trust_refresh(struct trust *t, bool (*go_on)(void *argument), void *argument, struct err *e) {
     bool wanted = true;
-    struct err found = {0};
+    struct err found;
     pthread_mutex_lock(&t->lock);
     uint64_t wish = ++t->asked;
     pthread_cond_broadcast(&t->news);

@@ -66,15 +66,16 @@ struct agent_view {
     struct sign_public public_key;
     enum agent_admission admission;
     enum agent_status status;
+    enum desired_rule desired_rule;
+    bool stopped;  /* it said so when it ended; not kept over a restart */
     char mode[16]; /* active, draining */
     char channel[CHANNEL_NAME_SIZE];
     int64_t generation;
     char desired_version[SEMVER_SIZE];
     char desired_sha256[SHA256_HEX_SIZE];
-    char *desired_reason;
-    enum desired_rule desired_rule;
     char pin[SEMVER_SIZE]; /* "": none */
-    char *conflict;        /* two machines speak in its name: how that showed; NULL: they do not */
+    char *desired_reason;
+    char *conflict; /* two machines speak in its name: how that showed; NULL: they do not */
     struct wire_grant grant; /* to run desired_version; its rollout is "" when none says so */
     char staged_version[SEMVER_SIZE]; /* to be fetched beside it; "": nothing */
     char staged_sha256[SHA256_HEX_SIZE];
@@ -88,7 +89,6 @@ struct agent_view {
     int64_t enrolled_at_ms;
     int64_t last_seen_at_ms;      /* wall clock; 0: never */
     int64_t clock_offset_ms;      /* its wall clock less ours; 0 when it does not tell */
-    bool stopped;                 /* it said so when it ended; not kept over a restart */
     struct wire_heartbeat report; /* its agent_id is "" when it never reported */
 };
 

@@ -92,7 +92,7 @@ static void reply_signature(struct http_request *r, const struct binary *b) {
 
 void api_binaries_download(struct http_request *r) {
     enum part part;
-    struct binary found;
+    struct binary found = {0};
     struct err e;
     if (!find(r, &found, &part, &e))
         http_reply_err(r, &e);

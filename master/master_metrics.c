@@ -132,17 +132,22 @@ static void set_rollouts(const struct master *m) {
         metric_set(&quarantined, (double)count, NULL, NULL);
 }
 
+static double whole_seconds(int64_t ms) {
+    int64_t seconds = ms / 1000;
+    return (double)seconds;
+}
+
 static void set_trust(const struct master *m) {
     struct repo_status status;
     int64_t held = 0;
     struct err e;
     repo_status(m->repo, &status);
     for (int i = 0; i < TUF_ROLE_COUNT; i++)
-        metric_set(&tuf_expires, (double)(status.headings[i].expires_ms / 1000),
+        metric_set(&tuf_expires, whole_seconds(status.headings[i].expires_ms),
                    tuf_role_name((enum tuf_role_kind)i), NULL);
     if (m->certificates != NULL)
-        metric_set(&tls_expires, (double)(certificates_http_expires_ms(m->certificates) / 1000),
-                   NULL, NULL);
+        metric_set(&tls_expires, whole_seconds(certificates_http_expires_ms(m->certificates)), NULL,
+                   NULL);
     if (held_count(m->db, &held, &e)) metric_set(&binaries_held, (double)held, NULL, NULL);
 }
 

@@ -217,7 +217,7 @@ static void *answer_all(void *server) {
 
 static int rounds(void) {
     const char *text = getenv("BUS_TLS_ROUNDS");
-    return text != NULL ? atoi(text) : 30;
+    return text != NULL ? (int)strtol(text, NULL, 10) : 30;
 }
 
 /* Clients go at any moment of handshake, greeting and requests. */
