@@ -51,7 +51,8 @@ struct trust *trust_open(const struct trust_options *options) {
     t->options = *options;
     pthread_mutex_init(&t->lock, NULL);
     condition_init(&t->news);
-    if (options->mirror != NULL) text_cut(t->mirror.url, sizeof t->mirror.url, options->mirror);
+    if (options->mirror != NULL)
+        snprintf(t->mirror.url, sizeof t->mirror.url, "%s", options->mirror);
     if (!trust_load_root(t)) return t;
     if (tuf_client_timestamp(t->client) != NULL) trust_clock_load(&t->clock, options->state);
     publish(t);
