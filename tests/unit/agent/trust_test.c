@@ -98,7 +98,7 @@ static int setup(void **unused) {
     repository_add(&repository, build.file, build.sha256, build.size_bytes, "", false);
     repository_publish(&repository);
     const struct http_server_options serving = {
-        .address = "127.0.0.1", .workers = 2, .routes = routes, .route_count = 1};
+        .address = "127.0.0.1", .workers = 8, .routes = routes, .route_count = 1};
     assert_ok(http_server_start(&server, &serving, &place.e));
     options =
         (struct trust_options){.state = &place.state, .anchor.root_version = 1, .changed = nothing};
@@ -431,7 +431,7 @@ static void a_refresh_that_nobody_waits_for_any_more_is_left(void **unused) {
 static void refresh_by_mirror(int status, bool master, bool *done) {
     char url[64];
     const struct http_server_options serving = {
-        .address = "127.0.0.1", .workers = 2, .routes = mirror_routes, .route_count = 1};
+        .address = "127.0.0.1", .workers = 8, .routes = mirror_routes, .route_count = 1};
     stop_trust();
     mirror_status = status;
     assert_ok(http_server_start(&mirror, &serving, &place.e));
