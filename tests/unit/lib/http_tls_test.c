@@ -19,8 +19,8 @@ static const char *file(const char *name) {
 static void run_in_directory(const char *command) {
     OWN_TEXT struct text line = TEXT_EMPTY;
     text_add_format(&line, "cd %s && { %s; } >log 2>&1", directory, command);
-    if (system(line.data) != 0)
-        fail_msg("failed: %s", command); /* NOLINT(cert-env33-c): a command of this test */
+    int status = system(line.data); /* NOLINT(cert-env33-c): a command of this test */
+    if (status != 0) fail_msg("failed: %s", command);
 }
 
 #define NEW_KEY "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes"
