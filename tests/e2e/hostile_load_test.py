@@ -71,7 +71,8 @@ class Load(unittest.TestCase):
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(DESCRIPTORS, most), most))
         options = os.environ.get("ASAN_OPTIONS", "")
         # What a sanitizer keeps of memory that is free, and of each thread's stack, is not the program's.
-        os.environ["ASAN_OPTIONS"] = options + ":quarantine_size_mb=8:detect_stack_use_after_return=0"
+        os.environ["ASAN_OPTIONS"] = (options + ":quarantine_size_mb=8:thread_local_quarantine_size_kb=8"
+                                      ":detect_stack_use_after_return=0")
         self.addCleanup(os.environ.__setitem__, "ASAN_OPTIONS", options)
         self.grid = Grid(self, [*SUSPECT, *arguments])
         self.grid.publish("1.0.0")
