@@ -11,8 +11,11 @@ class Orders(unittest.TestCase):
         self.fleet.publish(NEW)
 
     def still(self, rollout):
-        """The numbers of a rollout that moves nobody while ten looks go by, and time for each agent to finish."""
-        wait_for("what had begun to end", lambda: rollout.show()["progress"]["granted"] == 0)
+        """The states of a rollout that moves nobody while forty looks go by, once what had begun is over."""
+        rollout.wait_for("to end what had begun", lambda: rollout.show()["progress"]["granted"] == 0)
+        return self.nobody_moves(rollout)
+
+    def nobody_moves(self, rollout):
         before = rollout.states()
         with Watch(self.fleet) as watch:
             wait_for("some time", lambda: watch.rounds > 40)
@@ -22,7 +25,8 @@ class Orders(unittest.TestCase):
 
     def test_pause_finishes_what_has_begun_and_resume_goes_on(self):
         rollout = self.fleet.roll_out(NEW, canary=0, probation_s=1)
-        rollout.wait_members(1, "granted", "committed")
+        rollout.wait_for("to begin", lambda: [m for m in rollout.members("granted", "committed").values()
+                                              if m["phase"] not in ("told", "not_begun")])
         self.assertEqual(rollout.order("pause")["state"], "paused")
         states = self.still(rollout)
         self.assertIn("committed", states.values())
@@ -33,6 +37,23 @@ class Orders(unittest.TestCase):
         rollout.wait("completed")
         self.fleet.wait_all(NEW)
         self.assertEqual(self.fleet.refusal("POST", "/api/rollouts/%s/resume" % rollout.id)["status"], 409)
+
+    def test_pause_takes_back_a_leave_that_was_not_used(self):
+        for agent in self.fleet.labels:
+            self.fleet.tell(agent, "* * veto")
+        rollout = self.fleet.roll_out(NEW, canary=0, healthy_deadline_s=40)
+        rollout.wait_for("to be refused", lambda: [m for m in rollout.members("granted").values()
+                                                   if m["phase"] == "not_begun"])
+        (agent,) = rollout.members("granted")
+        rollout.order("pause")
+        for sound in self.fleet.labels:
+            self.fleet.tell(sound)
+        wait_for("the agent to hear of it",
+                 lambda: "waits for its turn" in self.fleet.api("GET", "/api/agents/" + agent)["update"]["reason"])
+        self.nobody_moves(rollout)
+        self.assertTrue(self.fleet.runs(OLD, self.fleet.labels))
+        rollout.order("resume")
+        rollout.wait("completed")
 
     def test_canary_waits_for_a_person_who_promotes(self):
         rollout = self.fleet.roll_out(NEW, auto_promote_s="never", max_parallel=3)
