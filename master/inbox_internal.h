@@ -1,30 +1,14 @@
-/* What the files of the inbox room share: inbox.c (sessions, heartbeats), inbox_greet.c (challenge,
- * enroll, hello, refusals). */
+/* What the files of the inbox room share: inbox.c (threads, sessions, end), inbox_greet.c
+ * (challenge, enroll, hello, refusals), inbox_session.c (heartbeats, goodbyes), inbox_answer.c
+ * (what agents are told). */
 #pragma once
 
 #include "lib/rate.h"
-#include "lib/session.h"
-#include "lib/wire.h"
 #include "master/inbox.h"
+#include "master/peers.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
-
-/* One session of one agent. */
-struct peer {
-    struct session session;
-    char agent_id[WIRE_AGENT_ID_SIZE];
-    char instance[WIRE_INSTANCE_SIZE]; /* of its hello */
-    int64_t greeting;
-    bool live; /* it has proven itself and speaks for the agent */
-    int64_t created_ms;
-    struct peer *older; /* in the list of unproven sessions */
-    struct bus_request *parked;
-    uint64_t parked_sequence;
-    int64_t edition; /* of the newest answer that was sealed */
-    int64_t parked_at_ms;
-    struct peer *previous, *next; /* in the list of parked ones, oldest first */
-};
 
 /* A challenge is good for one enrollment: it is remembered for as long as it would be valid. */
 struct spent_challenge {
@@ -40,16 +24,10 @@ struct inbox {
     struct rate_limiter *failures; /* enrollments refused, per address and per token from there */
     atomic_int_fast64_t heartbeats;
     pthread_mutex_t lock; /* guards everything below */
-    void *sessions;       /* tree of struct peer by session id */
-    void *live;           /* tree of live ones by agent id */
-    size_t count;
-    struct peer *unproven; /* newest first */
-    size_t unproven_count;
+    struct peers peers;
     struct spent_challenge *spent; /* newest first */
-    struct peer *oldest, *newest;  /* parked */
-    size_t parked_count;
-    unsigned telling;    /* who answers many agents at once */
-    pthread_cond_t told; /* that nobody does any more */
+    unsigned telling;              /* who answers many agents at once */
+    pthread_cond_t told;           /* that nobody does any more */
 };
 
 /* ERR_UNAVAILABLE when too many sessions wait for their first message. */
@@ -58,8 +36,26 @@ MUST_CHECK bool inbox_add_session(struct inbox *i, const struct session *s,
 void inbox_tell_pin(const struct inbox *i, char out[WIRE_PIN_SIZE]); /* "" : HTTP is plain */
 void inbox_free_spent(struct inbox *i);
 
-/* Plain and signed frames. Answers or discards r. */
+/* Plain and signed frames, and those of a session. Answer, park or discard r. */
 void inbox_take_greeting(struct inbox *i, struct bus_request *r, const struct frame *f);
+void inbox_take_session_frame(struct inbox *i, struct bus_request *r, const struct frame *f);
+
+/* An answer that is owed. */
+struct answer {
+    struct bus_request *request;
+    unsigned char session[SESSION_ID_SIZE];
+    uint64_t sequence;
+    char agent_id[WIRE_AGENT_ID_SIZE];
+};
+
+/* Under the lock: what answering p's parked request needs. False when nothing is parked. */
+bool inbox_take_parked(struct inbox *i, struct peer *p, struct answer *out);
+/* Tells the agent its desired state as it is now. */
+void inbox_answer(struct inbox *i, const struct answer *to);
+/* The same for all that were parked for the interval. */
+void inbox_answer_due(struct inbox *i, int64_t now_ms);
+/* Reports that come while many agents are told wait until the last answer is out. */
+void inbox_wait_for_telling(struct inbox *i);
 
 /* Answers with a signed error. code: err_code_name, or "hello_required". nonce: the refused
  * message's. */

@@ -125,7 +125,8 @@ static bool read_rules(char *out, size_t size) {
     return length > 0;
 }
 
-/* Without memory of the heap: this goes on while the process ends, and would be taken for a leak. */
+/* Without memory of the heap: this goes on while the process ends, and would be taken for a leak.
+ */
 static void look(bool at_start) {
     char built_in[] = GRID_TEST_FAULTS, rules[RULES_MAX_BYTES];
     unsigned told = play_rules(built_in, at_start);
