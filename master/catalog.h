@@ -43,7 +43,8 @@ struct admission {
     const char *publisher_signature; /* minisign text, or NULL */
     const char *notes;
     const char *principal; /* "drop-box", "token:..." */
-    /* When the bytes were offered, by the wall clock: a deletion after that stands. 0: now. */
+    /* When the bytes were offered, by the wall clock: what was deleted or discarded after that stays
+     * so. 0: now. */
     int64_t offered_at_ms;
 };
 
@@ -57,7 +58,7 @@ enum admitted {
  * object, commits row, targets metadata and event, and adopts the version for channel "stable" when
  * that has none and the version is no pre-release; or holds it (master/held.h). ERR_INVALID
  * (empty), ERR_UNTRUSTED (a wrong signature), ERR_CONFLICT (the name has other bytes, was deleted
- * with other bytes, or was deleted after these were offered). */
+ * with other bytes, or was deleted or discarded after these were offered). */
 MUST_CHECK bool catalog_admit(struct catalog *c, const struct admission *a, struct binary *out,
                               enum admitted *how, struct err *e);
 
@@ -79,9 +80,12 @@ OWN_DEFINE(catalog_batch, struct catalog_batch, catalog_batch_close)
  * signed elsewhere. */
 MUST_CHECK bool catalog_approve(struct catalog *c, const char *file, const char *principal,
                                 struct binary *out, struct err *e);
-/* Gives a held file up. */
+/* Gives a held file up: what was offered before that stays away (ERR_CONFLICT of catalog_admit). */
 MUST_CHECK bool catalog_discard(struct catalog *c, const char *file, const char *principal,
                                 struct err *e);
+/* See held_prune_discarded. */
+MUST_CHECK bool catalog_prune_discarded(struct catalog *c, held_lies_there *lies_there,
+                                        const void *box, struct err *e);
 
 /* Targets signed elsewhere, see repo_take_targets: held files that they name are published,
  * binaries that they call yanked are yanked. ERR_CONFLICT names a file whose bytes are not here. A

@@ -28,6 +28,18 @@ static bool refuse_deleted(const struct binary *found, const char *file_name, st
     return err_hint(e, "remove the file, or touch it to publish it anew");
 }
 
+static bool check_discarded(struct db_connection *c, const struct admission *a,
+                            const char *file_name, struct err *e) {
+    char at[CLOCK_RFC3339_SIZE];
+    int64_t at_ms = 0;
+    if (a->offered_at_ms == 0) return true;
+    if (!held_discarded(c, file_name, a->staged->sha256, &at_ms, e)) return false;
+    if (a->offered_at_ms > at_ms) return true;
+    err_set(e, ERR_CONFLICT, "%s was discarded at %s, after it was put here", file_name,
+            clock_rfc3339(at_ms, at));
+    return err_hint(e, "remove the file, or touch it to offer it anew");
+}
+
 bool catalog_judge(struct db_connection *c, struct entry *n, struct binary *found, struct err *e) {
     const struct admission *a = n->admission;
     char file_name[ARTIFACT_FILE_SIZE];
@@ -36,7 +48,7 @@ bool catalog_judge(struct db_connection *c, struct entry *n, struct binary *foun
     n->standing = STANDING_NEW;
     if (!catalog_read_row(c, a->id, found, &why)) {
         if (why.code != ERR_NOT_FOUND) *e = why;
-        return why.code == ERR_NOT_FOUND;
+        return why.code == ERR_NOT_FOUND && check_discarded(c, a, file_name, e);
     }
     if (strcmp(found->sha256, a->staged->sha256) != 0)
         return refuse_other_bytes(found, file_name, a->staged->sha256, e);
@@ -44,7 +56,7 @@ bool catalog_judge(struct db_connection *c, struct entry *n, struct binary *foun
     if (n->standing == STANDING_DELETED && a->offered_at_ms != 0 &&
         a->offered_at_ms <= found->deleted_at_ms)
         return refuse_deleted(found, file_name, e);
-    return true;
+    return n->standing == STANDING_SAME || check_discarded(c, a, file_name, e);
 }
 
 static bool read_standing(struct db_connection *c, void *argument, struct err *e) {

@@ -77,7 +77,7 @@ struct discarding {
 
 static bool discard(struct db_connection *c, void *argument, struct err *e) {
     struct discarding *d = argument;
-    return held_read(c, d->file, &d->held, e) && held_remove(c, d->file, e) &&
+    return held_read(c, d->file, &d->held, e) && held_discard(c, &d->held, e) &&
            events_add_change(c, e, "binary.discarded", d->file, d->principal, NULL,
                              "%s, which was held, was given up", d->file);
 }
@@ -89,6 +89,11 @@ bool catalog_discard(struct catalog *c, const char *file, const char *principal,
     if (!db_write(c->db, discard, d, e)) return false;
     objects_release(c, d->held.binary.sha256);
     return true;
+}
+
+bool catalog_prune_discarded(struct catalog *c, held_lies_there *lies_there, const void *box,
+                             struct err *e) {
+    return held_prune_discarded(c->db, lies_there, box, e);
 }
 
 /* Metadata on their way in. What takes long is done before the operation. */

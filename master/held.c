@@ -1,5 +1,7 @@
 #include "master/held.h"
 
+#include "lib/clock.h"
+#include "lib/text.h"
 #include "master/store.h"
 
 #include <string.h>
@@ -89,9 +91,59 @@ bool held_find(struct db *db, const char *file, struct held *out, struct err *e)
 bool held_put(struct db_connection *c, const struct held *h, struct err *e) {
     const struct binary *b = &h->binary;
     return db_exec(c, Q_HELD_PUT, e, "ssiisssss", h->file, b->sha256, b->size_bytes, h->at_ms,
-                   h->principal, b->key_id, b->publisher_signature, b->notes, h->reason);
+                   h->principal, b->key_id, b->publisher_signature, b->notes, h->reason) &&
+           db_exec(c, Q_DISCARDED_DELETE, e, "s", h->file);
 }
 
 bool held_remove(struct db_connection *c, const char *file, struct err *e) {
-    return db_exec(c, Q_HELD_DELETE, e, "s", file);
+    return db_exec(c, Q_HELD_DELETE, e, "s", file) && db_exec(c, Q_DISCARDED_DELETE, e, "s", file);
+}
+
+bool held_discard(struct db_connection *c, const struct held *h, struct err *e) {
+    return held_remove(c, h->file, e) && db_exec(c, Q_DISCARDED_PUT, e, "ssi", h->file,
+                                                 h->binary.sha256, clock_wall_ms());
+}
+
+bool held_discarded(struct db_connection *c, const char *file, const char *sha256, int64_t *at_ms,
+                    struct err *e) {
+    struct err why;
+    *at_ms = 0;
+    if (db_one(c, Q_DISCARDED_FIND, take_count, at_ms, &why, "ss", file, sha256)) return true;
+    if (why.code != ERR_NOT_FOUND) *e = why;
+    return why.code == ERR_NOT_FOUND;
+}
+
+struct pruning {
+    held_lies_there *lies_there;
+    const void *box;
+    struct text gone; /* lines */
+};
+
+static bool note_gone(struct db_row *row, void *argument, struct err *e) {
+    struct pruning *p = argument;
+    (void)e;
+    if (!p->lies_there(p->box, db_column_text(row, 0)))
+        text_add_format(&p->gone, "%s\n", db_column_text(row, 0));
+    return true;
+}
+
+static bool find_gone(struct db_connection *c, void *argument, struct err *e) {
+    return db_query(c, Q_DISCARDED_LIST, note_gone, argument, e, "");
+}
+
+static bool forget_gone(struct db_connection *c, void *argument, struct err *e) {
+    struct pruning *p = argument;
+    char *position = p->gone.data;
+    for (char *file; (file = strsep(&position, "\n")) != NULL;)
+        if (*file != '\0' && !db_exec(c, Q_DISCARDED_DELETE, e, "s", file)) return false;
+    return true;
+}
+
+bool held_prune_discarded(struct db *db, held_lies_there *lies_there, const void *box,
+                          struct err *e) {
+    struct pruning p = {lies_there, box, TEXT_EMPTY};
+    bool done = db_read(db, find_gone, &p, e) &&
+                (p.gone.length == 0 || db_write(db, forget_gone, &p, e));
+    text_fini(&p.gone);
+    return done;
 }

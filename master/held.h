@@ -27,3 +27,15 @@ MUST_CHECK bool held_read(struct db_connection *c, const char *file, struct held
                           struct err *e);
 MUST_CHECK bool held_put(struct db_connection *c, const struct held *h, struct err *e);
 MUST_CHECK bool held_remove(struct db_connection *c, const char *file, struct err *e);
+
+/* Inside an operation: gives the file up. That is remembered until the file is held or published
+ * again, since the drop box may still hold it: it offers all that lies there at every start. */
+MUST_CHECK bool held_discard(struct db_connection *c, const struct held *h, struct err *e);
+/* Inside an operation: when these bytes were given up; 0: they were not. */
+MUST_CHECK bool held_discarded(struct db_connection *c, const char *file, const char *sha256,
+                               int64_t *at_ms, struct err *e);
+/* Forgets what was given up and does not lie in the drop box any more. Any thread; writes only when
+ * there is something to forget. */
+typedef bool held_lies_there(const void *box, const char *file);
+MUST_CHECK bool held_prune_discarded(struct db *db, held_lies_there *lies_there, const void *box,
+                                     struct err *e);

@@ -234,6 +234,16 @@ static bool trust_changed(struct intake *i) {
     return changed;
 }
 
+static bool lies_there(const void *box, const char *file) {
+    return intake_find(box, file) != NULL;
+}
+
+static void prune_discarded(struct intake *i, const struct drops *drops) {
+    struct err e;
+    if (!catalog_prune_discarded(i->catalog, lies_there, drops, &e))
+        log_error("intake.discarded", "error=%s", e.text);
+}
+
 bool intake_scan(struct intake *i, int64_t now_ms) {
     OWN_TEXT struct text hints = TEXT_EMPTY;
     struct drops drops;
@@ -245,6 +255,7 @@ bool intake_scan(struct intake *i, int64_t now_ms) {
     tell_directory(i, readable, &e);
     if (!readable) return false;
     bool taken = handle_due(i, directory, &drops, trust_changed(i), now_ms);
+    prune_discarded(i, &drops);
     keep(i, &drops);
     atomic_store(&i->scanned, true);
     if (taken) follow_up(i->agents, i->events);

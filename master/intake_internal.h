@@ -69,6 +69,8 @@ struct intake {
  * `before` included. hints: names ending in '\n', one after another. */
 MUST_CHECK bool intake_look(int directory, const struct drops *before, const char *hints,
                             int64_t now_ms, struct drops *out, struct err *e);
+/* NULL: no such name lies there. */
+struct drop *intake_find(const struct drops *drops, const char *name);
 void intake_look_at(const struct stat *status, struct file_look *out);
 
 /* Reads the kernel's hints since the last call onto out; never waits. */

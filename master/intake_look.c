@@ -66,27 +66,35 @@ static bool look_at_both(int directory, const char *name, struct look *out) {
     return true;
 }
 
-static bool is_hinted(const char *hints, const char *name) {
-    size_t length = strlen(name);
-    for (const char *at = hints; (at = strstr(at, name)) != NULL; at++)
-        if ((at == hints || at[-1] == '\n') && at[length] == '\n') return true;
-    return false;
+static int compare_names(const void *name, const void *drop) {
+    return strcmp(name, ((const struct drop *)drop)->name);
 }
 
-static int compare_names(const void *a, const void *b) {
-    return strcmp(((const struct drop *)a)->name, ((const struct drop *)b)->name);
+static int compare_drops(const void *a, const void *b) {
+    return compare_names(((const struct drop *)a)->name, b);
 }
 
-static void add_drop(int directory, const char *name, const struct drops *before, const char *hints,
-                     int64_t now_ms, struct drops *out) {
+struct drop *intake_find(const struct drops *drops, const char *name) {
+    if (drops->count == 0) return NULL;
+    return bsearch(name, drops->items, drops->count, sizeof *drops->items, compare_names);
+}
+
+static void take_hints(struct drops *drops, const char *hints) {
+    OWN_MEMORY char *lines = text_duplicate(hints);
+    char *position = lines;
+    for (const char *name; (name = strsep(&position, "\n")) != NULL;) {
+        struct drop *hinted = intake_find(drops, name);
+        if (hinted != NULL) hinted->hinted = true;
+    }
+}
+
+static void add_drop(int directory, const char *name, const struct drops *before, int64_t now_ms,
+                     struct drops *out) {
     struct drop drop = {.since_ms = now_ms};
     if (!text_copy(drop.name, sizeof drop.name, name) || !look_at_both(directory, name, &drop.look))
         return;
-    const struct drop *known =
-        before->count > 0 ? bsearch(&drop, before->items, before->count, sizeof drop, compare_names)
-                          : NULL;
+    const struct drop *known = intake_find(before, name);
     if (known != NULL && memcmp(&known->look, &drop.look, sizeof drop.look) == 0) drop = *known;
-    if (is_hinted(hints, name)) drop.hinted = true;
     out->items = memory_resize(out->items, out->count + 1, sizeof drop);
     out->items[out->count++] = drop;
 }
@@ -114,10 +122,10 @@ bool intake_look(int directory, const struct drops *before, const char *hints, i
             return err_errno(e, errno, "list the drop box");
         }
         if (entry == NULL) break;
-        if (!is_ignored(entry->d_name))
-            add_drop(directory, entry->d_name, before, hints, now_ms, out);
+        if (!is_ignored(entry->d_name)) add_drop(directory, entry->d_name, before, now_ms, out);
     }
-    if (out->count > 0) qsort(out->items, out->count, sizeof *out->items, compare_names);
+    if (out->count > 0) qsort(out->items, out->count, sizeof *out->items, compare_drops);
+    take_hints(out, hints);
     return true;
 }
 

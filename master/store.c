@@ -263,6 +263,11 @@ static const char *const statements[Q_COUNT] = {
     [Q_HELD_LIST] = "SELECT " HELD_COLUMNS " FROM held ORDER BY file",
     [Q_HELD_COUNT] = "SELECT count(*) FROM held",
     [Q_HELD_DELETE] = "DELETE FROM held WHERE file=?1",
+    [Q_DISCARDED_PUT] = "INSERT INTO held_discarded (file, sha256, at) VALUES (?1, ?2, ?3)"
+                        " ON CONFLICT (file) DO UPDATE SET sha256=?2, at=?3",
+    [Q_DISCARDED_FIND] = "SELECT at FROM held_discarded WHERE file=?1 AND sha256=?2",
+    [Q_DISCARDED_LIST] = "SELECT file FROM held_discarded ORDER BY file",
+    [Q_DISCARDED_DELETE] = "DELETE FROM held_discarded WHERE file=?1",
 
     [Q_AUDIT_INSERT] = "INSERT INTO audit (at, principal, action, subject, data, hash)"
                        " VALUES (?1, ?2, ?3, ?4, ?5, ?6)",

@@ -22,6 +22,14 @@ CREATE TABLE held (
     reason TEXT NOT NULL
 ) WITHOUT ROWID;
 
+-- Held files that were given up while they still lay in the drop box: offered by it, they stay away until somebody
+-- touches them. Forgotten once the file is gone from there, or is taken after all.
+CREATE TABLE held_discarded (
+    file TEXT PRIMARY KEY,
+    sha256 TEXT NOT NULL,
+    at INTEGER NOT NULL
+) WITHOUT ROWID;
+
 -- Why an agent may not switch though it is admitted: two machines speak in its name. "": it may.
 ALTER TABLE agent ADD COLUMN conflict TEXT NOT NULL DEFAULT '';
 

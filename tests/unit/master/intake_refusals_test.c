@@ -25,6 +25,69 @@ static void a_signature_may_come_later(void **state) {
     serves(NAME, "one");
 }
 
+/* Held for want of a signature, then given up. */
+static void drop_and_discard(const char *words) {
+    struct err error = {0};
+    drop(NAME, words);
+    scan_settled();
+    assert_int_equal(held_files(box.fixture), 1);
+    assert_ok(catalog_discard(box.fixture->catalog, NAME, "test", &error));
+}
+
+static bool count_lying(const void *count, const char *file) {
+    (void)file;
+    ++*(size_t *)(uintptr_t)count;
+    return true;
+}
+
+static size_t discarded_files(void) {
+    struct err error = {0};
+    size_t count = 0;
+    assert_ok(held_prune_discarded(box.fixture->db, count_lying, &count, &error));
+    return count;
+}
+
+static void restart(void) {
+    intake_close(box.intake);
+    open_intake();
+    scan_settled();
+}
+
+static void what_was_discarded_is_not_held_again_at_the_next_start(void **state) {
+    (void)state;
+    OWN(sign_secret) struct sign_secret *key = trust_new_publisher(box.fixture);
+    drop_and_discard("one");
+    restart();
+    assert_int_equal(held_files(box.fixture), 0);
+    assert_int_equal(events_of(box.fixture, "binary.held"), 1);
+    rejects(NAME, ERR_CONFLICT, "was discarded at");
+    touch_after(NAME, clock_wall_ms());
+    scan_settled();
+    assert_int_equal(held_files(box.fixture), 1);
+    assert_int_equal(rejected_count(), 0);
+}
+
+static void other_bytes_of_a_name_that_was_discarded_are_held(void **state) {
+    (void)state;
+    OWN(sign_secret) struct sign_secret *key = trust_new_publisher(box.fixture);
+    drop_and_discard("one");
+    drop(NAME, "two");
+    restart();
+    assert_int_equal(held_files(box.fixture), 1);
+}
+
+static void what_was_discarded_is_forgotten_once_it_left_the_drop_box(void **state) {
+    (void)state;
+    OWN(sign_secret) struct sign_secret *key = trust_new_publisher(box.fixture);
+    drop_and_discard("one");
+    assert_int_equal(discarded_files(), 1);
+    (void)scan(1);
+    assert_int_equal(discarded_files(), 1);
+    assert_int_equal(unlink(in_box(NAME)), 0);
+    restart();
+    assert_int_equal(discarded_files(), 0);
+}
+
 static void a_signature_that_comes_first_waits(void **state) {
     (void)state;
     struct err error = {0};
@@ -249,6 +312,9 @@ static void a_rejection_is_told_once_and_kept_while_the_file_is(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         T(a_signature_may_come_later),
+        T(what_was_discarded_is_not_held_again_at_the_next_start),
+        T(other_bytes_of_a_name_that_was_discarded_are_held),
+        T(what_was_discarded_is_forgotten_once_it_left_the_drop_box),
         T(a_signature_that_comes_first_waits),
         T(a_renamed_file_with_its_signature_is_refused),
         T(trusting_a_key_lets_its_drops_in),
