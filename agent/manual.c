@@ -17,8 +17,6 @@ static const struct manual_row examples[] = {
     {"grid-agent --state ./trial --stop-nodes", "takes its nodes along when it ends"},
 };
 /* clang-format on */
-static const char *const see_also[] = {"gridctl(1)", "grid-launcher(8)", "grid-master(8)",
-                                       "storage-server(8)"};
 
 const struct manual agent_manual = {
     .program = "grid-agent",
@@ -34,10 +32,7 @@ const struct manual agent_manual = {
         "SIGTERM, SIGINT and SIGHUP end the agent. Its nodes live on and are found by its next "
         "start, unless --stop-nodes is given.",
     .options = &agent_options,
-    .files = files,
-    .file_count = sizeof files / sizeof files[0],
-    .examples = examples,
-    .example_count = sizeof examples / sizeof examples[0],
-    .see_also = see_also,
-    .see_also_count = sizeof see_also / sizeof see_also[0],
+    .files = MANUAL_ROWS(files),
+    .examples = MANUAL_ROWS(examples),
+    .see_also = {"gridctl(1)", "grid-launcher(8)", "grid-master(8)", "storage-server(8)"},
 };

@@ -88,7 +88,7 @@ bool binary_targets_send(struct invocation *call, const struct binary_file *f,
     if (!trust_fetch(call, &base, e)) return false;
     if (names(&base.targets, f)) return true;
     if (adds_only(&base, &draft.targets, f, e))
-        return trust_draft_send(call, &draft, &base, NULL, answer, e);
+        return trust_draft_send(call, &draft, &base, answer, e);
     err_wrap(e, "other targets came into force meanwhile");
     return err_hint(e, "sign again: gridctl binary sign %.100s --key KEYFILE", f->path);
 }

@@ -421,7 +421,6 @@ static const struct manual_row examples[] = {
     {"gridctl rollout start --version 1.1.0 --canary 1", "moves all machines, one first, and back when it is bad"},
 };
 /* clang-format on */
-static const char *const see_also[] = {"grid-agent(8)", "grid-master(8)", "storage-server(8)"};
 static const struct options own_options = {
     .entries = global_options, .count = sizeof global_options / sizeof global_options[0]};
 static const struct manual manual = {
@@ -433,15 +432,11 @@ static const struct manual manual = {
                "and errors go to stderr, and errors end with the next thing to try. What cannot be "
                "undone is asked about first, unless --yes is given.",
     .options = &own_options,
-    .environment = environment,
-    .environment_count = sizeof environment / sizeof environment[0],
-    .files = files,
-    .file_count = sizeof files / sizeof files[0],
-    .examples = examples,
-    .example_count = sizeof examples / sizeof examples[0],
+    .environment = MANUAL_ROWS(environment),
+    .files = MANUAL_ROWS(files),
+    .examples = MANUAL_ROWS(examples),
     .many = true,
-    .see_also = see_also,
-    .see_also_count = sizeof see_also / sizeof see_also[0],
+    .see_also = {"grid-agent(8)", "grid-master(8)", "storage-server(8)"},
 };
 
 const struct command_table command_table = {

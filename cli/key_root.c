@@ -5,7 +5,6 @@
 #include "cli/trust_next.h"
 #include "cli/trust_targets.h"
 #include "lib/clock.h"
-#include "lib/json.h"
 #include "lib/semver.h"
 
 #include <errno.h>
@@ -64,38 +63,18 @@ static bool read_all(const char *words, const struct tuf_root *root, read_change
     return true;
 }
 
-static bool draft_root(struct invocation *call, const struct trust_base *base,
-                       const struct answer_trust *trust, struct err *e) {
+bool key_root(struct invocation *call, struct err *e) {
+    OWN_TRUST_BASE struct trust_base base = {0};
     OWN_CHANGES struct trust_changes changes = {0};
     OWN_TRUST_DRAFT struct trust_draft draft = {0};
     OWN_KEY_RING struct key_ring ring = {0};
     const struct settings *s = call->settings;
-    return read_all(s->trust.add, &base->root.root, read_addition, &changes, e) &&
-           read_all(s->trust.remove, &base->root.root, read_removal, &changes, e) &&
-           read_all(s->trust.thresholds, &base->root.root, read_threshold, &changes, e) &&
-           trust_next_root(base, &changes, s->trust.life_ms, &draft, e) &&
-           key_ring_read(&ring, s->keys, e) &&
-           trust_draft_deliver(call, &draft, base, trust, &ring, e);
-}
-
-typedef bool draft_something(struct invocation *call, const struct trust_base *base,
-                             const struct answer_trust *trust, struct err *e);
-
-/* From the files of --metadata, without network; else from the master, which gets it, too. */
-static bool with_base(struct invocation *call, draft_something *draft, struct err *e) {
-    OWN_TRUST_BASE struct trust_base base = {0};
-    const char *given = call->settings->trust.metadata;
-    struct answer_trust trust;
-    if (given != NULL && *given != '\0')
-        return trust_fetch(call, &base, e) && draft(call, &base, NULL, e);
-    if (!trust_fetch_all(call, &base, &trust, e)) return false;
-    bool done = draft(call, &base, &trust, e);
-    json_clear(&answer_trust_schema, &trust);
-    return done;
-}
-
-bool key_root(struct invocation *call, struct err *e) {
-    return with_base(call, draft_root, e);
+    return trust_fetch_all(call, &base, e) &&
+           read_all(s->trust.add, &base.root.root, read_addition, &changes, e) &&
+           read_all(s->trust.remove, &base.root.root, read_removal, &changes, e) &&
+           read_all(s->trust.thresholds, &base.root.root, read_threshold, &changes, e) &&
+           trust_next_root(&base, &changes, s->trust.life_ms, &draft, e) &&
+           key_ring_read(&ring, s->keys, e) && trust_draft_deliver(call, &draft, &base, &ring, e);
 }
 
 typedef bool change_targets(struct tuf_targets *t, const char *word, struct err *e);
@@ -128,23 +107,20 @@ static bool targets_known(const struct trust_base *base, struct err *e) {
     return err_hint(e, "--metadata TARGETS.json, or ask the master by --url");
 }
 
-static bool draft_targets(struct invocation *call, const struct trust_base *base,
-                          const struct answer_trust *trust, struct err *e) {
+bool key_targets(struct invocation *call, struct err *e) {
+    OWN_TRUST_BASE struct trust_base base = {0};
     OWN_TRUST_FILE struct trust_file copy = {0};
     OWN_TRUST_DRAFT struct trust_draft draft = {0};
     OWN_KEY_RING struct key_ring ring = {0};
     const struct settings *s = call->settings;
     int64_t life_ms = s->trust.life_ms > 0 ? s->trust.life_ms : TRUST_TARGETS_LIFE_MS;
-    if (!targets_known(base, e) || !trust_file_copy(&base->targets, &copy, e)) return false;
+    if (!trust_fetch_all(call, &base, e) || !targets_known(&base, e) ||
+        !trust_file_copy(&base.targets, &copy, e))
+        return false;
     trust_targets_renew(&copy.targets, clock_wall_ms(), life_ms);
     return change_all(&copy.targets, s->trust.yank, trust_targets_yank, e) &&
            change_all(&copy.targets, s->trust.drop, trust_targets_remove, e) &&
            change_all(&copy.targets, s->trust.floors, change_floor, e) &&
            trust_file_of_targets(&copy.targets, &draft.targets, e) &&
-           key_ring_read(&ring, s->keys, e) &&
-           trust_draft_deliver(call, &draft, base, trust, &ring, e);
-}
-
-bool key_targets(struct invocation *call, struct err *e) {
-    return with_base(call, draft_targets, e);
+           key_ring_read(&ring, s->keys, e) && trust_draft_deliver(call, &draft, &base, &ring, e);
 }

@@ -6,6 +6,7 @@
 #include "cli/trust_next.h"
 #include "lib/json.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -40,16 +41,18 @@ static bool replace_by_next(const struct trust_base *base, const struct answer_t
     return true;
 }
 
-static bool deliver_next(struct invocation *call, const struct trust_base *base,
-                         const struct answer_trust *trust, struct err *e) {
+static bool deliver_next(struct invocation *call, struct err *e) {
+    OWN_TRUST_BASE struct trust_base base = {0};
     OWN_CHANGES struct trust_changes changes = {0};
     OWN_TRUST_DRAFT struct trust_draft draft = {0};
     OWN_KEY_RING struct key_ring ring = {0};
-    for (size_t i = 0; i < trust->roles_count; i++)
-        if (!replace_by_next(base, &trust->roles[i], &changes, e)) return false;
-    return trust_next_root(base, &changes, call->settings->trust.life_ms, &draft, e) &&
+    if (!trust_fetch_all(call, &base, e)) return false;
+    assert(base.master != NULL); /* there is no --metadata */
+    for (size_t i = 0; i < base.master->roles_count; i++)
+        if (!replace_by_next(&base, &base.master->roles[i], &changes, e)) return false;
+    return trust_next_root(&base, &changes, call->settings->trust.life_ms, &draft, e) &&
            key_ring_read(&ring, call->settings->keys, e) &&
-           trust_draft_deliver(call, &draft, base, trust, &ring, e);
+           trust_draft_deliver(call, &draft, &base, &ring, e);
 }
 
 static bool has_next(const struct http_answer *answer) {
@@ -62,18 +65,6 @@ static bool has_next(const struct http_answer *answer) {
     return found;
 }
 
-static bool with_trust(struct invocation *call,
-                       bool (*act)(struct invocation *call, const struct trust_base *base,
-                                   const struct answer_trust *trust, struct err *e),
-                       struct err *e) {
-    OWN_TRUST_BASE struct trust_base base = {0};
-    struct answer_trust trust;
-    if (!trust_fetch_all(call, &base, &trust, e)) return false;
-    bool done = act(call, &base, &trust, e);
-    json_clear(&answer_trust_schema, &trust);
-    return done;
-}
-
 static bool rotate_here(struct invocation *call, struct err *e) {
     OWN_HTTP_ANSWER struct http_answer answer = {0};
     OWN_TEXT struct text body = TEXT_EMPTY;
@@ -84,7 +75,7 @@ static bool rotate_here(struct invocation *call, struct err *e) {
         return invocation_would(call, e, "have the master make new keys of %s", named);
     if (!api_send(call->api, "POST", "/api/trust/rotate", text_value(&body), &answer, e))
         return false;
-    if (has_next(&answer)) return with_trust(call, deliver_next, e);
+    if (has_next(&answer)) return deliver_next(call, e);
     return listing_changed(call, &answer, named, e, "%s: new keys, made by the master", named);
 }
 
@@ -124,14 +115,14 @@ static bool hand_over(struct invocation *call, const struct trust_base *base,
     return true;
 }
 
-static bool rotate_offline(struct invocation *call, const struct trust_base *base,
-                           const struct answer_trust *trust, struct err *e) {
+static bool rotate_offline(struct invocation *call, struct err *e) {
+    OWN_TRUST_BASE struct trust_base base = {0};
     OWN_CHANGES struct trust_changes changes = {0};
     OWN_TRUST_DRAFT struct trust_draft draft = {0};
     OWN_KEY_RING struct key_ring ring = {0};
-    return hand_over(call, base, &changes, &ring, e) &&
-           trust_next_root(base, &changes, call->settings->trust.life_ms, &draft, e) &&
-           trust_draft_deliver(call, &draft, base, trust, &ring, e);
+    return trust_fetch_all(call, &base, e) && hand_over(call, &base, &changes, &ring, e) &&
+           trust_next_root(&base, &changes, call->settings->trust.life_ms, &draft, e) &&
+           trust_draft_deliver(call, &draft, &base, &ring, e);
 }
 
 /* Keys that the master makes replace one another, one for each role. */
@@ -147,5 +138,5 @@ bool key_rotate(struct invocation *call, struct err *e) {
         return err_hint(e, "without it the master only makes new keys of its own; other thresholds "
                            "alone: gridctl key root");
     }
-    return s->trust.offline ? with_trust(call, rotate_offline, e) : rotate_here(call, e);
+    return s->trust.offline ? rotate_offline(call, e) : rotate_here(call, e);
 }

@@ -75,20 +75,16 @@ bool key_sign(struct invocation *call, struct err *e) {
 }
 
 static bool publish(struct invocation *call, const struct trust_draft *draft,
-                    const struct trust_base *base, const struct answer_trust *trust,
-                    struct err *e) {
+                    const struct trust_base *base, struct err *e) {
     trust_draft_show(call, draft, base);
     if (call->settings->dry_run) return invocation_would(call, e, "publish this");
     return invocation_confirm(call, e, "Publish that?") &&
-           trust_draft_publish(call, draft, base, trust, e);
+           trust_draft_publish(call, draft, base, e);
 }
 
 bool key_publish(struct invocation *call, struct err *e) {
     OWN_TRUST_DRAFT struct trust_draft draft = {0};
     OWN_TRUST_BASE struct trust_base base = {0};
-    struct answer_trust trust;
-    if (!read_draft(call, &draft, e) || !trust_fetch_all(call, &base, &trust, e)) return false;
-    bool done = publish(call, &draft, &base, &trust, e);
-    json_clear(&answer_trust_schema, &trust);
-    return done;
+    return read_draft(call, &draft, e) && trust_fetch_all(call, &base, e) &&
+           publish(call, &draft, &base, e);
 }

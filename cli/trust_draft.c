@@ -124,12 +124,11 @@ static bool signs_root(const struct trust_base *base, const struct tuf_root *roo
 
 /* Agents that have no trusted root believe the release key alone, which goes when root goes. */
 static bool abandons(const struct invocation *call, const struct trust_draft *d,
-                     const struct trust_base *base, const struct answer_trust *trust,
-                     struct err *e) {
+                     const struct trust_base *base, struct err *e) {
     char first[PATH_MAX], words[FORMAT_SIZE];
     bool leaves = trust_file_present(&d->root) && signs_root(base, &base->root.root) &&
                   !signs_root(base, &d->root.root);
-    const char *names = leaves ? trust->agents_without_root : NULL;
+    const char *names = leaves ? base->master->agents_without_root : NULL;
     size_t count = count_lines(names);
     if (!leaves || call->settings->trust.abandon || !settings_next(&names, first)) return false;
     err_set(
@@ -152,8 +151,7 @@ static void body_of(const struct trust_draft *d, struct text *out) {
 }
 
 bool trust_draft_send(struct invocation *call, const struct trust_draft *d,
-                      const struct trust_base *base, const struct answer_trust *trust,
-                      struct http_answer *answer, struct err *e) {
+                      const struct trust_base *base, struct http_answer *answer, struct err *e) {
     OWN_TEXT struct text lacking = TEXT_EMPTY, body = TEXT_EMPTY, path = TEXT_EMPTY;
     bool root = trust_file_present(&d->root);
     text_add(&path, root ? "/api/trust/root" : "/api/trust/targets");
@@ -165,38 +163,37 @@ bool trust_draft_send(struct invocation *call, const struct trust_draft *d,
                 text_value(&lacking));
         return err_hint(e, "gridctl key sign FILE --key KEYFILE where a missing key is");
     }
-    if (abandons(call, d, base, trust, e)) return false;
+    if (abandons(call, d, base, e)) return false;
     body_of(d, &body);
     return api_send(call->api, "POST", text_value(&path), text_value(&body), answer, e);
 }
 
 bool trust_draft_publish(struct invocation *call, const struct trust_draft *d,
-                         const struct trust_base *base, const struct answer_trust *trust,
-                         struct err *e) {
+                         const struct trust_base *base, struct err *e) {
     OWN_HTTP_ANSWER struct http_answer answer = {0};
     char root[TRUST_FILE_NAME_SIZE] = "", targets[TRUST_FILE_NAME_SIZE] = "";
     bool both = trust_file_present(&d->root) && trust_file_present(&d->targets);
     if (trust_file_present(&d->root)) trust_file_name(&d->root, root);
     if (trust_file_present(&d->targets)) trust_file_name(&d->targets, targets);
-    return trust_draft_send(call, d, base, trust, &answer, e) &&
+    return trust_draft_send(call, d, base, &answer, e) &&
            listing_changed(call, &answer, root[0] != '\0' ? root : targets, e, "published %s%s%s",
                            root, both ? " " : "", targets);
 }
 
 bool trust_draft_deliver(struct invocation *call, struct trust_draft *d,
-                         const struct trust_base *base, const struct answer_trust *trust,
-                         const struct key_ring *keys, struct err *e) {
+                         const struct trust_base *base, const struct key_ring *keys,
+                         struct err *e) {
     OWN_TEXT struct text before = TEXT_EMPTY, lacking = TEXT_EMPTY;
     if (!trust_base_proven(base, keys, e)) return false;
     trust_draft_show(call, d, base);
     if (call->settings->dry_run)
         return invocation_would(call, e, "sign this, and publish it if no signature is missing");
-    bool at_once = trust != NULL && trust_draft_complete(d, base, &before);
+    bool at_once = base->master != NULL && trust_draft_complete(d, base, &before);
     if ((at_once || keys->count > 0) &&
         !invocation_confirm(call, e, at_once ? "Publish that?" : "Sign that?"))
         return false;
     if (!trust_draft_sign_all(d, base, keys, e)) return false;
-    if (trust_draft_complete(d, base, &lacking) && trust != NULL)
-        return trust_draft_publish(call, d, base, trust, e);
+    if (trust_draft_complete(d, base, &lacking) && base->master != NULL)
+        return trust_draft_publish(call, d, base, e);
     return trust_draft_write(call, d, text_value(&lacking), e);
 }

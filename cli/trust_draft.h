@@ -42,18 +42,17 @@ MUST_CHECK bool trust_draft_write(struct invocation *call, const struct trust_dr
                                   const char *lacking, struct err *e);
 
 /* Sends it. ERR_CONFLICT when it does not follow what is in force, or would leave agents behind
- * (--abandon); ERR_UNTRUSTED when signatures are missing. trust may be NULL for targets alone. */
+ * (--abandon); ERR_UNTRUSTED when signatures are missing. */
 MUST_CHECK bool trust_draft_send(struct invocation *call, const struct trust_draft *d,
-                                 const struct trust_base *base, const struct answer_trust *trust,
-                                 struct http_answer *answer, struct err *e);
+                                 const struct trust_base *base, struct http_answer *answer,
+                                 struct err *e);
 
 /* The same, and says so. */
 MUST_CHECK bool trust_draft_publish(struct invocation *call, const struct trust_draft *d,
-                                    const struct trust_base *base, const struct answer_trust *trust,
-                                    struct err *e);
+                                    const struct trust_base *base, struct err *e);
 
 /* Says what it says, asks, signs with the keys at hand; then publishes it, or writes it when
- * signatures are missing or there is no master (trust NULL). With --dry-run it is only said. */
+ * signatures are missing or there is no master (--metadata). With --dry-run it is only said. */
 MUST_CHECK bool trust_draft_deliver(struct invocation *call, struct trust_draft *d,
-                                    const struct trust_base *base, const struct answer_trust *trust,
-                                    const struct key_ring *keys, struct err *e);
+                                    const struct trust_base *base, const struct key_ring *keys,
+                                    struct err *e);

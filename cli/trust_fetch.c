@@ -23,11 +23,16 @@ static bool read_given(const char *path, struct trust_base *out, struct err *e) 
     return true;
 }
 
+static bool given(const struct invocation *call) {
+    const char *files = call->settings->trust.metadata;
+    return files != NULL && *files != '\0';
+}
+
 bool trust_fetch(struct invocation *call, struct trust_base *out, struct err *e) {
-    const char *given = call->settings->trust.metadata;
+    const char *files = call->settings->trust.metadata;
     char path[PATH_MAX];
-    if (given == NULL || *given == '\0') return fetch_both(call, out, e);
-    while (settings_next(&given, path))
+    if (!given(call)) return fetch_both(call, out, e);
+    while (settings_next(&files, path))
         if (!read_given(path, out, e)) return false;
     return true;
 }
@@ -44,16 +49,13 @@ static void add_here(const struct answer_trust *trust, struct tuf_signers *here)
     }
 }
 
-bool trust_fetch_all(struct invocation *call, struct trust_base *out, struct answer_trust *trust,
-                     struct err *e) {
+bool trust_fetch_all(struct invocation *call, struct trust_base *out, struct err *e) {
     OWN_HTTP_ANSWER struct http_answer answer = {0};
+    if (given(call)) return trust_fetch(call, out, e);
+    out->master = memory_zeroed(1, sizeof *out->master);
     if (!api_get(call->api, "/api/trust", &answer, e) ||
-        !answer_decode(&answer_trust_schema, &answer, trust, e))
+        !answer_decode(&answer_trust_schema, &answer, out->master, e) || !fetch_both(call, out, e))
         return false;
-    if (fetch_both(call, out, e)) {
-        add_here(trust, &out->here);
-        return true;
-    }
-    json_clear(&answer_trust_schema, trust);
-    return false;
+    add_here(out->master, &out->here);
+    return true;
 }

@@ -8,8 +8,5 @@
 /* Root and targets; with --metadata only what these files are. No token is needed. */
 MUST_CHECK bool trust_fetch(struct invocation *call, struct trust_base *out, struct err *e);
 
-/* The same, and which keys the master has: GET /api/trust, *trust decoded (see answers.h; the
- * caller clears it). Never from --metadata. */
-struct answer_trust;
-MUST_CHECK bool trust_fetch_all(struct invocation *call, struct trust_base *out,
-                                struct answer_trust *trust, struct err *e);
+/* The same, and without --metadata also what the master says of its keys, which takes a token. */
+MUST_CHECK bool trust_fetch_all(struct invocation *call, struct trust_base *out, struct err *e);

@@ -1,15 +1,19 @@
 #include "cli/trust_words.h"
 
+#include "cli/answers.h"
 #include "cli/format.h"
 #include "cli/trust_root.h"
 #include "cli/trust_targets.h"
 #include "lib/clock.h"
+#include "lib/json.h"
 
 #include <string.h>
 
 void trust_base_fini(struct trust_base *b) {
     trust_file_fini(&b->root);
     trust_file_fini(&b->targets);
+    if (b->master != NULL) json_clear(&answer_trust_schema, b->master);
+    free(b->master);
     free(b->here.key_ids);
     *b = (struct trust_base){0};
 }

@@ -6,11 +6,14 @@
 #include "cli/output.h"
 #include "cli/trust_file.h"
 
+struct answer_trust;
+
 /* What is in force; files that are not known are empty. */
 struct trust_base {
     struct trust_file root;
     struct trust_file targets;
-    struct tuf_signers here; /* ids of the keys that the master has */
+    struct answer_trust *master; /* what it says of its keys; NULL: it was not asked */
+    struct tuf_signers here;     /* ids of the keys that the master has */
 };
 void trust_base_fini(struct trust_base *b);
 #define OWN_TRUST_BASE __attribute__((cleanup(trust_base_fini)))

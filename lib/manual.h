@@ -9,6 +9,15 @@ struct manual_row {
     const char *means; /* one sentence without a final stop */
 };
 
+struct manual_rows {
+    const struct manual_row *list;
+    size_t count;
+};
+#define MANUAL_ROWS(array)                                                                         \
+    { .list = (array), .count = sizeof(array) / sizeof((array)[0]) }
+
+#define MANUAL_SEE_ALSO_MAX 4
+
 struct manual {
     const char *program; /* "grid-master" */
     int section;         /* of its man page */
@@ -16,15 +25,11 @@ struct manual {
     const char *usage;   /* "--data DIR [options]" */
     const char *details; /* paragraphs, parted by an empty line */
     const struct options *options;
-    const struct manual_row *environment; /* what is no option's */
-    size_t environment_count;
-    const struct manual_row *files;
-    size_t file_count;
-    const struct manual_row *examples; /* name: a line to copy */
-    size_t example_count;
+    struct manual_rows environment; /* what is no option's */
+    struct manual_rows files;
+    struct manual_rows examples; /* name: a line to copy */
     bool many; /* does several things at once and may be interrupted: exit codes 8 and 130 */
-    const char *const *see_also; /* "grid-agent(8)" */
-    size_t see_also_count;
+    const char *see_also[MANUAL_SEE_ALSO_MAX]; /* "grid-agent(8)" */
 };
 
 /* How options are read (lib/options.h), in words. */

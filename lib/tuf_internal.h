@@ -18,6 +18,10 @@ struct tuf_member {
     bool optional;
     bool given; /* set while reading */
 };
+#define TUF_MUST(name_, read_, out_)                                                               \
+    { .name = (name_), .read = (read_), .out = (out_) }
+#define TUF_MAY(name_, read_, out_)                                                                \
+    { .name = (name_), .read = (read_), .out = (out_), .optional = true }
 
 /* Members of other names are passed over; one that is there twice is ERR_INVALID. */
 MUST_CHECK bool tuf_read_members(struct json_slice object, struct tuf_member *members, size_t count,

@@ -97,12 +97,9 @@ static bool read_roles(struct json_slice value, void *out, struct err *e) {
 
 bool tuf_root_parse(const char *bytes, size_t length, struct tuf_root *out, struct err *e) {
     struct tuf_member members[] = {
-        {.name = "consistent_snapshot",
-         .read = tuf_read_bool,
-         .out = &out->consistent_snapshot,
-         .optional = true},
-        {.name = "keys",                             .read = tuf_read_keys,      .out = &out->keys},
-        {.name = "roles",                             .read = read_roles,     .out = out->roles  },
+        TUF_MAY("consistent_snapshot", tuf_read_bool, &out->consistent_snapshot),
+        TUF_MUST("keys", tuf_read_keys, &out->keys),
+        TUF_MUST("roles", read_roles, out->roles),
     };
     memset(out, 0, sizeof *out);
     if (tuf_read_file(bytes, length, TUF_ROOT, &out->heading, members, TUF_COUNT(members), e))
@@ -117,7 +114,7 @@ static bool read_snapshot_promise(struct json_slice value, void *out, struct err
 
 static bool read_timestamp_meta(struct json_slice value, void *out, struct err *e) {
     struct tuf_member members[] = {
-        {.name = "snapshot.json", .read = read_snapshot_promise, .out = out},
+        TUF_MUST("snapshot.json", read_snapshot_promise, out),
     };
     return tuf_read_members(value, members, TUF_COUNT(members), e);
 }
@@ -125,7 +122,7 @@ static bool read_timestamp_meta(struct json_slice value, void *out, struct err *
 bool tuf_timestamp_parse(const char *bytes, size_t length, struct tuf_timestamp *out,
                          struct err *e) {
     struct tuf_member members[] = {
-        {.name = "meta", .read = read_timestamp_meta, .out = &out->snapshot},
+        TUF_MUST("meta", read_timestamp_meta, &out->snapshot),
     };
     memset(out, 0, sizeof *out);
     return tuf_read_file(bytes, length, TUF_TIMESTAMP, &out->heading, members, TUF_COUNT(members),
@@ -165,7 +162,7 @@ static bool read_snapshot_meta(struct json_slice value, void *out, struct err *e
 
 bool tuf_snapshot_parse(const char *bytes, size_t length, struct tuf_snapshot *out, struct err *e) {
     struct tuf_member members[] = {
-        {.name = "meta", .read = read_snapshot_meta, .out = out},
+        TUF_MUST("meta", read_snapshot_meta, out),
     };
     memset(out, 0, sizeof *out);
     if (tuf_read_file(bytes, length, TUF_SNAPSHOT, &out->heading, members, TUF_COUNT(members), e))

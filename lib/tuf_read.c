@@ -190,15 +190,15 @@ static bool read_threshold(struct json_slice value, void *out, struct err *e) {
 bool tuf_read_signers(struct json_slice value, void *out, struct err *e) {
     struct tuf_signers *s = out;
     struct tuf_member members[] = {
-        {.name = "keyids",    .read = read_key_ids,   .out = s            },
-        {.name = "threshold", .read = read_threshold, .out = &s->threshold},
+        TUF_MUST("keyids", read_key_ids, s),
+        TUF_MUST("threshold", read_threshold, &s->threshold),
     };
     return tuf_read_members(value, members, TUF_COUNT(members), e);
 }
 
 static bool read_keyval(struct json_slice value, void *out, struct err *e) {
     struct tuf_member members[] = {
-        {.name = "public", .read = tuf_read_string, .out = out, .optional = true},
+        TUF_MAY("public", tuf_read_string, out),
     };
     return tuf_read_members(value, members, TUF_COUNT(members), e);
 }
@@ -208,9 +208,9 @@ static bool read_key(struct json_slice value, struct tuf_key *out, struct err *e
     OWN_MEMORY char *keytype = NULL;
     OWN_MEMORY char *scheme = NULL;
     struct tuf_member members[] = {
-        {.name = "keytype", .read = tuf_read_string, .out = &keytype   },
-        {.name = "scheme",  .read = tuf_read_string, .out = &scheme    },
-        {.name = "keyval",  .read = read_keyval,     .out = &out->value},
+        TUF_MUST("keytype", tuf_read_string, &keytype),
+        TUF_MUST("scheme", tuf_read_string, &scheme),
+        TUF_MUST("keyval", read_keyval, &out->value),
     };
     if (!tuf_read_members(value, members, TUF_COUNT(members), e)) return false;
     if (out->value == NULL) out->value = text_duplicate("");
@@ -258,8 +258,8 @@ static bool read_sha512(struct json_slice value, void *out, struct err *e) {
 bool tuf_read_hashes(struct json_slice value, void *out, struct err *e) {
     struct tuf_promise *p = out;
     struct tuf_member members[] = {
-        {.name = "sha256", .read = read_sha256, .out = p->sha256, .optional = true},
-        {.name = "sha512", .read = read_sha512, .out = p->sha512, .optional = true},
+        TUF_MAY("sha256", read_sha256, p->sha256),
+        TUF_MAY("sha512", read_sha512, p->sha512),
     };
     if (!tuf_read_members(value, members, TUF_COUNT(members), e)) return false;
     return p->sha256[0] != '\0' || p->sha512[0] != '\0' ||
@@ -269,9 +269,9 @@ bool tuf_read_hashes(struct json_slice value, void *out, struct err *e) {
 bool tuf_read_promise(struct json_slice value, struct tuf_promise *out, struct err *e) {
     *out = (struct tuf_promise){.length = -1};
     struct tuf_member members[] = {
-        {.name = "version",        .read = tuf_read_version, .out = &out->version},
-        { .name = "length", .read = tuf_read_length,      .out = &out->length,     .optional = true},
-        { .name = "hashes", .read = tuf_read_hashes,               .out = out,     .optional = true},
+        TUF_MUST("version", tuf_read_version, &out->version),
+        TUF_MAY("length", tuf_read_length, &out->length),
+        TUF_MAY("hashes", tuf_read_hashes, out),
     };
     return tuf_read_members(value, members, TUF_COUNT(members), e);
 }
@@ -289,8 +289,8 @@ static bool keep_array(struct json_slice value, void *out, struct err *e) {
 bool tuf_envelope_of(const char *bytes, size_t length, struct tuf_envelope *out, struct err *e) {
     struct json_slice file;
     struct tuf_member members[] = {
-        {.name = "signed",     .read = keep_object, .out = &out->part      },
-        {.name = "signatures", .read = keep_array,  .out = &out->signatures},
+        TUF_MUST("signed", keep_object, &out->part),
+        TUF_MUST("signatures", keep_array, &out->signatures),
     };
     memset(out, 0, sizeof *out);
     return json_slice_of(bytes, length, &file, e) &&
@@ -302,10 +302,10 @@ static bool read_signed(struct json_slice part, enum tuf_role_kind role,
                         struct err *e) {
     const char *name = tuf_role_name(role);
     struct tuf_member headings[] = {
-        {.name = "_type",           .read = read_type,           .out = &name},
-        {.name = "spec_version",    .read = read_spec_version  },
-        {.name = "version", .read = tuf_read_version,    .out = &heading->version            },
-        {.name = "expires",     .read = read_expires, .out = &heading->expires_ms},
+        TUF_MUST("_type", read_type, &name),
+        TUF_MUST("spec_version", read_spec_version, NULL),
+        TUF_MUST("version", tuf_read_version, &heading->version),
+        TUF_MUST("expires", read_expires, &heading->expires_ms),
     };
     return tuf_read_members(part, headings, TUF_COUNT(headings), e) &&
            tuf_read_members(part, members, count, e);

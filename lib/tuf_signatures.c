@@ -35,8 +35,8 @@ static bool add_signature(struct json_slice value, void *out, struct err *e) {
     struct signature *added = &s->list[s->count++];
     added->whole = value;
     struct tuf_member members[] = {
-        {.name = "keyid", .read = read_key_id,     .out = added->key_id},
-        {.name = "sig",   .read = tuf_read_string, .out = &added->hex  },
+        TUF_MUST("keyid", read_key_id, added->key_id),
+        TUF_MUST("sig", tuf_read_string, &added->hex),
     };
     return tuf_read_members(value, members, TUF_COUNT(members), e);
 }

@@ -43,9 +43,9 @@ static bool add_target(const char *path, struct json_slice value, void *out, str
     struct tuf_target *added = &t->list[t->count++];
     added->path = text_duplicate(path);
     struct tuf_member members[] = {
-        {.name = "length",         .read = tuf_read_length, .out = &added->promise.length},
-        {                .name = "hashes", .read = tuf_read_hashes,  .out = &added->promise                             },
-        { .name = "custom",   .read = read_custom,          .out = &added->custom,                              .optional = true},
+        TUF_MUST("length", tuf_read_length, &added->promise.length),
+        TUF_MUST("hashes", tuf_read_hashes, &added->promise),
+        TUF_MAY("custom", read_custom, &added->custom),
     };
     return tuf_read_members(value, members, TUF_COUNT(members), e);
 }
@@ -93,13 +93,10 @@ static bool read_delegation(struct json_slice value, struct tuf_delegation *d, s
     struct tuf_strings paths = {0};
     struct tuf_strings prefixes = {0};
     struct tuf_member members[] = {
-        {.name = "name",            .read = read_role_name, .out = d->role  },
-        { .name = "terminating",    .read = tuf_read_bool, .out = &d->terminating, .optional = true},
-        { .name = "paths", .read = tuf_read_strings,          .out = &paths, .optional = true},
-        { .name = "path_hash_prefixes",
-         .read = tuf_read_strings,
-         .out = &prefixes,
-         .optional = true},
+        TUF_MUST("name", read_role_name, d->role),
+        TUF_MAY("terminating", tuf_read_bool, &d->terminating),
+        TUF_MAY("paths", tuf_read_strings, &paths),
+        TUF_MAY("path_hash_prefixes", tuf_read_strings, &prefixes),
     };
     bool read = tuf_read_members(value, members, TUF_COUNT(members), e);
     d->paths = paths.list;
@@ -128,16 +125,16 @@ static bool read_roles(struct json_slice value, void *out, struct err *e) {
 static bool read_delegations(struct json_slice value, void *out, struct err *e) {
     struct tuf_targets *t = out;
     struct tuf_member members[] = {
-        {.name = "keys",  .read = tuf_read_keys, .out = &t->delegation_keys},
-        {.name = "roles", .read = read_roles,    .out = t                  },
+        TUF_MUST("keys", tuf_read_keys, &t->delegation_keys),
+        TUF_MUST("roles", read_roles, t),
     };
     return tuf_read_members(value, members, TUF_COUNT(members), e);
 }
 
 bool tuf_targets_parse(const char *bytes, size_t length, struct tuf_targets *out, struct err *e) {
     struct tuf_member members[] = {
-        {.name = "targets",         .read = read_targets, .out = out      },
-        { .name = "delegations", .read = read_delegations,           .out = out, .optional = true},
+        TUF_MUST("targets", read_targets, out),
+        TUF_MAY("delegations", read_delegations, out),
     };
     memset(out, 0, sizeof *out);
     if (tuf_read_file(bytes, length, TUF_TARGETS, &out->heading, members, TUF_COUNT(members), e))

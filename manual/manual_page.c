@@ -41,15 +41,15 @@ void manual_page_options(const struct option_entry *entries, size_t count, struc
     text_add(out, ".El\n");
 }
 
-static void add_rows(const char *title, const char *macro, const struct manual_row *rows,
-                     size_t count, struct text *out) {
-    if (count == 0) return;
+static void add_rows(const char *title, const char *macro, struct manual_rows rows,
+                     struct text *out) {
+    if (rows.count == 0) return;
     text_add_format(out, ".Sh %s\n.Bl -tag -width Ds\n", title);
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < rows.count; i++) {
         text_add_format(out, ".It %s", macro);
-        mdoc_words(rows[i].name, out);
+        mdoc_words(rows.list[i].name, out);
         text_add(out, "\n");
-        mdoc_sentence(rows[i].means, out);
+        mdoc_sentence(rows.list[i].means, out);
     }
     text_add(out, ".El\n");
 }
@@ -58,14 +58,14 @@ static void add_rows(const char *title, const char *macro, const struct manual_r
 static void add_environment(const struct manual *m, struct text *out) {
     struct manual_row rows[64];
     size_t count = 0;
-    assert(m->options->count + m->environment_count <= sizeof rows / sizeof rows[0]);
+    assert(m->options->count + m->environment.count <= sizeof rows / sizeof rows[0]);
     for (size_t i = 0; i < m->options->count; i++) {
         const struct option_entry *o = &m->options->entries[i];
         if (o->flag == NULL && o->help != NULL && o->environment[0] != NULL)
             rows[count++] = (struct manual_row){o->environment[0], o->help};
     }
-    for (size_t i = 0; i < m->environment_count; i++) rows[count++] = m->environment[i];
-    add_rows("ENVIRONMENT", "Ev", rows, count, out);
+    for (size_t i = 0; i < m->environment.count; i++) rows[count++] = m->environment.list[i];
+    add_rows("ENVIRONMENT", "Ev", (struct manual_rows){rows, count}, out);
 }
 
 static void add_exits(const struct manual *m, struct text *out) {
@@ -79,23 +79,25 @@ static void add_exits(const struct manual *m, struct text *out) {
 }
 
 static void add_examples(const struct manual *m, struct text *out) {
-    if (m->example_count == 0) return;
+    if (m->examples.count == 0) return;
     text_add(out, ".Sh EXAMPLES\n");
-    for (size_t i = 0; i < m->example_count; i++) {
+    for (size_t i = 0; i < m->examples.count; i++) {
         if (i > 0) text_add(out, ".Pp\n");
-        mdoc_sentence(m->examples[i].means, out);
-        mdoc_macro("Dl", m->examples[i].name, out);
+        mdoc_sentence(m->examples.list[i].means, out);
+        mdoc_macro("Dl", m->examples.list[i].name, out);
     }
 }
 
 void manual_page_end(const struct manual *m, struct text *out) {
     add_environment(m, out);
-    add_rows("FILES", "Pa", m->files, m->file_count, out);
+    add_rows("FILES", "Pa", m->files, out);
     add_exits(m, out);
     add_examples(m, out);
     text_add(out, ".Sh SEE ALSO\n");
-    for (size_t i = 0; i < m->see_also_count; i++)
-        mdoc_reference(m->see_also[i], i + 1 < m->see_also_count ? " ," : "", out);
+    for (size_t i = 0; i < MANUAL_SEE_ALSO_MAX && m->see_also[i] != NULL; i++) {
+        bool last = i + 1 == MANUAL_SEE_ALSO_MAX || m->see_also[i + 1] == NULL;
+        mdoc_reference(m->see_also[i], last ? "" : " ,", out);
+    }
 }
 
 void manual_page(const struct manual *m, const char *date, struct text *out) {

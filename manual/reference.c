@@ -61,15 +61,14 @@ static void add_options(const struct option_entry *entries, size_t count, bool a
     text_add(out, "\n");
 }
 
-static void add_rows(const char *title, const struct manual_row *rows, size_t count,
-                     struct text *out) {
-    if (count == 0) return;
+static void add_rows(const char *title, struct manual_rows rows, struct text *out) {
+    if (rows.count == 0) return;
     text_add_format(out, "| %s | means |\n|---|---|\n", title);
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < rows.count; i++) {
         text_add(out, "| ");
-        add_code(rows[i].name, out);
+        add_code(rows.list[i].name, out);
         text_add(out, " | ");
-        add_cell(rows[i].means, out);
+        add_cell(rows.list[i].means, out);
         text_add(out, " |\n");
     }
     text_add(out, "\n");
@@ -84,10 +83,10 @@ static void add_exits(const struct manual *m, struct text *out) {
 }
 
 static void add_examples(const struct manual *m, struct text *out) {
-    if (m->example_count == 0) return;
+    if (m->examples.count == 0) return;
     text_add(out, "```sh\n");
-    for (size_t i = 0; i < m->example_count; i++)
-        text_add_format(out, "%s    # %s\n", m->examples[i].name, m->examples[i].means);
+    for (size_t i = 0; i < m->examples.count; i++)
+        text_add_format(out, "%s    # %s\n", m->examples.list[i].name, m->examples.list[i].means);
     text_add(out, "```\n\n");
 }
 
@@ -109,8 +108,8 @@ void reference_gridctl(const struct command_table *t, struct text *out) {
     add_examples(m, out);
     text_add(out, "Options of every command:\n\n");
     add_options(t->global, t->global_count, false, out);
-    add_rows("environment", m->environment, m->environment_count, out);
-    add_rows("file", m->files, m->file_count, out);
+    add_rows("environment", m->environment, out);
+    add_rows("file", m->files, out);
     add_exits(m, out);
     for (size_t i = 0; i < t->count; i++) add_command(&t->commands[i], out);
     out->data[--out->length] = '\0'; /* one line feed ends a file */
@@ -122,7 +121,7 @@ static void add_program(const struct manual *m, struct text *out) {
     text_add_format(out, "\n%s\n\n", m->details);
     add_examples(m, out);
     add_options(m->options->entries, m->options->count, m->options->config_flag != NULL, out);
-    add_rows("file", m->files, m->file_count, out);
+    add_rows("file", m->files, out);
     add_exits(m, out);
 }
 

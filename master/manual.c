@@ -21,7 +21,6 @@ static const struct manual_row examples[] = {
     {"grid-master --http 0 --bus 0", "picks free ports and prints them"},
 };
 /* clang-format on */
-static const char *const see_also[] = {"gridctl(1)", "grid-agent(8)", "storage-server(8)"};
 
 const struct manual master_manual = {
     .program = "grid-master",
@@ -36,10 +35,7 @@ const struct manual master_manual = {
         "The addresses in use are printed as the lines \"http URL\" and \"bus ADDRESS\" as soon as "
         "both are served. SIGTERM and SIGINT end the master; agents and nodes go on without it.",
     .options = &master_options,
-    .files = files,
-    .file_count = sizeof files / sizeof files[0],
-    .examples = examples,
-    .example_count = sizeof examples / sizeof examples[0],
-    .see_also = see_also,
-    .see_also_count = sizeof see_also / sizeof see_also[0],
+    .files = MANUAL_ROWS(files),
+    .examples = MANUAL_ROWS(examples),
+    .see_also = {"gridctl(1)", "grid-agent(8)", "storage-server(8)"},
 };

@@ -14,7 +14,6 @@ static const struct manual_row examples[] = {
     {"storage-server --data ./data --port 7100", "serves the chunks of ./data on http://127.0.0.1:7100"},
 };
 /* clang-format on */
-static const char *const see_also[] = {"gridctl-node(1)", "grid-agent(8)", "grid-master(8)"};
 
 const struct manual node_manual = {
     .program = "storage-server",
@@ -28,10 +27,7 @@ const struct manual node_manual = {
         "SIGTERM and SIGINT let running requests finish; a second one ends it at once. What was "
         "acknowledged is on disk either way.",
     .options = &node_options,
-    .files = files,
-    .file_count = sizeof files / sizeof files[0],
-    .examples = examples,
-    .example_count = sizeof examples / sizeof examples[0],
-    .see_also = see_also,
-    .see_also_count = sizeof see_also / sizeof see_also[0],
+    .files = MANUAL_ROWS(files),
+    .examples = MANUAL_ROWS(examples),
+    .see_also = {"gridctl-node(1)", "grid-agent(8)", "grid-master(8)"},
 };

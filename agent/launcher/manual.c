@@ -18,7 +18,6 @@ static const struct manual_row examples[] = {
     {"grid-launcher --state /var/lib/grid-agent -- --config /etc/grid/agent.ini", "what the unit grid-agent.service runs"},
 };
 /* clang-format on */
-static const char *const see_also[] = {"grid-agent(8)"};
 
 const struct manual launcher_manual = {
     .program = "grid-launcher",
@@ -38,10 +37,7 @@ const struct manual launcher_manual = {
         "SIGTERM, SIGINT, SIGHUP and SIGQUIT are handed on to the agent; the launcher ends with "
         "its exit code. Storage nodes live on.",
     .options = &launcher_options,
-    .files = files,
-    .file_count = sizeof files / sizeof files[0],
-    .examples = examples,
-    .example_count = sizeof examples / sizeof examples[0],
-    .see_also = see_also,
-    .see_also_count = sizeof see_also / sizeof see_also[0],
+    .files = MANUAL_ROWS(files),
+    .examples = MANUAL_ROWS(examples),
+    .see_also = {"grid-agent(8)"},
 };
