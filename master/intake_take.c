@@ -122,15 +122,16 @@ static bool offer(struct catalog_batch *batch, int directory, struct drop *drop,
     return true;
 }
 
-/* Copies the file to where nobody else writes, and lets the copy be judged. */
+/* Copies the file to where nobody else writes, and lets the copy be judged. No more than its size
+ * is read: what grows meanwhile would fill the disk, and hold up all other files and the stop. */
 static enum outcome copy_and_offer(struct intake *i, struct catalog_batch *batch, int directory,
                                    struct drop *drop, const struct artifact_name *id, int fd,
                                    struct err *e) {
     struct staged staged;
     if (!check_space(i, drop->look.file.size_bytes, e) || !catalog_stage(i->catalog, &staged, e))
         return OUTCOME_REFUSED;
-    bool copied =
-        file_copy_hashed(fd, staged.fd, DROP_MAX_BYTES, staged.sha256, &staged.size_bytes, e);
+    bool copied = file_copy_hashed(fd, staged.fd, drop->look.file.size_bytes, staged.sha256,
+                                   &staged.size_bytes, e);
     bool changed = !looks_so(fd, &drop->look.file);
     bool offered = copied && !changed && offer(batch, directory, drop, id, &staged, e);
     catalog_unstage(&staged);

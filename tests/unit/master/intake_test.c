@@ -5,10 +5,12 @@
 
 /* Something that happens once while this thread reads a file. */
 static _Thread_local void (*during_read)(void);
+static _Thread_local ssize_t read_bytes;
 
 ssize_t read(int fd, void *out, size_t size) {
     ssize_t length = syscall(SYS_read, fd, out, size);
     void (*now)(void) = during_read;
+    if (length > 0) read_bytes += length;
     if (now != NULL && length > 2 && memcmp(out, "#!", 2) == 0) {
         during_read = NULL;
         now();
@@ -158,6 +160,24 @@ static void a_copy_of_what_grew_is_thrown_away(void **state) {
     changed_while_copied(append, "one\necho two");
 }
 
+static void grow_huge(void) {
+    assert_int_equal(truncate(in_box(NAME), INT64_C(1) << 40), 0);
+}
+
+static void what_grew_is_not_copied_to_its_new_end(void **state) {
+    (void)state;
+    drop(NAME, "one");
+    set_age_s(NAME, 3600);
+    during_read = grow_huge;
+    read_bytes = 0;
+    assert_false(scan(0));
+    assert_null(during_read);
+    assert_in_range(read_bytes, 1, 1 << 20);
+    assert_int_equal(rejected_count(), 0);
+    scan_settled();
+    rejects(NAME, ERR_TOO_LARGE, "at most");
+}
+
 static void a_copy_of_what_was_overwritten_is_thrown_away(void **state) {
     (void)state;
     changed_while_copied(overwrite_in_place, "ONE");
@@ -297,6 +317,7 @@ int main(void) {
         T(a_writer_that_never_closes_is_not_waited_for_for_ever),
         T(an_empty_file_may_be_filled_yet),
         T(a_copy_of_what_grew_is_thrown_away),
+        T(what_grew_is_not_copied_to_its_new_end),
         T(a_copy_of_what_was_overwritten_is_thrown_away),
         T(a_copy_of_what_was_replaced_is_thrown_away),
         T(a_copy_of_what_was_removed_is_thrown_away),
