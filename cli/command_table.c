@@ -291,7 +291,8 @@ static const struct command commands[] = {
      .details = "Shows machines in flight and in trouble, with -o wide all of them. With --wait the exit codes of rollout start.",
      .example = "gridctl rollout status r-3 --wait", .formats = COMMAND_LIST, OPTIONS_OF(rollout_status_options), .run = rollout_status},
     {.noun = "rollout", .verb = "list", .arguments = "", .summary = "rollouts, newest first",
-     .details = "Filters: state, name.", .example = "gridctl rollout list --active",
+     .details = "Filters: state, name. (--state is no filter: it names a master's directory.)",
+     .example = "gridctl rollout list --filter state=paused",
      .formats = COMMAND_LIST, OPTIONS_OF(rollout_list_options), .run = rollout_list},
     {.noun = "rollout", .verb = "pause", .arguments = "ID", .summary = "begins nothing more; what has begun is finished",
      .formats = COMMAND_SHOW, OPTIONS_OF(plain_change_options), .run = rollout_order},
@@ -306,7 +307,10 @@ static const struct command commands[] = {
      .example = "gridctl rollout rollback r-3 --wait", .formats = COMMAND_SHOW, OPTIONS_OF(rollout_rollback_options), .run = rollout_order},
 
     {.noun = "quarantine", .verb = "list", .arguments = "", .summary = "builds that failed and are chosen no more",
-     .formats = COMMAND_LIST, OPTIONS_OF(list_limit_options), .run = quarantine_show},
+     .formats = COMMAND_LIST, OPTIONS_OF(list_limit_options), .run = quarantined_list},
+    {.noun = "quarantine", .verb = "show", .arguments = "DIGEST", .summary = "one of them: where it failed, and why",
+     .details = "The first 8 digits will do, as lists show them.", .example = "gridctl quarantine show e3b0c44298fc",
+     .formats = COMMAND_SHOW, .run = quarantine_show},
     {.noun = "quarantine", .verb = "lift", .arguments = "DIGEST...", .summary = "lets them be chosen again",
      .formats = COMMAND_SHOW, OPTIONS_OF(asked_change_options), .run = quarantine_release},
 

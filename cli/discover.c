@@ -127,23 +127,34 @@ const char *discover_state(const struct settings *s) {
     return s->state[0] != '\0' ? s->state : DEFAULT_STATE;
 }
 
+/* "rollout list --state paused" means a filter. What stands in the environment is a directory. */
+static bool means_filter(const struct settings *s) {
+    const char *around = getenv("GRID_STATE");
+    return s->state[strspn(s->state, "abcdefghijklmnopqrstuvwxyz_")] == '\0' &&
+           (around == NULL || strcmp(around, s->state) != 0);
+}
+
 /* A directory that somebody named and that is not there is a mistake; the default one may be
  * missing. */
 static bool check_state(const struct settings *s, struct err *e) {
     if (s->state[0] == '\0' || access(s->state, F_OK) == 0) return true;
     err_set(e, ERR_NOT_FOUND, "the state directory %s does not exist", s->state);
+    if (means_filter(s))
+        return err_hint(e, "lists take --filter state=%s; --state is the directory of a master",
+                        s->state);
     return err_hint(e,
                     "name the running master's directory with --state or GRID_STATE, or neither");
 }
 
 static bool find_url(const struct settings *s, struct discovery *out, struct err *e) {
     char line[SETTINGS_URL_SIZE], config[PATH_MAX];
+    /* With an address the directory is not needed, but a filter must not be passed over. */
+    if ((s->url[0] == '\0' || means_filter(s)) && !check_state(s, e)) return false;
     if (s->url[0] != '\0') {
         snprintf(out->url_from, sizeof out->url_from, "--url or GRID_URL");
         if (peer_is_join(s->url)) return peer_take_join(s->url, out, e);
         return discover_url(s->url, out->url, e);
     }
-    if (!check_state(s, e)) return false;
     if (discover_line(discover_state(s), "url", line, sizeof line, out->url_from, e))
         return discover_url(line, out->url, e);
     if (e->code != ERR_NONE) return false;

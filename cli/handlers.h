@@ -10,7 +10,7 @@ command_handler binary_list, binary_show, binary_push, binary_verify, binary_sig
     binary_rm, binary_floor, binary_held, binary_approve, binary_discard;
 command_handler channel_list, channel_set;
 command_handler rollout_plan_show, rollout_begin, rollout_status, rollout_list, rollout_order;
-command_handler quarantine_show, quarantine_release;
+command_handler quarantined_list, quarantine_show, quarantine_release;
 command_handler key_list, key_show, key_generate, key_trust, key_rm, key_rotate, key_root,
     key_targets, key_sign, key_publish;
 command_handler token_list, token_create, token_revoke;

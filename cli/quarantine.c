@@ -34,7 +34,7 @@ static const char *quarantined_name(const void *item) {
     return ((const struct answer_quarantined *)item)->digest;
 }
 
-bool quarantine_show(struct invocation *call, struct err *e) {
+bool quarantined_list(struct invocation *call, struct err *e) {
     static const struct listing l = {.path = "/api/quarantine",
                                      .plural = "quarantined digests",
                                      .schema = &answer_quarantined_schema,
@@ -45,12 +45,16 @@ bool quarantine_show(struct invocation *call, struct err *e) {
     return listing_run(call, &l, e);
 }
 
+static void add_path(const char *digest, struct text *out) {
+    text_add(out, "/api/quarantine");
+    api_path_add(out, digest);
+}
+
 static bool lift(struct invocation *call, const char *digest, struct err *e) {
     OWN_HTTP_ANSWER struct http_answer answer = {0};
     OWN_TEXT struct text path = TEXT_EMPTY;
     if (call->settings->dry_run) return invocation_would(call, e, "lift %s", digest);
-    text_add(&path, "/api/quarantine");
-    api_path_add(&path, digest);
+    add_path(digest, &path);
     return api_send(call->api, "DELETE", text_value(&path), NULL, &answer, e) &&
            listing_changed(call, &answer, digest, e,
                            "%s is no longer quarantined: rollouts, channels and pins may choose it",
@@ -80,11 +84,49 @@ static bool find_digest(struct invocation *call, const char *begin,
     return err_hint(e, "give more of it; gridctl quarantine list -o name shows them whole");
 }
 
-static bool lift_one(struct invocation *call, const char *given, struct err *e) {
+typedef bool on_digest(struct invocation *call, const char *digest, struct err *e);
+
+static bool complete(struct invocation *call, const char *given, on_digest *act, struct err *e) {
     char digest[SHA256_HEX_SIZE];
     size_t digits = strlen(given);
-    if (digits < FEWEST_DIGITS || digits >= sizeof digest - 1) return lift(call, given, e);
-    return find_digest(call, given, digest, e) && lift(call, digest, e);
+    if (digits < FEWEST_DIGITS || digits >= sizeof digest - 1) return act(call, given, e);
+    return find_digest(call, given, digest, e) && act(call, digest, e);
+}
+
+static void describe(const struct answer_quarantined *q, const struct output_style *style,
+                     struct text *out) {
+    char words[FORMAT_SIZE];
+    OWN_TABLE struct output_table t = OUTPUT_FIELDS;
+    output_field(&t, "Name", q->name);
+    output_field(&t, "Version", q->version);
+    output_field(&t, "Digest", q->digest);
+    output_field(&t, "Rollout", q->rollout);
+    output_field(&t, "Since", format_time(format_or(q->created_at, ""), words));
+    output_field(&t, "Reason", q->reason);
+    output_fields(&t, style, out);
+}
+
+static bool show(struct invocation *call, const char *digest, struct err *e) {
+    OWN_HTTP_ANSWER struct http_answer answer = {0};
+    OWN_TEXT struct text path = TEXT_EMPTY, out = TEXT_EMPTY;
+    struct answer_quarantined q = {0};
+    add_path(digest, &path);
+    if (!api_get(call->api, text_value(&path), &answer, e) ||
+        !answer_decode(&answer_quarantined_schema, &answer, &q, e))
+        return false;
+    describe(&q, &call->style, &out);
+    bool done = call->format == OUTPUT_TABLE ? output_emit(&out, e)
+                                             : listing_changed(call, &answer, q.digest, e, " ");
+    json_clear(&answer_quarantined_schema, &q);
+    return done;
+}
+
+bool quarantine_show(struct invocation *call, struct err *e) {
+    return complete(call, call->arguments[0], show, e);
+}
+
+static bool lift_one(struct invocation *call, const char *given, struct err *e) {
+    return complete(call, given, lift, e);
 }
 
 bool quarantine_release(struct invocation *call, struct err *e) {

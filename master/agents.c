@@ -342,18 +342,18 @@ int64_t agents_mark(struct agents *a) {
 }
 
 struct channel_count {
-    const char *channel;
+    const char *channel, *selector;
     int64_t agents;
 };
 
 static bool count_follower(const struct agent_view *v, void *argument) {
     struct channel_count *c = argument;
-    c->agents += strcmp(v->channel, c->channel) == 0;
+    c->agents += strcmp(v->channel, c->channel) == 0 && labels_match(v->labels, c->selector);
     return true;
 }
 
-int64_t agents_on_channel(struct agents *a, const char *channel) {
-    struct channel_count c = {channel, 0};
+int64_t agents_on_channel(struct agents *a, const char *channel, const char *selector) {
+    struct channel_count c = {channel, selector, 0};
     agents_visit(a, count_follower, &c);
     return c.agents;
 }

@@ -127,7 +127,8 @@ void agents_holding(struct agents *a, const char *sha256, char *out, size_t size
 /* Whether an agent that is admitted should run these bytes, or says that it does, and so may fetch
  * them. What it says may be untrue, but who knows a digest knows of the bytes already. */
 bool agents_may_fetch(struct agents *a, const char *id, const char *sha256);
-int64_t agents_on_channel(struct agents *a, const char *channel);
+/* How many of those that the selector names follow the channel. */
+int64_t agents_on_channel(struct agents *a, const char *channel, const char *selector);
 
 struct agent_enrollment {
     const char *id;

@@ -24,13 +24,14 @@ static const struct json_schema order_schema = JSON_SCHEMA(struct channel_order,
 
 struct shown_channels {
     struct agents *agents;
+    const char *scope;
     const struct channel *list;
 };
 
 static void encode(const void *of, size_t number, struct text *out) {
     const struct shown_channels *shown = of;
     const struct channel *c = &shown->list[number];
-    view_channel(c, agents_on_channel(shown->agents, c->name), out);
+    view_channel(c, agents_on_channel(shown->agents, c->name, shown->scope), out);
 }
 
 void api_channels_list(struct http_request *r) {
@@ -46,7 +47,7 @@ void api_channels_list(struct http_request *r) {
     }
     for (size_t i = 0; i < count; i++)
         listing_add(&listing, channels[i].name, channels[i].artifact);
-    const struct shown_channels shown = {m->agents, channels};
+    const struct shown_channels shown = {m->agents, http_scope(r), channels};
     listing_reply(&listing, r, encode, &shown);
 }
 
@@ -77,6 +78,6 @@ void api_channels_set(struct http_request *r) {
         return;
     }
     follow_up(m->agents, m->events);
-    view_channel(&set, agents_on_channel(m->agents, name), &json);
+    view_channel(&set, agents_on_channel(m->agents, name, ""), &json);
     http_reply_json(r, 200, json.data, json.length);
 }

@@ -1,6 +1,7 @@
 /* GET /api/doctor: what `gridctl doctor` cannot see from outside. Facts, no judgement. */
 #include "lib/clock.h"
 #include "lib/file.h"
+#include "lib/labels.h"
 #include "master/api_system.h"
 #include "master/master.h"
 
@@ -27,7 +28,8 @@ static const struct json_schema role_schema = JSON_SCHEMA(struct fact_role, role
 
 struct facts {
     char now[CLOCK_RFC3339_SIZE];
-    int64_t descriptors_limit, descriptors_used, descriptors_needed;
+    int64_t descriptors_limit;
+    int64_t descriptors_used, descriptors_needed; /* 0: would count agents outside the scope */
     char state_directory[PATH_MAX];
     int64_t state_free_bytes, state_capacity_bytes;
     char *loose_files; /* lines */
@@ -46,8 +48,8 @@ struct facts {
 static const struct json_field facts_fields[] = {
     J(JSON_STRING, struct facts, now, 0),
     J(JSON_INT, struct facts, descriptors_limit, 0),
-    J(JSON_INT, struct facts, descriptors_used, 0),
-    J(JSON_INT, struct facts, descriptors_needed, 0),
+    J(JSON_INT, struct facts, descriptors_used, JSON_OMIT_EMPTY),
+    J(JSON_INT, struct facts, descriptors_needed, JSON_OMIT_EMPTY),
     J(JSON_STRING, struct facts, state_directory, 0),
     J(JSON_INT, struct facts, state_free_bytes, 0),
     J(JSON_INT, struct facts, state_capacity_bytes, 0),
@@ -76,12 +78,13 @@ static int64_t count_descriptors(void) {
     return count;
 }
 
-static void fill_descriptors(const struct master *m, struct facts *f) {
+static void fill_descriptors(const struct master *m, const char *scope, struct facts *f) {
     struct rlimit limit = {0};
     struct agents_summary now;
-    agents_summarize(m->agents, "", &now);
     getrlimit(RLIMIT_NOFILE, &limit);
     f->descriptors_limit = limit.rlim_cur > JSON_INT_MAX ? JSON_INT_MAX : (int64_t)limit.rlim_cur;
+    if (scope[0] != '\0') return;
+    agents_summarize(m->agents, "", &now);
     f->descriptors_used = count_descriptors();
     f->descriptors_needed = m->settings->http_workers + SPARE_DESCRIPTORS;
     for (int i = 0; i < AGENT_STATUS_COUNT; i++) f->descriptors_needed += now.status[i];
@@ -140,14 +143,22 @@ static void fill_keys(const struct master *m, struct facts *f) {
              m->settings->require_signature);
 }
 
+struct root_count {
+    const char *scope;
+    int64_t agents;
+};
+
 static bool count_without_root(const struct agent_view *agent, void *argument) {
-    *(int64_t *)argument += agent->admission == ADMISSION_ADMITTED && agent->report.trust.root == 0;
+    struct root_count *count = argument;
+    count->agents += agent->admission == ADMISSION_ADMITTED && agent->report.trust.root == 0 &&
+                     labels_match(agent->labels, count->scope);
     return true;
 }
 
-static void fill_trust(const struct master *m, struct facts *f,
+static void fill_trust(const struct master *m, const char *scope, struct facts *f,
                        struct fact_role roles[TUF_ROLE_COUNT]) {
     struct repo_status status;
+    struct root_count without_root = {.scope = scope};
     struct err e;
     repo_status(m->repo, &status);
     for (int i = 0; i < TUF_ROLE_COUNT; i++) {
@@ -158,7 +169,8 @@ static void fill_trust(const struct master *m, struct facts *f,
     f->metadata = roles;
     f->metadata_count = TUF_ROLE_COUNT;
     if (!held_count(m->db, &f->held, &e)) f->held = -1;
-    agents_visit(m->agents, count_without_root, &f->agents_without_root);
+    agents_visit(m->agents, count_without_root, &without_root);
+    f->agents_without_root = without_root.agents;
 }
 
 static void fill_certificate(const struct master *m, struct facts *f) {
@@ -190,12 +202,12 @@ void api_doctor(struct http_request *r) {
         http_reply_err(r, &e);
         return;
     }
-    fill_descriptors(m, f);
+    fill_descriptors(m, http_scope(r), f);
     fill_disk(m, f);
     fill_loose_files(m, &loose);
     fill_database(m, f);
     fill_keys(m, f);
-    fill_trust(m, f, roles);
+    fill_trust(m, http_scope(r), f, roles);
     fill_certificate(m, f);
     f->loose_files = loose.data;
     clock_rfc3339(clock_wall_ms(), f->now);

@@ -6,6 +6,7 @@
 #include "master/listing.h"
 #include "master/master.h"
 #include "master/quarantine.h"
+#include "master/scope_check.h"
 #include "master/view_rollout.h"
 
 #include <string.h>
@@ -29,14 +30,24 @@ static const struct json_field quarantined_fields[] = {
 static const struct json_schema quarantined_schema =
     JSON_SCHEMA(struct quarantined_json, quarantined_fields);
 
-static void encode(const void *list, size_t number, struct text *out) {
-    const struct quarantined *q = (const struct quarantined *)list + number;
-    struct quarantined_json j;
+struct shown_quarantine {
+    struct rollouts *rollouts;
+    const char *scope;
+    const struct quarantined *list;
+};
+
+/* The rollout and the reason, which names a machine, are for those who may see that rollout. */
+static void encode(const void *of, size_t number, struct text *out) {
+    const struct shown_quarantine *shown = of;
+    const struct quarantined *q = &shown->list[number];
+    struct quarantined_json j = {.reason = "it failed outside the scope"};
     memcpy(j.digest, q->sha256, sizeof j.digest);
     memcpy(j.name, q->artifact, sizeof j.name);
     memcpy(j.version, q->version, sizeof j.version);
-    memcpy(j.reason, q->reason, sizeof j.reason);
-    view_rollout_id(q->rollout, j.rollout);
+    if (scope_has_rollout(shown->rollouts, q->rollout, shown->scope)) {
+        memcpy(j.reason, q->reason, sizeof j.reason);
+        view_rollout_id(q->rollout, j.rollout);
+    }
     clock_rfc3339(q->at_ms, j.created_at);
     json_encode(&quarantined_schema, &j, out);
 }
@@ -55,7 +66,22 @@ void api_quarantine_list(struct http_request *r) {
         if (listing_agrees(http_query(r, "name"), list[i].artifact) &&
             listing_agrees(http_query(r, "version"), list[i].version))
             listing_add_number(&listing, list[i].artifact, list[i].sha256, i);
-    listing_reply(&listing, r, encode, list);
+    const struct shown_quarantine shown = {master_of(r)->rollouts, http_scope(r), list};
+    listing_reply(&listing, r, encode, &shown);
+}
+
+void api_quarantine_get(struct http_request *r) {
+    OWN_TEXT struct text json = TEXT_EMPTY;
+    struct quarantined found;
+    struct err e;
+    if (!body_no_query(r, &e) ||
+        !quarantine_find(master_of(r)->db, http_param(r, "digest"), &found, &e)) {
+        http_reply_err(r, &e);
+        return;
+    }
+    const struct shown_quarantine shown = {master_of(r)->rollouts, http_scope(r), &found};
+    encode(&shown, 0, &json);
+    http_reply_json_etag(r, json.data, json.length);
 }
 
 void api_quarantine_lift(struct http_request *r) {

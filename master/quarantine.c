@@ -5,6 +5,7 @@
 #include "master/events.h"
 #include "master/store.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -23,8 +24,9 @@ bool quarantine_add(struct db_connection *c, const struct quarantined *q, struct
                  q->rollout, q->reason, q->at_ms))
         return false;
     return db_changed_rows(c) == 0 ||
-           events_add(c, e, "quarantine.added", q->sha256, "", NULL, "%s %s is quarantined: %s",
-                      q->artifact, q->version, q->reason);
+           events_add(c, e, "quarantine.added", q->sha256, "", NULL,
+                      "%s %s is quarantined: it failed in rollout r-%" PRId64, q->artifact,
+                      q->version, q->rollout);
 }
 
 struct listing {
@@ -106,7 +108,8 @@ bool quarantine_check(struct db_connection *c, const char *artifact, const char 
         *e = why;
         return false;
     }
-    err_set(e, ERR_CONFLICT, "%s %s is quarantined: %.160s", artifact, version, q.reason);
+    err_set(e, ERR_CONFLICT, "%s %s is quarantined: it failed in rollout r-%" PRId64, artifact,
+            version, q.rollout);
     return err_hint(e, "choose another version, or lift it: gridctl quarantine lift %s", q.sha256);
 }
 

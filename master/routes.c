@@ -104,6 +104,7 @@ const struct http_route master_routes[] = {
     {"POST",   "/api/rollouts/:id/rollback",                    HTTP_OPERATOR,  api_rollouts_rollback, NO_BODY},
 
     {"GET",    "/api/quarantine",                               HTTP_VIEWER,    api_quarantine_list,   NO_BODY},
+    {"GET",    "/api/quarantine/:digest",                       HTTP_VIEWER,    api_quarantine_get,    NO_BODY},
     {"DELETE", "/api/quarantine/:digest",                       HTTP_OPERATOR,  api_quarantine_lift,   NO_BODY},
     {"GET",    "/api/floors",                                   HTTP_VIEWER,    api_floors_list,       NO_BODY},
     {"PUT",    "/api/floors/:name",                             HTTP_OPERATOR,  api_floors_set,        JSON_BODY},

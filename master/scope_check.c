@@ -33,6 +33,13 @@ static bool match_rollout(const struct rollout_view *v, void *argument) {
     return true;
 }
 
+bool scope_has_rollout(struct rollouts *rollouts, int64_t number, const char *scope) {
+    struct membership m = {.scope = scope};
+    struct err ignored;
+    return scope[0] == '\0' ||
+           (rollouts_visit_outline(rollouts, number, match_rollout, &m, &ignored) && m.within);
+}
+
 bool scope_refuse(const struct http_request *r, struct err *e) {
     err_set(e, ERR_DENIED, "this concerns the whole grid, and the scope here is \"%s\"",
             http_scope(r));

@@ -426,8 +426,10 @@ class Answers(unittest.TestCase):
         self.assertEqual(conflict["code"], "conflict")
         call("delete", "/api/floors/{name}", 204, name="storage-server")
         call("delete", "/api/floors/{name}", 404, name="storage-server")
-        tag = call("get", "/api/quarantine", 200).headers["ETag"]
-        call("get", "/api/quarantine", 304, headers={"If-None-Match": tag})
+        for path in ("/api/quarantine", "/api/quarantine/{digest}"):
+            tag = call("get", path, 200, digest="0" * 64).headers["ETag"]
+            call("get", path, 304, digest="0" * 64, headers={"If-None-Match": tag})
+        call("get", "/api/quarantine/{digest}", 404, digest="1" * 64)
         call("delete", "/api/quarantine/{digest}", 204, digest="0" * 64)
         call("delete", "/api/quarantine/{digest}", 404, digest="0" * 64)
 

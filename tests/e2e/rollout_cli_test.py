@@ -143,6 +143,11 @@ class RolloutCliTest(unittest.TestCase):
         digest = sha256(storage_server(BAD))
         self.assertEqual(self.run_ok("quarantine", "list", "-o", "name").stdout, digest + "\n")
         self.assertRegex(self.run_ok("quarantine", "list").stdout, r"storage-server +%s +%s" % (re.escape(BAD), digest[:12]))
+        shown = self.run_ok("quarantine", "show", digest[:12]).stdout
+        self.assertRegex(shown, r"Rollout +%s\n" % rollout)
+        self.assertRegex(shown, r"Reason +failed on [ab]-1 in rollout %s: " % rollout)
+        self.assertEqual(self.run_json("quarantine", "show", digest), self.run_json("quarantine", "list")[0])
+        self.run_ok("quarantine", "show", "0" * 64, code=3)
         self.assertRegex(self.grid.gridctl("doctor").stdout, r"warn +quarantine +storage-server %s" % re.escape(BAD))
         refused = self.run_ok("rollout", "start", "--version", BAD, *QUICK, "--yes", code=5)
         self.assertRegex(refused.stderr, r"quarantined: .*\nNext: .*--override-quarantine\n")

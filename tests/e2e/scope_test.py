@@ -46,6 +46,45 @@ class Scope(Test):
             self.assertEqual(other.json()["detail"].replace("a-1", "x-1"),
                              self.ask("GET", path.replace("b-1", "x-1")).json()["detail"], "it tells what is there")
 
+    def test_counts_are_taken_within_the_scope(self):
+        self.grid.api("PUT", "/api/channels/other", {"version": "1.0.0"})
+        self.grid.api("PATCH", "/api/agents/a-1", {"channel": "other"})
+        def followers(channels):
+            return {c["name"]: c["agents"] for c in channels}
+        self.assertEqual(followers(self.grid.api("GET", "/api/channels")), {"other": 1, "stable": 1})
+        self.assertEqual(followers(self.json("/api/channels")), {"other": 0, "stable": 1})
+        for rack in ("a", "b"):  # enrolled, and never heard of since
+            self.assertEqual(self.grid.agent(rack + "-2", "--label", "rack=" + rack, "--enroll-within", "20s").wait(), 0)
+        whole, mine = self.grid.api("GET", "/api/doctor"), self.json("/api/doctor")
+        self.assertEqual((whole["agents_without_root"], mine["agents_without_root"]), (2, 1))
+        self.assertEqual(set(whole) - set(mine), {"descriptors_used", "descriptors_needed"}, "they count every agent")
+        self.assertNotIn("descriptors", self.grid.gridctl("doctor", token=self.token).stdout)
+
+    def fail_on(self, rack):
+        rollout = self.grid.api("POST", "/api/rollouts", {"version": "1.5.0", "selector": "rack=" + rack, "healthy_deadline_s": 5})["id"]
+        wait_for("it to be reverted", lambda: self.grid.api("GET", "/api/rollouts/" + rollout)["state"] == "reverted")
+        return rollout
+
+    def test_why_a_build_failed_is_told_to_who_may_see_the_rollout(self):
+        self.grid.publish("1.5.0")  # ends at once
+        rollout = self.fail_on("a")
+        whole = self.grid.api("GET", "/api/quarantine")[0]
+        self.assertIn("failed on a-1 in rollout " + rollout, whole["reason"])
+        one = "/api/quarantine/" + whole["digest"]
+        self.assertEqual(self.grid.api("GET", one), whole)
+        self.assertEqual(self.json("/api/quarantine"), [dict(whole, rollout="", reason="it failed outside the scope")])
+        self.assertEqual(self.json(one), self.json("/api/quarantine")[0])
+        refused = [self.ask("POST", "/api/rollouts", {"version": "1.5.0"}), self.ask("PATCH", "/api/agents/b-1", {"pin": "1.5.0"})]
+        for answer in refused:
+            self.assertIn("quarantined", self.problem(answer, 409, "conflict")["detail"])
+        told = self.json("/api/events?since=0&limit=1000&kind=quarantine.added")
+        self.assertEqual(len(told), 1)
+        self.assertNotIn("a-1", str([told] + [answer.json() for answer in refused]))
+        self.grid.api("DELETE", one)
+        self.fail_on("b")
+        self.assertEqual(self.json(one), self.grid.api("GET", one))
+        self.assertIn("failed on b-1", self.json(one)["reason"])
+
     def test_events_are_those_of_the_scope(self):
         mine = self.json("/api/events?since=0&limit=1000")
         self.assertIn("agent.up", {e["kind"] for e in mine})

@@ -199,6 +199,23 @@ static void a_named_state_directory_must_be_there_when_it_is_needed(void **state
     unsetenv("GRID_TOKEN");
 }
 
+static void a_state_that_is_meant_as_a_filter_is_not_passed_over(void **state) {
+    (void)state;
+    struct settings s = fresh();
+    struct discovery d;
+    struct err e = {0};
+    setenv("GRID_TOKEN", "gt_4.environment", 1);
+    snprintf(s.url, sizeof s.url, "http://127.0.0.1:7001");
+    snprintf(s.state, sizeof s.state, "await_promote");
+    assert_false(discover(&s, &d, &e));
+    assert_int_equal(e.code, ERR_NOT_FOUND);
+    assert_non_null(strstr(e.hint, "--filter state=await_promote"));
+    setenv("GRID_STATE", s.state, 1);
+    assert_true(discover(&s, &d, &e));
+    unsetenv("GRID_STATE");
+    unsetenv("GRID_TOKEN");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(urls_are_completed_and_trimmed),
@@ -214,6 +231,7 @@ int main(void) {
         IN_TEMPORARY(what_is_said_beats_what_is_found),
         IN_TEMPORARY(a_named_token_file_must_be_there),
         IN_TEMPORARY(a_named_state_directory_must_be_there_when_it_is_needed),
+        IN_TEMPORARY(a_state_that_is_meant_as_a_filter_is_not_passed_over),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -85,6 +85,7 @@ static const struct expectation {
     {"POST",   "/api/rollouts/r-1/stop",               HTTP_OPERATOR,  false},
     {"POST",   "/api/rollouts/r-1/rollback",           HTTP_OPERATOR,  false},
     {"GET",    "/api/quarantine",                      HTTP_VIEWER,    false},
+    {"GET",    "/api/quarantine/00000000",             HTTP_VIEWER,    false},
     {"DELETE", "/api/quarantine/00000000",             HTTP_OPERATOR,  false},
     {"GET",    "/api/floors",                          HTTP_VIEWER,    false},
     {"PUT",    "/api/floors/storage-server",           HTTP_OPERATOR,  true },
