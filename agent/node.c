@@ -159,6 +159,8 @@ static void adopt(struct node *n, struct adopt_result *found, int64_t now_ms) {
         snprintf(n->record.sha256, sizeof n->record.sha256, "%s", note->sha256);
         snprintf(n->record.version, sizeof n->record.version, "%s", note->version);
         snprintf(n->record.nonce, sizeof n->record.nonce, "%.64s", note->nonce);
+        free(n->record.sandbox);
+        n->record.sandbox = NULL;
     }
     if (note->port > 0) n->record.port = note->port;
     node_become_running(n, (pid_t)note->pid, TAKE_FD(found->pidfd), adopt_age_ms(note->start_time),

@@ -94,6 +94,14 @@ static bool run(struct node *n, const struct sandbox_start *sandbox, int executa
     return spawn_run(&request, out, e);
 }
 
+/* Takes by. True when it is another than before. */
+static bool replace_lines(char **lines, char *by) {
+    bool differs = *lines == NULL || strcmp(*lines, by) != 0;
+    free(*lines);
+    *lines = by;
+    return differs;
+}
+
 /* Who owned the data is written down before somebody else may write to them. */
 static bool run_fenced(struct node *n, const struct node_launch *l, int executable_fd, int log_fd,
                        struct spawned *out, struct err *e) {
@@ -103,7 +111,8 @@ static bool run_fenced(struct node *n, const struct node_launch *l, int executab
     if (!sandbox_prepare(l->sandbox, n->data, n->from_store ? executable_fd : -1, owned, &start, e))
         return false;
     n->record.user = start.separate_user ? user : 0;
-    bool done = (owned == start.separate_user || save_record(n, e)) &&
+    bool news = replace_lines(&n->record.sandbox, sandbox_layers(&start));
+    bool done = ((!news && owned == start.separate_user) || save_record(n, e)) &&
                 run(n, &start, executable_fd, log_fd, out, e);
     sandbox_start_fini(&start);
     return done;

@@ -10,15 +10,11 @@
 enum { PATH_SIZE = 4096, RECORD_MAX = 32 * 1024, NOTE_MAX = 4096 };
 
 static const struct json_field record_fields[] = {
-    J(JSON_INT, struct record, port, 0),
-    J(JSON_STRING, struct record, nonce, 0),
-    J(JSON_STRING, struct record, sha256, 0),
-    J(JSON_STRING, struct record, version, 0),
-    J(JSON_INT, struct record, restarts, 0),
-    J(JSON_INT, struct record, restart_generation, 0),
-    J(JSON_INT, struct record, user, 0),
-    J(JSON_INT, struct record, log_begin, 0),
-    J_SUB(struct record, last_exit, &wire_exit_schema, 0),
+    J(JSON_INT, struct record, port, 0),      J(JSON_STRING, struct record, nonce, 0),
+    J(JSON_STRING, struct record, sha256, 0), J(JSON_STRING, struct record, version, 0),
+    J(JSON_INT, struct record, restarts, 0),  J(JSON_INT, struct record, restart_generation, 0),
+    J(JSON_INT, struct record, user, 0),      J(JSON_STRINGS, struct record, sandbox, 0),
+    J(JSON_INT, struct record, log_begin, 0), J_SUB(struct record, last_exit, &wire_exit_schema, 0),
 };
 static const struct json_schema record_schema = JSON_SCHEMA(struct record, record_fields);
 

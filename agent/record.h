@@ -17,6 +17,7 @@ struct record {
     int64_t restarts;
     int64_t restart_generation; /* the highest restart order that a start carried out */
     int64_t user;               /* that the last start ran as and owns the data; 0: the agent's */
+    char *sandbox;              /* layers the last start is fenced in by, lines; NULL: not told */
     int64_t log_begin;          /* place in its log where the lines of this process begin */
     struct wire_exit last_exit;
 };

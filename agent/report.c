@@ -283,6 +283,15 @@ static void describe_running(const struct report_input *in, struct wire_heartbea
             memcpy(out->version, in->nodes[i].record.version, sizeof out->version);
 }
 
+static char *describe_sandbox(const struct report_input *in) {
+    OWN_MEMORY struct sandbox_run *runs = memory_zeroed(in->count + 1, sizeof *runs);
+    size_t count = 0;
+    for (const struct node *n = in->nodes; n < in->nodes + in->count; n++)
+        if (n->pid != 0)
+            runs[count++] = (struct sandbox_run){.node = n->id, .layers = n->record.sandbox};
+    return sandbox_text(in->sandbox, runs, count);
+}
+
 void report_build(const struct report_input *in, struct wire_heartbeat *out) {
     *out = (struct wire_heartbeat){.type = "heartbeat",
                                    .generation = in->wanted->desired.generation,
@@ -293,7 +302,7 @@ void report_build(const struct report_input *in, struct wire_heartbeat *out) {
     snprintf(out->platform, sizeof out->platform, "%s", platform_here());
     snprintf(out->arch, sizeof out->arch, "%s", platform_arch_here());
     if (in->binary_path[0] != '\0') out->binary_path = text_duplicate(in->binary_path);
-    out->sandbox = sandbox_text(in->sandbox);
+    out->sandbox = describe_sandbox(in);
     describe_running(in, out);
     describe_update(in, &out->update);
     describe_staging(in, &out->staging);

@@ -125,16 +125,6 @@ void sandbox_probe(struct sandbox *s, bool wanted) {
             lacks(s, (enum sandbox_layer)i, "switched off by --sandbox=off");
 }
 
-char *sandbox_text(const struct sandbox *s) {
-    struct text lines = TEXT_EMPTY;
-    for (int i = 0; i < SANDBOX_LAYERS; i++) {
-        text_add_format(&lines, "%s%s=%s", i > 0 ? "\n" : "", layer_names[i],
-                        s->active[i] ? "yes" : "no: ");
-        text_add(&lines, s->why[i]);
-    }
-    return text_take(&lines);
-}
-
 static _Thread_local const struct sandbox *giving; /* nftw takes no argument along */
 
 static int give_file(const char *path, const struct stat *about, int kind, struct FTW *at) {
@@ -204,4 +194,44 @@ int sandbox_enter(const struct sandbox_start *start) {
     if (error == 0 && start->rules_fd >= 0) error = landlock_enter(start->rules_fd);
     if (error == 0 && s->active[SANDBOX_SYSTEM_CALLS]) error = seccomp_enter(&s->filter);
     return error;
+}
+
+char *sandbox_layers(const struct sandbox_start *start) {
+    struct text lines = TEXT_EMPTY;
+    for (int i = 0; i < SANDBOX_LAYERS; i++)
+        if (i == SANDBOX_USER_LAYER ? start->separate_user : start->sandbox->active[i])
+            text_add_format(&lines, "%s%s", lines.length > 0 ? "\n" : "", layer_names[i]);
+    return text_take(&lines);
+}
+
+static bool has_line(const char *lines, const char *line) {
+    size_t length = strlen(line);
+    for (const char *at = lines; at != NULL && *at != '\0';) {
+        const char *end = strchrnul(at, '\n');
+        if ((size_t)(end - at) == length && memcmp(at, line, length) == 0) return true;
+        at = *end == '\n' ? end + 1 : end;
+    }
+    return false;
+}
+
+/* NULL when all have it. */
+static const char *who_lacks(const char *layer, const struct sandbox_run *runs, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        if (!has_line(runs[i].layers, layer)) return runs[i].node;
+    return NULL;
+}
+
+char *sandbox_text(const struct sandbox *s, const struct sandbox_run *runs, size_t count) {
+    struct text lines = TEXT_EMPTY;
+    for (int i = 0; i < SANDBOX_LAYERS; i++) {
+        const char *node = who_lacks(layer_names[i], runs, count);
+        bool works = count > 0 ? node == NULL : s->active[i];
+        text_add_format(&lines, "%s%s=%s", i > 0 ? "\n" : "", layer_names[i],
+                        works ? "yes" : "no: ");
+        if (!works && s->active[i])
+            text_add_format(&lines, "node %s was started without it", node);
+        else if (!works)
+            text_add(&lines, s->why[i]);
+    }
+    return text_take(&lines);
 }

@@ -33,9 +33,6 @@ struct sandbox {
  * left out. */
 void sandbox_probe(struct sandbox *s, bool wanted);
 
-/* Lines "LAYER=yes" or "LAYER=no: WHY", as in wire_heartbeat; the caller frees. */
-char *sandbox_text(const struct sandbox *s);
-
 /* What one start needs. */
 struct sandbox_start {
     const struct sandbox *sandbox;
@@ -52,3 +49,17 @@ void sandbox_start_fini(struct sandbox_start *start);
 
 /* Between fork and exec, when everything else is done there. Returns errno, 0 when done. */
 int sandbox_enter(const struct sandbox_start *start);
+
+/* The names of the layers of a start, lines; the caller frees. */
+char *sandbox_layers(const struct sandbox_start *start);
+
+/* A node that runs. */
+struct sandbox_run {
+    const char *node;
+    const char *layers; /* sandbox_layers of its start; NULL: none that is known */
+};
+
+/* How nodes are fenced in: lines "LAYER=yes" or "LAYER=no: WHY", as in wire_heartbeat; the caller
+ * frees. What counts is how those that run were started, be it by an agent of before or with other
+ * options; without any it is what the next one gets. */
+char *sandbox_text(const struct sandbox *s, const struct sandbox_run *runs, size_t count);

@@ -241,8 +241,8 @@ struct wire_heartbeat {
     int64_t free_bytes; /* on the agent's state directory */
     int64_t clock_ms;   /* wall time at the agent when this was sent; 0: not told */
     struct wire_trust trust;
-    char *sandbox; /* lines "LAYER=yes" or "LAYER=no: WHY" of how nodes are fenced in; NULL: none
-                      told */
+    char *sandbox; /* lines "LAYER=yes" or "LAYER=no: WHY" of how running nodes are fenced in, or
+                      the next one while none runs; NULL: none told */
     struct wire_node *nodes;
     size_t nodes_count;
     struct wire_log log;

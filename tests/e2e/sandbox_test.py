@@ -1,7 +1,7 @@
 """Nodes are fenced in, by what their processes are and not by what somebody says of them."""
 import os, re, unittest
 
-from grid import Grid
+from grid import Grid, wait_for
 
 USER, GROUP = 64321, 64322
 OTHER_USERS = 'mount --bind "$0" /etc/passwd && exec "$@"'
@@ -35,6 +35,16 @@ class Sandbox(unittest.TestCase):
         pid = self.start("--sandbox=off")
         self.assertEqual(self.layers()["landlock"], "no: switched off by --sandbox=off")
         self.assertEqual(status_of(pid, "NoNewPrivs"), ["1"])
+
+    def test_a_node_that_an_unfenced_start_left_is_told_until_it_is_restarted(self):
+        pid = self.start("--sandbox=off")
+        self.grid.agents["a-1"].stop()
+        self.assertEqual(self.start(), pid)
+        wait_for("what the node lacks", lambda: self.layers()["seccomp"] == "no: node a-1/0 was started without it")
+        self.assertRegex(self.grid.gridctl("agent", "show", "a-1").stdout, r"Not by +landlock: node a-1/0 was started without it")
+        self.assertEqual(self.grid.gridctl("node", "restart", "a-1/0").returncode, 0)
+        wait_for("the fenced node", lambda: self.layers()["seccomp"] == "yes")
+        self.assertNotEqual(self.grid.wait_healthy("a-1", "1.0.0")["nodes"][0]["pid"], pid)
 
     @unittest.skipUnless(os.geteuid() == 0, "needs root: nodes of others run as their agent's user")
     def test_a_node_of_root_is_a_user_of_its_own_and_goes_back_and_forth(self):

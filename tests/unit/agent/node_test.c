@@ -167,6 +167,7 @@ static void an_agent_that_returns_finds_its_node_again(void **unused) {
     assert_string_equal(facts.running, version.sha256);
     assert_string_equal(node.record.version, "1.0.0");
     assert_true(llabs(node.started_at_ms - started_at_ms) < 2000);
+    assert_non_null(strstr(node.record.sandbox, "no-new-privileges"));
 }
 
 static void a_node_is_known_by_its_own_note_when_the_record_is_lost(void **unused) {
@@ -181,6 +182,7 @@ static void a_node_is_known_by_its_own_note_when_the_record_is_lost(void **unuse
     wait_until(healthy());
     assert_int_equal(node.pid, pid);
     assert_string_equal(node.record.version, "9.9.9");
+    assert_null(node.record.sandbox);
 }
 
 static void a_held_directory_is_not_started_twice(void **unused) {

@@ -111,7 +111,7 @@ static void a_node_leaves_no_core_and_gains_nothing(void **unused) {
 static void switched_off_only_what_costs_nothing_stays(void **unused) {
     (void)unused;
     sandbox_probe(&fence, false);
-    OWN_MEMORY char *lines = sandbox_text(&fence);
+    OWN_MEMORY char *lines = sandbox_text(&fence, NULL, 0);
     assert_string_equal(lines, "limits=no: switched off by --sandbox=off\n"
                                "descriptors=yes\nno-new-privileges=yes\n"
                                "separate-user=no: switched off by --sandbox=off\n"
@@ -119,6 +119,28 @@ static void switched_off_only_what_costs_nothing_stays(void **unused) {
                                "seccomp=no: switched off by --sandbox=off");
     assert_int_equal(ask_fenced(write_beside), 0);
     assert_int_equal(ask_fenced(gain_privileges), 1);
+}
+
+/* Whatever the next start would have. */
+static void what_runs_counts(void **unused) {
+    (void)unused;
+    sandbox_probe(&fence, false);
+    fence.active[SANDBOX_SYSTEM_CALLS] = true;
+    const struct sandbox_run runs[] = {
+        {"a-1/0", "limits\ndescriptors\nno-new-privileges\nlandlock\nseccomp"},
+        {"a-1/1", "limits\ndescriptors\nno-new-privileges"                   },
+        {"a-1/2", NULL                                                       },
+    };
+    OWN_MEMORY char *one = sandbox_text(&fence, runs, 1);
+    assert_string_equal(one, "limits=yes\ndescriptors=yes\nno-new-privileges=yes\n"
+                             "separate-user=no: switched off by --sandbox=off\n"
+                             "landlock=yes\nseccomp=yes");
+    OWN_MEMORY char *two = sandbox_text(&fence, runs, 2);
+    assert_non_null(strstr(two, "no-new-privileges=yes\n"));
+    assert_non_null(strstr(two, "landlock=no: switched off by --sandbox=off\n"));
+    assert_non_null(strstr(two, "seccomp=no: node a-1/1 was started without it"));
+    OWN_MEMORY char *three = sandbox_text(&fence, runs, 3);
+    assert_non_null(strstr(three, "no-new-privileges=no: node a-1/2 was started without it\n"));
 }
 
 /* The machine's users are others here, for this process alone. */
@@ -171,6 +193,7 @@ int main(void) {
         TEST(a_node_makes_no_calls_that_no_service_needs),
         TEST(a_node_leaves_no_core_and_gains_nothing),
         TEST(switched_off_only_what_costs_nothing_stays),
+        TEST(what_runs_counts),
         TEST(a_node_of_root_runs_as_a_user_of_its_own),
         TEST(a_user_with_the_rights_of_root_is_none),
     };
