@@ -86,6 +86,7 @@ static const struct json_field facts_fields[] = {
     J(JSON_INT, struct answer_facts, agents_without_root, 0),
     J(JSON_TEXT, struct answer_facts, certificate_expires_at, 0),
     J(JSON_BOOL, struct answer_facts, certificate_given, 0),
+    J(JSON_BOOL, struct answer_facts, bus_certificate_outdated, 0),
 };
 const struct json_schema answer_facts_schema = JSON_SCHEMA(struct answer_facts, facts_fields);
 

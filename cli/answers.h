@@ -74,6 +74,7 @@ struct answer_facts {
     int64_t agents_without_root;
     char *certificate_expires_at; /* of HTTPS */
     bool certificate_given;       /* by the operator: nobody but them renews it */
+    bool bus_certificate_outdated;
 };
 extern const struct json_schema answer_facts_schema;
 

@@ -181,6 +181,10 @@ static void examine_certificate(struct doctor *d, const struct doctor_view *v) {
                                             : "look for master.certificate in the master's log";
     char words[FORMAT_SIZE];
     if (expires < 0) return;
+    if (f->bus_certificate_outdated)
+        doctor_add(d, "warn", "certificate",
+                   "restart the master; agents come back by themselves, nodes are not touched",
+                   "that of the bus was changed on disk, and the bus shows the one before");
     if (expires <= v->now_ms)
         doctor_add(d, "fail", "certificate", next, "that of HTTPS expired %s",
                    format_age(f->certificate_expires_at, v->now_ms, words));

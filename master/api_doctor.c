@@ -44,6 +44,7 @@ struct facts {
     int64_t held, agents_without_root;
     char certificate_expires_at[CLOCK_RFC3339_SIZE]; /* of HTTPS; "" without TLS */
     bool certificate_given;
+    bool bus_certificate_outdated;
 };
 static const struct json_field facts_fields[] = {
     J(JSON_STRING, struct facts, now, 0),
@@ -65,6 +66,7 @@ static const struct json_field facts_fields[] = {
     J(JSON_INT, struct facts, agents_without_root, 0),
     J(JSON_STRING, struct facts, certificate_expires_at, JSON_OMIT_EMPTY),
     J(JSON_BOOL, struct facts, certificate_given, 0),
+    J(JSON_BOOL, struct facts, bus_certificate_outdated, 0),
 };
 static const struct json_schema facts_schema = JSON_SCHEMA(struct facts, facts_fields);
 
@@ -94,7 +96,8 @@ static void fill_descriptors(const struct master *m, const char *scope, struct f
 static void fill_loose_files(const struct master *m, struct text *out) {
     static const char *const secrets[] = {
         "admin.token",   "grid.db",          "keys/master.key",   "keys/release.key",
-        "keys/root.key", "keys/targets.key", "keys/snapshot.key", "keys/timestamp.key"};
+        "keys/root.key", "keys/targets.key", "keys/snapshot.key", "keys/timestamp.key",
+        "tls/ca.key",    "tls/http.pem",     "tls/bus.pem",       "tls/given.pem"};
     for (size_t i = 0; i < sizeof secrets / sizeof secrets[0]; i++) {
         char path[PATH_MAX];
         struct stat status;
@@ -177,6 +180,7 @@ static void fill_certificate(const struct master *m, struct facts *f) {
     if (m->certificates == NULL) return;
     clock_rfc3339(certificates_http_expires_ms(m->certificates), f->certificate_expires_at);
     f->certificate_given = m->settings->tls_certificate[0] != '\0';
+    f->bus_certificate_outdated = certificates_bus_outdated(m->certificates);
 }
 
 static void fill_disk(const struct master *m, struct facts *f) {

@@ -31,6 +31,7 @@ struct certificates {
     struct tls_pair *ca;
     struct text ca_pem;
     char ca_sha256[SHA256_HEX_SIZE];
+    struct file_stamp bus_stamp; /* of bus.pem as the bus shows it */
     struct file_stamp stamps[2]; /* of the given files; who renews */
     int64_t named_at_ms;         /* when names were last looked at; who renews */
 
@@ -163,6 +164,7 @@ static bool open_own(struct certificates *c, struct err *e) {
 
 static bool open_bus(struct certificates *c, struct err *e) {
     static const char *const names[] = {CERTIFICATES_NAME, NULL};
+    c->bus_stamp = file_stamp(c->bus_path);
     OWN(tls_pair) struct tls_pair *p = read_own(c, c->bus_path);
     int64_t now_ms = clock_wall_ms();
     if (p != NULL && names_all(p, names) && !is_due(p, now_ms)) return true;
@@ -171,7 +173,15 @@ static bool open_bus(struct certificates *c, struct err *e) {
                                                 .begins_ms = CERTIFICATE_BEGINS_ALWAYS,
                                                 .expires_ms = now_ms + BUS_DAYS * DAY_MS};
     OWN(tls_pair) struct tls_pair *made = NULL;
-    return certificate_sign(&made, &request, c->ca, e) && write_pair(made, c->bus_path, e);
+    if (!certificate_sign(&made, &request, c->ca, e) || !write_pair(made, c->bus_path, e))
+        return false;
+    c->bus_stamp = file_stamp(c->bus_path);
+    return true;
+}
+
+bool certificates_bus_outdated(const struct certificates *c) {
+    const struct file_stamp now = file_stamp(c->bus_path);
+    return !file_stamp_equal(&now, &c->bus_stamp);
 }
 
 static bool check_key(const struct tls_pair *p, struct err *e) {

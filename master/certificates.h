@@ -50,3 +50,6 @@ void certificates_http_pin(struct certificates *c, char out[CERTIFICATES_PIN_SIZ
 MUST_CHECK bool certificates_renew(struct certificates *c, int64_t now_wall_ms, bool *renewed,
                                    struct err *e);
 int64_t certificates_http_expires_ms(struct certificates *c);
+
+/* Whether bus.pem is not what it was at the start: the bus shows that one until the next start. */
+bool certificates_bus_outdated(const struct certificates *c);

@@ -135,14 +135,26 @@ static void renew_certificates(struct master *m) {
         log_info("master.certificate_renewed", "path=%s", certificates_http_path(m->certificates));
 }
 
+/* Agents would have to come back for another one: an operator says when. */
+static void watch_bus_certificate(const struct master *m, bool *told) {
+    bool outdated = m->certificates != NULL && certificates_bus_outdated(m->certificates);
+    if (outdated && !*told)
+        log_warn("master.bus_certificate",
+                 "path=%s changed=yes hint=restart the master: the bus shows the one before",
+                 certificates_bus_path(m->certificates));
+    *told = outdated;
+}
+
 /* What waits for the database. */
 static void *keep_run(void *argument) {
     struct master *m = argument;
     struct err e;
+    bool told = false;
     for (unsigned tick = 1; !atomic_load(&stopping); tick++, wait_for_tick()) {
         if (!agents_flush(m->agents, &e)) log_error("master.flush", "error=%s", e.text);
         if (tick % REVIEW_TICKS == 0) review(m);
         if (tick % REVIEW_TICKS == 0) renew_certificates(m);
+        if (tick % REVIEW_TICKS == 0) watch_bus_certificate(m, &told);
         if (tick % PRUNE_TICKS == 0) prune(m);
     }
     return NULL;

@@ -253,6 +253,8 @@ static void judges_the_certificate_of_https(void **state) {
     finds("certificate", "warn", "expires in 10 d", "--tls-cert");
     facts.certificate_expires_at = "2026-01-30T12:00:00Z";
     finds("certificate", "fail", "expired 1 d ago", "--tls-cert");
+    facts.bus_certificate_outdated = true;
+    finds("certificate", "warn", "that of the bus was changed", "restart the master");
 }
 
 static void says_which_metadata_need_somebody(void **state) {

@@ -264,6 +264,17 @@ static void a_given_certificate_is_exchanged_while_running(void **state) {
     assert_int_equal(sk_X509_num(http->chain), 1);
 }
 
+static void another_file_for_the_bus_is_noticed(void **state) {
+    (void)state;
+    OWN(certificates) struct certificates *c = open_own();
+    assert_false(certificates_bus_outdated(c));
+    assert_int_equal(unlink(certificates_bus_path(c)), 0);
+    assert_true(certificates_bus_outdated(c));
+    OWN(certificates) struct certificates *next = open_own();
+    assert_false(certificates_bus_outdated(next));
+    assert_true(certificates_bus_outdated(c));
+}
+
 static void names_are_checked(void **state) {
     (void)state;
     static const char *const good[] = {
@@ -288,6 +299,7 @@ int main(void) {
         IN_TEMPORARY(broken_certificates_of_the_own_ca_are_made_anew),
         IN_TEMPORARY(given_certificates_that_cannot_serve_are_refused),
         IN_TEMPORARY(a_given_certificate_is_exchanged_while_running),
+        IN_TEMPORARY(another_file_for_the_bus_is_noticed),
         cmocka_unit_test(names_are_checked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
