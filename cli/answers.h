@@ -194,6 +194,7 @@ struct answer_binary {
     bool publisher_signed;
     char *key_id;
     bool yanked;
+    bool published;
     char *notes;
 };
 extern const struct json_schema answer_binary_schema;

@@ -44,7 +44,8 @@ static bool signature_header(struct upload *u, struct err *e) {
     return true;
 }
 
-/* Whether the name is taken: *same when by these very bytes, ERR_CONFLICT when by others. */
+/* Whether the name is taken: *same when these very bytes are published, ERR_CONFLICT when it has
+ * others. What the targets leave out can be offered anew. */
 static bool look_up(struct upload *u, struct http_answer *answer, bool *same, struct err *e) {
     OWN_TEXT struct text path = TEXT_EMPTY;
     struct answer_binary binary;
@@ -52,9 +53,10 @@ static bool look_up(struct upload *u, struct http_answer *answer, bool *same, st
     binary_path(&u->file->id, NULL, &path);
     if (!api_get(u->call->api, text_value(&path), answer, e)) return e->code == ERR_NOT_FOUND;
     if (!answer_decode(&answer_binary_schema, answer, &binary, e)) return false;
-    *same = strcmp(binary.checksum, u->file->sha256) == 0;
+    bool equal = strcmp(binary.checksum, u->file->sha256) == 0;
+    *same = equal && binary.published;
     json_clear(&answer_binary_schema, &binary);
-    if (*same) return true;
+    if (equal) return true;
     err_set(e, ERR_CONFLICT,
             "%s is published already with other bytes, and a published name keeps its bytes",
             u->file->name);

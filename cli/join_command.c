@@ -31,10 +31,14 @@ bool join_command_line(const char *join, const char sha256[SHA256_HEX_SIZE], str
     return true;
 }
 
+static bool is_offered(const struct answer_binary *b) {
+    return !b->yanked && b->published;
+}
+
 static bool published(const struct answer_binary *list, size_t count, const char *name,
                       const struct answer_binary *where) {
     for (size_t i = 0; i < count; i++)
-        if (!list[i].yanked && strcmp(format_or(list[i].name, ""), name) == 0 &&
+        if (is_offered(&list[i]) && strcmp(format_or(list[i].name, ""), name) == 0 &&
             strcmp(format_or(list[i].platform, ""), format_or(where->platform, "")) == 0 &&
             strcmp(format_or(list[i].arch, ""), format_or(where->arch, "")) == 0)
             return true;
@@ -50,7 +54,8 @@ bool join_command_platforms(const char *binaries_json, size_t length, struct tex
     const struct answer_binary *list = items;
     for (size_t i = 0; i < count; i++) {
         bool told = published(list, i, format_or(list[i].name, ""), &list[i]);
-        if (told || list[i].yanked || strcmp(format_or(list[i].name, ""), "grid-launcher") != 0 ||
+        if (told || !is_offered(&list[i]) ||
+            strcmp(format_or(list[i].name, ""), "grid-launcher") != 0 ||
             !published(list, count, "grid-agent", &list[i]))
             continue;
         text_add_format(out, "%s%s/%s", out->length > 0 ? ", " : "", list[i].platform,

@@ -46,6 +46,7 @@ static const struct {
     {"downloading", YELLOW},
     {"verifying",   YELLOW},
     {"yanked",      YELLOW},
+    {"left out",    YELLOW},
     {"lost",        RED   },
     {"revoked",     RED   },
     {"unhealthy",   RED   },

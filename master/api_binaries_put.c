@@ -28,7 +28,7 @@ static void set_offset(struct http_request *r, int64_t offset) {
     http_reply_header(r, "Upload-Offset", value);
 }
 
-/* Where the upload of these bytes stands: at the end when they are what is registered. */
+/* Where the upload of these bytes stands: at the end when they are what is published. */
 static bool find_offset(struct http_request *r, const char *given, int64_t *offset, struct err *e) {
     struct master *m = master_of(r);
     struct artifact_name id;
@@ -39,7 +39,8 @@ static bool find_offset(struct http_request *r, const char *given, int64_t *offs
         !api_binaries_id(r, &id, e))
         return false;
     if (!api_binaries_sha256(given, sha256, e)) return err_wrap(e, "sha256");
-    if (catalog_find(m->catalog, &id, &found, &why) && strcmp(found.sha256, sha256) == 0) {
+    if (catalog_find(m->catalog, &id, &found, &why) && strcmp(found.sha256, sha256) == 0 &&
+        !found.left_out) {
         *offset = found.size_bytes;
         return true;
     }
@@ -112,9 +113,9 @@ static bool judge_early(struct master *m, const struct put *p, struct binary *fo
     struct err why;
     artifact_file_name(&p->id, file_name);
     bool there = p->sha256[0] != '\0' && catalog_find(m->catalog, &p->id, found, &why);
-    *same = there && strcmp(found->sha256, p->sha256) == 0;
-    if (*same) return true;
-    if (there) {
+    bool equal = there && strcmp(found->sha256, p->sha256) == 0;
+    *same = equal && !found->left_out;
+    if (there && !equal) {
         err_set(e, ERR_CONFLICT, "%s is published with sha256 %s, which is not %s", file_name,
                 found->sha256, p->sha256);
         return err_hint(e, "a name keeps its bytes for ever: publish these under a new version");

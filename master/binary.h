@@ -16,6 +16,7 @@ struct binary {
     char key_id[SIGN_KEY_ID_HEX_SIZE];
     bool publisher_signed;
     bool yanked;
+    bool left_out; /* signed targets do not name it: agents would refuse it */
     int64_t size_bytes;
     int64_t uploaded_at_ms;
     int64_t deleted_at_ms; /* 0: it is not */
@@ -24,3 +25,8 @@ struct binary {
     char publisher_signature[CATALOG_SIGNATURE_SIZE];
     char notes[CATALOG_NOTES_SIZE];
 };
+
+/* Whether channels and rollouts may choose it. */
+static inline bool binary_is_offered(const struct binary *b) {
+    return !b->yanked && !b->left_out;
+}

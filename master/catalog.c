@@ -63,7 +63,8 @@ static bool read_binary(struct db_row *row, struct binary *out, struct err *e) {
                            .uploaded_at_ms = db_column_int(row, 6),
                            .publisher_signed = !db_column_is_null(row, 8),
                            .yanked = db_column_int(row, 11) != 0,
-                           .deleted_at_ms = db_column_int(row, 12)};
+                           .deleted_at_ms = db_column_int(row, 12),
+                           .left_out = db_column_int(row, 13) != 0};
     if (copy_texts(row, out) && sha256_hex_valid(out->sha256) && semver_valid(out->id.version))
         return true;
     return err_set(e, ERR_CORRUPT, "the row of binary %.64s %.64s makes no sense",
@@ -167,7 +168,7 @@ const struct binary *catalog_choose(const struct binary *list, size_t count, con
     int best_closeness = 0;
     for (size_t i = 0; i < count; i++) {
         const struct binary *b = &list[i];
-        if (b->yanked || b->deleted_at_ms != 0 || strcmp(b->id.name, name) != 0 ||
+        if (!binary_is_offered(b) || b->deleted_at_ms != 0 || strcmp(b->id.name, name) != 0 ||
             strcmp(b->id.version, version) != 0)
             continue;
         int close = closeness(&b->id, platform, arch);
@@ -183,7 +184,7 @@ static const char *newest(const struct binary *list, size_t count, const char *p
     const char *best = NULL;
     for (size_t i = 0; i < count; i++) {
         const struct binary *b = &list[i];
-        if (b->yanked || (!prereleases && semver_is_prerelease(b->id.version)) ||
+        if (!binary_is_offered(b) || (!prereleases && semver_is_prerelease(b->id.version)) ||
             closeness(&b->id, platform, arch) == 0)
             continue;
         if (best == NULL || semver_order(b->id.version, best) > 0) best = b->id.version;

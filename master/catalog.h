@@ -43,8 +43,8 @@ struct admission {
     const char *publisher_signature; /* minisign text, or NULL */
     const char *notes;
     const char *principal; /* "drop-box", "token:..." */
-    /* When the bytes were offered, by the wall clock: what was deleted or discarded after that stays
-     * so. 0: now. */
+    /* When the bytes were offered, by the wall clock: what was deleted or discarded after that
+     * stays so. 0: now. */
     int64_t offered_at_ms;
 };
 
@@ -88,8 +88,9 @@ MUST_CHECK bool catalog_prune_discarded(struct catalog *c, held_lies_there *lies
                                         const void *box, struct err *e);
 
 /* Targets signed elsewhere, see repo_take_targets: held files that they name are published,
- * binaries that they call yanked are yanked. ERR_CONFLICT names a file whose bytes are not here. A
- * root may come with targets; root NULL: these alone. */
+ * binaries that they call yanked are yanked, and those that they do not name are left out.
+ * ERR_CONFLICT names a file whose bytes are not here. A root may come with targets; root NULL:
+ * these alone. */
 MUST_CHECK bool catalog_accept(struct catalog *c, const struct repo_input *root,
                                const struct repo_input *targets, const char *principal,
                                struct err *e);
@@ -108,7 +109,7 @@ MUST_CHECK bool catalog_list(struct catalog *c, const char *name, const char *pl
                              const char *arch, const char *version, struct binary **out,
                              size_t *count, struct err *e);
 
-/* Highest version that is not yanked; "any" builds count for every platform. */
+/* Highest version that is offered; "any" builds count for every platform. */
 MUST_CHECK bool catalog_latest(struct catalog *c, const char *name, const char *platform,
                                const char *arch, bool prereleases, struct binary *out,
                                struct err *e);

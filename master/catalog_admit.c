@@ -40,6 +40,12 @@ static bool check_discarded(struct db_connection *c, const struct admission *a,
     return err_hint(e, "remove the file, or touch it to offer it anew");
 }
 
+/* What lay in the drop box before its name was left out is not offered anew by lying there. */
+static enum standing standing_of(const struct binary *found, const struct admission *a) {
+    if (found->deleted_at_ms != 0) return STANDING_DELETED;
+    return found->left_out && a->offered_at_ms == 0 ? STANDING_LEFT_OUT : STANDING_SAME;
+}
+
 bool catalog_judge(struct db_connection *c, struct entry *n, struct binary *found, struct err *e) {
     const struct admission *a = n->admission;
     char file_name[ARTIFACT_FILE_SIZE];
@@ -52,7 +58,7 @@ bool catalog_judge(struct db_connection *c, struct entry *n, struct binary *foun
     }
     if (strcmp(found->sha256, a->staged->sha256) != 0)
         return refuse_other_bytes(found, file_name, a->staged->sha256, e);
-    n->standing = found->deleted_at_ms == 0 ? STANDING_SAME : STANDING_DELETED;
+    n->standing = standing_of(found, a);
     if (n->standing == STANDING_DELETED && a->offered_at_ms != 0 &&
         a->offered_at_ms <= found->deleted_at_ms)
         return refuse_deleted(found, file_name, e);
@@ -162,7 +168,7 @@ static bool write_row(struct db_connection *c, const struct entry *n, struct err
     const struct binary *b = n->binary;
     const struct artifact_name *id = &b->id;
     const char *publisher = b->publisher_signed ? b->publisher_signature : NULL;
-    if (n->standing == STANDING_DELETED)
+    if (n->standing != STANDING_NEW)
         return db_exec(c, Q_ARTIFACT_REVIVE, e, "ssssissss", id->name, id->version, id->platform,
                        id->arch, b->uploaded_at_ms, b->key_id, publisher, b->signature, b->notes);
     return db_exec(c, Q_ARTIFACT_INSERT, e, "sssssiissss", id->name, id->version, id->platform,

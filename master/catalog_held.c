@@ -140,15 +140,53 @@ static bool publish_held(const struct acceptance *a, struct db_connection *c,
     return catalog_judge(c, &n, &found, e) && catalog_write(c, &n, e);
 }
 
+static bool mark(const struct acceptance *a, struct db_connection *c, const struct binary *b,
+                 bool left_out, const char *kind, const char *words, struct err *e) {
+    const struct artifact_name *id = &b->id;
+    char file[ARTIFACT_FILE_SIZE];
+    artifact_file_name(id, file);
+    return db_exec(c, Q_ARTIFACT_LEAVE_OUT, e, "ssssi", id->name, id->version, id->platform,
+                   id->arch, (int64_t)left_out) &&
+           events_add_change(c, e, kind, file, a->principal, NULL, "%s %s", file, words);
+}
+
+/* It may have been offered anew meanwhile, and held. */
+static bool take_back(const struct acceptance *a, struct db_connection *c, const struct binary *b,
+                      struct err *e) {
+    char file[ARTIFACT_FILE_SIZE];
+    return mark(a, c, b, false, "binary.published", "was published again: targets name it", e) &&
+           held_remove(c, artifact_file_name(&b->id, file), e);
+}
+
+static bool leave_out(const struct acceptance *a, struct db_connection *c,
+                      const struct tuf_targets *targets, struct err *e) {
+    OWN_MEMORY struct binary *list = NULL;
+    size_t count = 0;
+    if (!catalog_read(c, NULL, NULL, NULL, NULL, &list, &count, e)) return false;
+    for (size_t i = 0; i < count; i++) {
+        char file[ARTIFACT_FILE_SIZE];
+        if (list[i].left_out ||
+            tuf_targets_find(targets, artifact_file_name(&list[i].id, file)) != NULL)
+            continue;
+        if (!mark(a, c, &list[i], true, "binary.left_out",
+                  "is not named by the targets any more: agents would refuse it, so it is not "
+                  "offered",
+                  e))
+            return false;
+    }
+    return true;
+}
+
 static bool follow_target(const struct acceptance *a, struct db_connection *c,
                           const struct tuf_target *t, struct err *e) {
     struct tuf_custom custom;
     struct binary found;
     struct err why;
     if (!tuf_custom_of(t, &custom, e)) return false;
-    bool there = catalog_read_row(c, &custom.id, &found, &why) && found.deleted_at_ms == 0;
-    if (!(there && is_promised(&found, &t->promise)) && !publish_held(a, c, t, &custom.id, e))
-        return false;
+    bool there = catalog_read_row(c, &custom.id, &found, &why) && found.deleted_at_ms == 0 &&
+                 is_promised(&found, &t->promise);
+    if (!there && !publish_held(a, c, t, &custom.id, e)) return false;
+    if (there && found.left_out && !take_back(a, c, &found, e)) return false;
     return !custom.yanked || catalog_yank_row(c, &custom.id, a->principal, e);
 }
 
@@ -163,7 +201,7 @@ static bool accept(struct db_connection *c, void *argument, struct err *e) {
     if (!repo_targets(r, c, &targets, e)) return false;
     for (size_t i = 0; i < targets->count; i++)
         if (!follow_target(a, c, &targets->list[i], e)) return false;
-    return true;
+    return leave_out(a, c, targets, e);
 }
 
 /* Only what will be published: the targets are not believed yet, but who gets them in gets these

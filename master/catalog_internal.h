@@ -47,7 +47,8 @@ MUST_CHECK bool catalog_read_row(struct db_connection *c, const struct artifact_
                                  struct binary *out, struct err *e);
 
 /* What the name means before an admission. */
-enum standing { STANDING_NEW, STANDING_SAME, STANDING_DELETED };
+/* LEFT_OUT: the same, but the targets do not name it, and it is offered anew. */
+enum standing { STANDING_NEW, STANDING_SAME, STANDING_DELETED, STANDING_LEFT_OUT };
 
 /* A binary on its way to a row. */
 struct entry {

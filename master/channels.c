@@ -82,23 +82,32 @@ static bool write_channel(struct db_connection *c, const struct setting *s, stru
                              "channel %s points to %s %s", s->name, s->artifact, s->version);
 }
 
+static bool refuse_unoffered(const struct binary *builds, size_t count, const char *artifact,
+                             const char *version, struct err *e) {
+    bool left_out = false;
+    for (size_t i = 0; i < count; i++)
+        left_out = left_out || (builds[i].left_out && !builds[i].yanked);
+    if (!left_out) {
+        err_set(e, ERR_CONFLICT, "%s %s was yanked and is never offered again", artifact, version);
+        return err_hint(e, "choose another version: gridctl binary list");
+    }
+    err_set(e, ERR_CONFLICT, "%s %s is left out of the signed targets: agents would refuse it",
+            artifact, version);
+    return err_hint(e, "choose another version: gridctl binary list; or have it signed again: "
+                       "gridctl binary sign FILE, where the key is, then gridctl binary push FILE");
+}
+
 /* A version can be pointed at while at least one of its builds may still be offered. */
 bool channels_check_offered(struct db_connection *c, const char *artifact, const char *version,
                             struct err *e) {
     OWN_MEMORY struct binary *builds = NULL;
     size_t count = 0;
-    size_t yanked = 0;
     if (!catalog_read(c, artifact, NULL, NULL, version, &builds, &count, e)) return false;
-    for (size_t i = 0; i < count; i++) yanked += builds[i].yanked;
-    if (count == 0) {
-        err_set(e, ERR_NOT_FOUND, "%s %s is not registered", artifact, version);
-        return err_hint(e, "gridctl binary list shows what is; gridctl binary push adds");
-    }
-    if (yanked == count) {
-        err_set(e, ERR_CONFLICT, "%s %s was yanked and is never offered again", artifact, version);
-        return err_hint(e, "choose another version: gridctl binary list");
-    }
-    return true;
+    for (size_t i = 0; i < count; i++)
+        if (binary_is_offered(&builds[i])) return true;
+    if (count > 0) return refuse_unoffered(builds, count, artifact, version, e);
+    err_set(e, ERR_NOT_FOUND, "%s %s is not registered", artifact, version);
+    return err_hint(e, "gridctl binary list shows what is; gridctl binary push adds");
 }
 
 bool channels_check_version(struct db_connection *c, const char *artifact, const char *version,

@@ -22,14 +22,15 @@ struct opinion {
     char reason[256];
 };
 
-static bool any_yanked(const struct desired_inputs *in, const char *version) {
+/* What keeps a build of this version from being offered, NULL when there is none. */
+static const char *why_unoffered(const struct desired_inputs *in, const char *version) {
     for (size_t i = 0; i < in->binary_count; i++) {
         const struct binary *b = &in->binaries[i];
-        if (b->yanked && strcmp(b->id.name, in->artifact) == 0 &&
+        if (!binary_is_offered(b) && strcmp(b->id.name, in->artifact) == 0 &&
             strcmp(b->id.version, version) == 0)
-            return true;
+            return b->yanked ? "was yanked" : "the signed targets leave out";
     }
-    return false;
+    return NULL;
 }
 
 static const struct binary *build_of(const struct desired_inputs *in, const char *version) {
@@ -55,8 +56,9 @@ static void explain_no_build(const struct desired_inputs *in, struct opinion *o,
     size_t used = strlen(o->reason);
     char *more = o->reason + used;
     size_t room = sizeof o->reason - used;
-    if (any_yanked(in, o->version))
-        snprintf(more, room, ", which was yanked: %s", next);
+    const char *why = why_unoffered(in, o->version);
+    if (why != NULL)
+        snprintf(more, room, ", which %s: %s", why, next);
     else
         snprintf(more, room, ", which has no build for %s-%s: publish %s-%s-%s-%s", in->platform,
                  in->arch, in->artifact, o->version, in->platform, in->arch);

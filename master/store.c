@@ -8,7 +8,7 @@ EMBED_DECLARE(master_schema)
 
 #define ARTIFACT_COLUMNS                                                                           \
     "name, version, platform, arch, sha256, size_bytes, uploaded_at, key_id, publisher_signature," \
-    " release_signature, notes, yanked, deleted_at"
+    " release_signature, notes, yanked, deleted_at, left_out"
 #define AGENT_COLUMNS                                                                              \
     "id, public_key, admission, reported_labels, assigned_labels, channel, mode, generation,"      \
     " desired_version, desired_sha256, platform, arch, address, enrolled_at,"                      \
@@ -47,7 +47,7 @@ static const char *const statements[Q_COUNT] = {
                    " ON CONFLICT (key) DO UPDATE SET value=?2",
 
     [Q_ARTIFACT_INSERT] = "INSERT INTO artifact (" ARTIFACT_COLUMNS ")"
-                          " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 0, 0)",
+                          " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 0, 0, 0)",
     [Q_ARTIFACT_FIND] = "SELECT " ARTIFACT_COLUMNS " FROM artifact"
                         " WHERE name=?1 AND version=?2 AND platform=?3 AND arch=?4",
     [Q_ARTIFACT_LIST] = "SELECT " ARTIFACT_COLUMNS " FROM artifact WHERE deleted_at=0"
@@ -57,14 +57,17 @@ static const char *const statements[Q_COUNT] = {
     [Q_ARTIFACT_YANK] =
         "UPDATE artifact SET yanked=1"
         " WHERE name=?1 AND version=?2 AND platform=?3 AND arch=?4 AND deleted_at=0",
+    [Q_ARTIFACT_LEAVE_OUT] =
+        "UPDATE artifact SET left_out=?5"
+        " WHERE name=?1 AND version=?2 AND platform=?3 AND arch=?4 AND deleted_at=0",
     [Q_ARTIFACT_DELETE] =
         "UPDATE artifact SET deleted_at=?5"
         " WHERE name=?1 AND version=?2 AND platform=?3 AND arch=?4 AND deleted_at=0",
     [Q_ARTIFACT_DIGEST_IN_USE] =
         "SELECT (SELECT count(*) FROM artifact WHERE sha256=?1 AND deleted_at=0)"
         " + (SELECT count(*) FROM held WHERE sha256=?1)",
-    [Q_ARTIFACT_REVIVE] = "UPDATE artifact SET deleted_at=0, yanked=0, uploaded_at=?5, key_id=?6,"
-                          " publisher_signature=?7, release_signature=?8, notes=?9"
+    [Q_ARTIFACT_REVIVE] = "UPDATE artifact SET deleted_at=0, yanked=0, left_out=0, uploaded_at=?5,"
+                          " key_id=?6, publisher_signature=?7, release_signature=?8, notes=?9"
                           " WHERE name=?1 AND version=?2 AND platform=?3 AND arch=?4",
 
     [Q_CHANNEL_SET] =

@@ -17,6 +17,7 @@ struct binary_json {
     bool publisher_signed;
     char key_id[SIGN_KEY_ID_HEX_SIZE];
     bool yanked;
+    bool published;
     char notes[CATALOG_NOTES_SIZE];
 };
 static const struct json_field binary_fields[] = {
@@ -32,6 +33,7 @@ static const struct json_field binary_fields[] = {
     J(JSON_STRING, struct binary_json, key_id, 0),
     J(JSON_BOOL, struct binary_json, publisher_signed, 0),
     J(JSON_BOOL, struct binary_json, yanked, 0),
+    J(JSON_BOOL, struct binary_json, published, 0),
     J(JSON_STRING, struct binary_json, notes, 0),
 };
 static const struct json_schema binary_schema = JSON_SCHEMA(struct binary_json, binary_fields);
@@ -41,7 +43,8 @@ void view_binary(const struct binary *b, struct text *out) {
                             .uploaded_at = b->uploaded_at_ms / 1000,
                             .is_signed = b->signature[0] != '\0',
                             .publisher_signed = b->publisher_signed,
-                            .yanked = b->yanked};
+                            .yanked = b->yanked,
+                            .published = !b->left_out};
     memcpy(j.version, b->id.version, sizeof j.version);
     memcpy(j.platform, b->id.platform, sizeof j.platform);
     memcpy(j.arch, b->id.arch, sizeof j.arch);

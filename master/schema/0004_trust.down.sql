@@ -4,6 +4,7 @@ DROP TABLE invitation;
 DROP TABLE user;
 ALTER TABLE token DROP COLUMN scope;
 ALTER TABLE agent DROP COLUMN conflict;
+ALTER TABLE artifact DROP COLUMN left_out;
 DROP TABLE held_discarded;
 DROP TABLE held;
 DROP TABLE repo_metadata;

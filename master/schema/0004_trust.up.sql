@@ -22,6 +22,9 @@ CREATE TABLE held (
     reason TEXT NOT NULL
 ) WITHOUT ROWID;
 
+-- Whether targets that were signed elsewhere name it no more: agents would refuse it, so nothing chooses it.
+ALTER TABLE artifact ADD COLUMN left_out INTEGER NOT NULL DEFAULT 0;
+
 -- Held files that were given up while they still lay in the drop box: offered by it, they stay away until somebody
 -- touches them. Forgotten once the file is gone from there, or is taken after all.
 CREATE TABLE held_discarded (

@@ -14,7 +14,8 @@ class Asking(Test):
         self.assertEqual(shown | {"uploaded_at": 0}, {
             "version": "1.0.0", "platform": "linux", "arch": "x86_64", "checksum": sha256(content),
             "size_bytes": len(content), "path": NAME, "uploaded_at": 0, "name": "storage-server", "signed": True,
-            "publisher_signed": False, "key_id": release.splitlines()[0].split()[-1], "yanked": False, "notes": ""})
+            "publisher_signed": False, "key_id": release.splitlines()[0].split()[-1], "yanked": False, "published": True,
+            "notes": ""})
         self.assertEqual(self.get("/api/binaries").json(), [shown])
 
     def test_aliases_of_platform_and_arch_are_taken(self):

@@ -176,6 +176,36 @@ class Offline(Case):
         self.grid.api("DELETE", path % "")
         self.problem(self.get(ROUTE % "1.1.0"), 404, "not_found")
 
+    def leave_out(self, key):
+        words = next_targets(self.repository().targets, remove=[NEXT])
+        self.assertEqual(self.post("targets", signed(words, key)).status, 200)
+        self.assertFalse(self.grid.api("GET", ROUTE % "1.1.0")["published"])
+
+    def test_what_signed_targets_leave_out_cannot_be_chosen_until_they_name_it_again(self):
+        self.publish()
+        other = self.publish("1.1.0")
+        self.go_offline()
+        self.leave_out(self.targets_key)
+        self.assertEqual([e["subject"] for e in self.grid.events(kind="binary.left_out")], [NEXT])
+        self.assertEqual([b["published"] for b in self.grid.api("GET", "/api/binaries")], [True, False])
+        self.assertEqual(self.get("/api/binaries/latest/linux/x86_64").json()["version"], "1.0.0")
+        self.assertIn("left out", self.grid.gridctl("binary", "list").stdout)
+        problem = self.problem(self.grid.request("PUT", "/api/channels/stable", {"version": "1.1.0"}), 409, "conflict")
+        self.assertIn("left out of the signed targets", problem["detail"])
+        self.assertIn("gridctl binary sign", problem["hint"])
+        self.assertEqual(self.put(other, "1.1.0").status, 202)
+        words = next_targets(self.repository().targets, target(NEXT, other, 3))
+        self.assertEqual(self.post("targets", signed(words, self.targets_key)).status, 200)
+        self.assertEqual((self.held(), self.grid.api("GET", ROUTE % "1.1.0")["published"]), ([], True))
+        self.grid.api("PUT", "/api/channels/stable", {"version": "1.1.0"})
+
+    def test_what_targets_left_out_is_published_anew_where_their_keys_are_here(self):
+        other = self.publish("1.1.0")
+        self.leave_out(self.key("targets"))
+        self.assertEqual(self.put(other, "1.1.0").status, 201)
+        self.assertTrue(self.grid.api("GET", ROUTE % "1.1.0")["published"])
+        self.assertEqual(list(self.repository().named()), [NEXT])
+
     def test_roots_that_break_the_chain_are_refused(self):
         repository = self.repository()
         mine, root_key, targets_key = Key(), self.key("root"), self.key("targets")

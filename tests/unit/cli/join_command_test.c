@@ -55,6 +55,7 @@ static void what_is_no_join_string_makes_no_line(void **state) {
 #define BINARY(name, arch, more)                                                                   \
     "{\"version\":\"1.0.0\",\"checksum\":\"0\",\"path\":\"x\",\"platform\":\"linux\",\"arch\":"    \
     "\"" arch "\",\"name\":\"" name "\"" more "}"
+#define OFFERED ",\"published\":true"
 
 static void assert_platforms(const char *json, const char *expected) {
     OWN_TEXT struct text platforms = TEXT_EMPTY;
@@ -64,8 +65,8 @@ static void assert_platforms(const char *json, const char *expected) {
     assert_string_equal(text_value(&platforms), expected);
 }
 
-#define AGENT(arch) BINARY("grid-agent", arch, "")
-#define LAUNCHER(arch) BINARY("grid-launcher", arch, "")
+#define AGENT(arch) BINARY("grid-agent", arch, OFFERED)
+#define LAUNCHER(arch) BINARY("grid-launcher", arch, OFFERED)
 
 static void only_places_with_both_programs_can_be_installed_on(void **state) {
     (void)state;
@@ -74,8 +75,10 @@ static void only_places_with_both_programs_can_be_installed_on(void **state) {
     assert_platforms("[" LAUNCHER("arm") "]", "");
     assert_platforms("[" AGENT("arm") "," LAUNCHER("x86") "]", "");
     assert_platforms("[" AGENT("arm") "," LAUNCHER("arm") "]", "linux/arm");
-    assert_platforms("[" LAUNCHER("arm") "," BINARY("grid-agent", "arm", ",\"yanked\":true") "]",
-                     "");
+    assert_platforms(
+        "[" LAUNCHER("arm") "," BINARY("grid-agent", "arm", OFFERED ",\"yanked\":true") "]", "");
+    assert_platforms(
+        "[" LAUNCHER("arm") "," BINARY("grid-agent", "arm", ",\"published\":false") "]", "");
     assert_platforms("[" AGENT("arm") "," AGENT("arm") "," LAUNCHER("arm") "," LAUNCHER(
                          "arm") "," AGENT("x86") "," LAUNCHER("x86") "]",
                      "linux/arm, linux/x86");

@@ -79,6 +79,19 @@ static void yanked_version_is_not_desired_and_said_to_be_yanked(void **state) {
     assert_non_null(strstr(choice.reason, "was yanked"));
 }
 
+static void what_targets_leave_out_is_not_desired_and_said_so(void **state) {
+    (void)state;
+    struct binary left_out[] = {binaries[0]};
+    left_out[0].left_out = true;
+    struct desired_inputs in = inputs("stable", "x86_64");
+    in.binaries = left_out;
+    in.binary_count = 1;
+    struct desired_choice choice;
+    desired_choose(&in, &choice);
+    assert_null(choice.binary);
+    assert_non_null(strstr(choice.reason, "targets leave out"));
+}
+
 static void unset_channel_says_how_to_set_it(void **state) {
     (void)state;
     struct desired_inputs in = inputs("night", "x86_64");
@@ -227,6 +240,7 @@ int main(void) {
         cmocka_unit_test(channel_points_to_the_build_for_the_machine),
         cmocka_unit_test(missing_build_names_the_file_to_publish),
         cmocka_unit_test(yanked_version_is_not_desired_and_said_to_be_yanked),
+        cmocka_unit_test(what_targets_leave_out_is_not_desired_and_said_so),
         cmocka_unit_test(unset_channel_says_how_to_set_it),
         cmocka_unit_test(empty_grid_says_how_to_publish),
         cmocka_unit_test(stronger_rule_wins_and_names_what_lost),
