@@ -9,6 +9,9 @@ import urllib.error, urllib.request
 BUILD = os.environ.get("GRID_BUILD_DIR") or os.path.join(os.path.dirname(__file__), "../../build/dev")
 BIN = os.path.abspath(os.path.join(BUILD, "bin"))
 PORTS_EACH = 20
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    # As a shell starts what runs in its background: whatever we start would ignore it, too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 claims = []  # sockets of this process's ranges of ports
 PATIENCE_S = float(os.environ.get("GRID_TEST_PATIENCE_S", "60"))
 

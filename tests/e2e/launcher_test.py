@@ -14,17 +14,14 @@ while :; do sleep 0.05; done
 """
 
 
-# Gives a sign of life, and more of them until there is a file that says otherwise: then it hangs.
-SIGNS = """#!/usr/bin/python3
-import os, time
-fd, every_ms = map(int, os.environ["GRID_ALIVE"].split())
-with open("{notes}", "a") as f:
-    f.write("runs %d\\n" % os.getpid())
-os.eventfd_write(fd, 1)
-while not os.path.exists("{notes}.hang"):
-    os.eventfd_write(fd, 1)
-    time.sleep(every_ms / 2000)
-time.sleep(1000)
+# Gives a sign of life, and more of them until there is a file that says otherwise: then it hangs. The first comes at once,
+# long before --proven-after: who gave none by then is taken for a build that never does.
+SIGNS = """#!/bin/sh
+sign() {{ printf '\\1\\0\\0\\0\\0\\0\\0\\0' >&${{GRID_ALIVE% *}}; }}
+sign
+echo "runs $$" >>{notes}
+while ! [ -e {notes}.hang ]; do sign; sleep 0.05; done
+exec sleep 1000
 """
 
 
@@ -133,6 +130,7 @@ class LauncherTest(unittest.TestCase):
         launcher = self.launch("--proven-after", "100ms")
         self.assertEqual(wait_for("the build to be proven", lambda: self.record().get("proven") == "yes" and self.record())
                          ["tries"], "0")
+        wait_for("the agent to run", self.noted)
         self.assertEqual(launcher.stop(), 7)
 
     def test_a_proven_build_that_ends_with_words_is_kept(self):
@@ -210,17 +208,18 @@ class LauncherTest(unittest.TestCase):
         self.link(current=self.steady())
         launcher = self.launch("--hung-after", "100ms", "--proven-after", "1s")
         wait_for("more looks than it would take", lambda: self.record().get("proven") == "yes")
+        wait_for("the agent to run", self.noted)
         self.assertEqual(len(self.noted()), 1)
         self.assertEqual(launcher.stop(), 7)
 
     def test_signs_prove_an_agent_and_nothing_else_does(self):
         self.link(current=self.signs("1.1.0"), previous=self.steady("1.0.0"))
-        launcher = self.launch("--hung-after", "1s", "--proven-after", "300ms")
+        launcher = self.launch("--hung-after", "1s", "--proven-after", "1s")
         wait_for("the build to be proven", lambda: self.record().get("proven") == "yes")
         launcher.kill()
         os.remove(os.path.join(self.builds, "starts"))
         open(self.notes + ".hang", "w").close()
-        launcher = self.launch("--hung-after", "1s", "--proven-after", "300ms")
+        launcher = self.launch("--hung-after", "1s", "--proven-after", "1s")
         wait_for("the previous build to run", lambda: "steady" in self.noted()[-1])
         self.assertEqual(launcher.err().count("agent.proven build=1.1.0"), 1)
 
@@ -254,12 +253,14 @@ class LauncherTest(unittest.TestCase):
         self.assertIn("is damaged", launcher.err())
 
     def test_without_a_build_before_it_goes_on_trying(self):
-        self.link(current=self.build("1.0.0", "#!/bin/sh\necho x >>%s; exit 1\n" % self.notes))
+        self.link(current=self.build("1.0.0", "#!/bin/sh\necho x >>{0}; [ -e {0}.good ] || exit 1\nexec sleep 1000\n".format(self.notes)))
         launcher = self.launch()
         wait_for("more starts than three", lambda: len(self.noted()) > 4)
         self.assertTrue(launcher.running())
         self.assertIn("agent.no_way_back", launcher.err())
-        self.assertEqual(launcher.stop(), 0)
+        open(self.notes + ".good", "w").close()
+        wait_for("the agent to stay", lambda: (pid := self.agent_pid(launcher)) and alive(pid) and self.idle(pid))
+        self.assertEqual(launcher.stop(), 128 + signal.SIGTERM)
 
     def test_a_full_disk_does_not_keep_the_agent_from_starting(self):
         if os.geteuid() != 0:
