@@ -5,12 +5,12 @@ from fleet import OLD, Fleet, machines
 
 
 class BadVersion(unittest.TestCase):
-    def goes_back_alone(self, version, words, probation_s=0.3, **fleet_options):
+    def goes_back_alone(self, version, words, probation_s=0.3, healthy_deadline_s=20, **fleet_options):
         """What its canary suffers is the only harm."""
         fleet = Fleet(self, machines(4), **fleet_options)
         fleet.publish(version)
         before = fleet.pids()
-        rollout = fleet.roll_out(version, healthy_deadline_s=2, probation_s=probation_s)
+        rollout = fleet.roll_out(version, healthy_deadline_s=healthy_deadline_s, probation_s=probation_s)
         shown = rollout.wait("reverted")
         self.assertEqual(shown["cause"], "version")
         harmed = set(fleet.told("rollout.agent.granted"))
@@ -29,7 +29,7 @@ class BadVersion(unittest.TestCase):
         self.assertEqual([q["version"] for q in fleet.api("GET", "/api/quarantine")], ["1.5.0"])
 
     def test_version_that_falls_ill_after_a_while_hurts_its_canary_only(self):
-        self.goes_back_alone("1.5.1", "told_to_be_unhealthy")
+        self.goes_back_alone("1.5.1", "told_to_be_unhealthy", healthy_deadline_s=5)
 
     def test_version_that_hangs_hurts_its_canary_only(self):
         self.goes_back_alone("1.5.3", "", probation_s=20, agent_arguments=("--restart-hung-after", "2s"))

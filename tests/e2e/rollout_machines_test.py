@@ -25,7 +25,7 @@ class Machines(unittest.TestCase):
     def test_node_that_no_version_heals_does_not_speak_against_it(self):
         self.fleet.tell("a-4", "* * unhealthy")
         wait_for("the illness", lambda: self.fleet.nodes("a-4")[0]["state"] == "unhealthy")
-        self.fleet.roll_out(NEW, healthy_deadline_s=1).wait("completed")
+        self.fleet.roll_out(NEW, healthy_deadline_s=6).wait("completed")
         self.fleet.wait_all(NEW, self.others("a-4"))
         self.assertEqual(self.fleet.api("GET", "/api/quarantine"), [])
 

@@ -59,7 +59,7 @@ class RolloutKills(unittest.TestCase):
 
     def run_round(self, number):
         version = (NEW, OLD)[number % 2]
-        rollout = self.fleet.roll_out(version, canary=1, max_parallel=2, max_failures=6, probation_s=0.5,
+        rollout = self.fleet.roll_out(version, canary=1, max_parallel=2, max_failures=6, probation_s=0.5, healthy_deadline_s=4,
                                       override_quarantine=True)
         state = self.follow(rollout)
         if state == "completed" and self.random.random() < 0.3:
