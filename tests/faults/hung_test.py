@@ -2,7 +2,7 @@
 import contextlib, os, random, signal, time, unittest
 
 from agent_helpers import own_ports
-from grid import Grid, processes_of
+from grid import Grid, processes_of, wait_for
 from ledger import Ledger
 from load import VERSIONS, Load
 from scale import SEED, say, scale
@@ -21,14 +21,29 @@ class Hung(unittest.TestCase):
         for agent in AGENTS:
             self.grid.wait_healthy(agent)
 
-    def stopped(self, pids):
-        """These processes stand still for a while; who was killed meanwhile for it needs no waking."""
-        for pid in pids:
-            os.kill(pid, signal.SIGSTOP)
-        time.sleep(STOP_S)
+    def stop(self, pids):
+        """All of them, or none: a node may end between the look and the signal, because it is moved."""
+        stopped = []
+        try:
+            for pid in pids:
+                os.kill(pid, signal.SIGSTOP)
+                stopped.append(pid)
+        except ProcessLookupError:
+            self.wake(stopped)
+            raise
+        return pids
+
+    def wake(self, pids):
+        """Who was killed meanwhile, for standing still, needs no waking."""
         for pid in pids:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGCONT)
+
+    def stopped(self, what, find):
+        """What find() gives stands still for a while."""
+        pids = wait_for("%s to stop" % what, lambda: self.stop(find()))
+        time.sleep(STOP_S)
+        self.wake(pids)
 
     def test_each_that_hangs_catches_up(self):
         load = Load(self.grid, self.ledger, SEED)
@@ -37,7 +52,7 @@ class Hung(unittest.TestCase):
         for what, pids in (("agent", lambda: [agent.pid]), ("node", lambda: processes_of(agent.state)),
                            ("master", lambda: [self.grid.master.pid]),
                            ("agent and node", lambda: [agent.pid, *processes_of(agent.state)])):
-            self.stopped(pids())
+            self.stopped(what, pids)
             load.check("seed %d, %s hung for %d s" % (SEED, what, STOP_S))
         load.stop()
         say("hung: seed %d, %d acknowledged, %d in doubt" % (SEED, self.ledger.acknowledged, self.ledger.doubtful))
