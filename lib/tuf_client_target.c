@@ -21,12 +21,26 @@ struct walk {
 };
 
 static bool delegates(const struct tuf_delegation *d, const struct walk *w) {
+    if (d->bits > 0) return true; /* one of its roles */
     for (size_t i = 0; i < d->path_count; i++)
         if (tuf_path_matches(d->paths[i], w->path)) return true;
     for (size_t i = 0; i < d->hash_prefix_count; i++)
         if (strncmp(w->path_sha256, d->hash_prefixes[i], strlen(d->hash_prefixes[i])) == 0)
             return true;
     return false;
+}
+
+/* The role meant: of a succinct delegation the one that the path belongs to. Shares what *d owns.
+ */
+static struct tuf_delegation role_of(const struct tuf_delegation *d, const struct walk *w) {
+    struct tuf_delegation role = *d;
+    if (d->bits == 0) return role;
+    size_t length = strlen(role.role);
+    char first[TUF_BITS_MAX / 4 + 1];
+    text_cut(first, sizeof first, w->path_sha256);
+    unsigned long number = strtoul(first, NULL, 16) >> (TUF_BITS_MAX - d->bits);
+    snprintf(role.role + length, sizeof role.role - length, "-%0*lx", (d->bits + 3) / 4, number);
+    return role;
 }
 
 /* False when it was there before, or when that would be one too many. */
@@ -129,7 +143,8 @@ static bool visit(struct tuf_client *c, struct walk *w, const struct tuf_targets
     for (size_t i = 0; i < t->delegation_count && *out == NULL && !w->ended; i++) {
         const struct tuf_delegation *d = &t->delegations[i];
         if (!delegates(d, w)) continue;
-        if (!follow(c, w, t, d, out, e)) return false;
+        const struct tuf_delegation role = role_of(d, w);
+        if (!follow(c, w, t, &role, out, e)) return false;
         if (d->terminating) w->ended = true;
     }
     return true;

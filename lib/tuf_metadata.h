@@ -18,6 +18,7 @@
 #define TUF_KEYS_MAX 256    /* per metadata file, and per role */
 #define TUF_ROLES_MAX 256   /* delegated by one file */
 #define TUF_PATHS_MAX 16384 /* of one delegated role */
+#define TUF_BITS_MAX 32     /* of a succinct delegation */
 #define TUF_SNAPSHOT_ENTRIES_MAX 32768
 #define TUF_TARGETS_MAX 100000
 
@@ -79,8 +80,11 @@ struct tuf_target {
     char *custom; /* JSON object as text, NULL for none; owned */
 };
 
+/* To one role; or succinctly (TAP 15), alone in its file, to 2^bits roles at once: a path belongs
+ * to the one whose name ends with the first bits of its SHA-256. */
 struct tuf_delegation {
-    char role[TUF_ROLE_NAME_SIZE];
+    char role[TUF_ROLE_NAME_SIZE]; /* with bits what the names begin with: "bin" of "bin-7f" */
+    int bits;                      /* 0: one role */
     struct tuf_signers signers;
     char **paths; /* shell patterns, '*' and '?' within a segment; owned */
     size_t path_count;

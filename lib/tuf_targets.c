@@ -122,13 +122,46 @@ static bool read_roles(struct json_slice value, void *out, struct err *e) {
     return tuf_read_list(value, TUF_ROLES_MAX, add_delegation, out, e);
 }
 
+static bool read_bits(struct json_slice value, void *out, struct err *e) {
+    int64_t bits = 0;
+    if (!json_slice_int(value, &bits) || bits < 1 || bits > TUF_BITS_MAX)
+        return err_set(e, ERR_INVALID, "not a whole number from 1 to %d", TUF_BITS_MAX);
+    *(int *)out = (int)bits;
+    return true;
+}
+
+/* Leaves room for what follows it in the name of a role. */
+static bool read_name_prefix(struct json_slice value, void *out, struct err *e) {
+    size_t size = TUF_ROLE_NAME_SIZE - strlen("-") - TUF_BITS_MAX / 4;
+    OWN_TEXT struct text prefix = TEXT_EMPTY;
+    if (!json_slice_text(value, &prefix)) return err_set(e, ERR_INVALID, "not a string");
+    return text_copy(out, size, prefix.data) ||
+           err_set(e, ERR_INVALID, "more than %zu bytes", size - 1);
+}
+
+static bool read_succinct(struct json_slice value, void *out, struct err *e) {
+    struct tuf_targets *t = out;
+    t->delegations = tuf_grow(t->delegations, t->delegation_count, sizeof *t->delegations);
+    struct tuf_delegation *d = &t->delegations[t->delegation_count++];
+    struct tuf_member members[] = {
+        TUF_MUST("bit_length", read_bits, &d->bits),
+        TUF_MUST("name_prefix", read_name_prefix, d->role),
+    };
+    d->terminating = true;
+    return tuf_read_members(value, members, TUF_COUNT(members), e) &&
+           tuf_read_signers(value, &d->signers, e);
+}
+
 static bool read_delegations(struct json_slice value, void *out, struct err *e) {
     struct tuf_targets *t = out;
     struct tuf_member members[] = {
         TUF_MUST("keys", tuf_read_keys, &t->delegation_keys),
-        TUF_MUST("roles", read_roles, t),
+        TUF_MAY("roles", read_roles, t),
+        TUF_MAY("succinct_roles", read_succinct, t),
     };
-    return tuf_read_members(value, members, TUF_COUNT(members), e);
+    if (!tuf_read_members(value, members, TUF_COUNT(members), e)) return false;
+    return members[1].given != members[2].given ||
+           err_set(e, ERR_INVALID, "needs either roles or succinct_roles");
 }
 
 bool tuf_targets_parse(const char *bytes, size_t length, struct tuf_targets *out, struct err *e) {

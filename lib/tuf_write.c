@@ -168,15 +168,31 @@ static void write_delegation(const struct tuf_delegation *d, struct text *out) {
                     d->terminating ? "true" : "false", d->signers.threshold);
 }
 
-static void write_delegations(const struct tuf_targets *t, struct text *out) {
-    text_add(out, "\"delegations\":{");
-    write_keys(&t->delegation_keys, out);
+static void write_succinct(const struct tuf_delegation *d, struct text *out) {
+    text_add_format(out, ",\"succinct_roles\":{\"bit_length\":%d,", d->bits);
+    write_key_ids(&d->signers, out);
+    text_add(out, ",\"name_prefix\":");
+    json_quote(d->role, out);
+    text_add_format(out, ",\"threshold\":%" PRId64 "}", d->signers.threshold);
+}
+
+static void write_roles(const struct tuf_targets *t, struct text *out) {
     text_add(out, ",\"roles\":[");
     for (size_t i = 0; i < t->delegation_count; i++) {
         separate(i, out);
         write_delegation(&t->delegations[i], out);
     }
-    text_add(out, "]},");
+    text_add(out, "]");
+}
+
+static void write_delegations(const struct tuf_targets *t, struct text *out) {
+    text_add(out, "\"delegations\":{");
+    write_keys(&t->delegation_keys, out);
+    if (t->delegation_count == 1 && t->delegations[0].bits > 0)
+        write_succinct(&t->delegations[0], out);
+    else
+        write_roles(t, out);
+    text_add(out, "},");
 }
 
 void tuf_targets_write(const struct tuf_targets *t, struct text *out) {

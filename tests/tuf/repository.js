@@ -109,6 +109,15 @@ class Repository {
     return role;
   }
 
+  // All paths to 2^bits roles, of which only this path's is made. Returns its name.
+  delegateSuccinctly(by, prefix, bits, name) {
+    const signer = new Signer(this.kind);
+    this.roles[by].bins = { prefix, bits, signer };
+    const bin = this.succinct(this.roles[by].bins).succinctRoles.getRoleForTarget(name);
+    this.addRole(bin, [signer]);
+    return bin;
+  }
+
   addTarget(role, name, content, hashes = ['sha256']) {
     const bytes = Buffer.from(content);
     this.roles[role].targets[name] = {
@@ -165,7 +174,13 @@ class Repository {
     const targets = {};
     for (const [name, file] of Object.entries(role.targets)) targets[name] = new models.TargetFile({ path: name, ...file });
     const delegations = role.to.length > 0 ? new models.Delegations({ keys, roles }) : undefined;
-    return new models.Targets({ ...common, targets, delegations });
+    return new models.Targets({ ...common, targets, delegations: role.bins ? this.succinct(role.bins) : delegations });
+  }
+
+  // BINS: {prefix, bits, signer}; each bin that is there was added as a role of its own.
+  succinct({ prefix, bits, signer }) {
+    const succinctRoles = new models.SuccinctRoles({ keyIDs: [signer.key.keyID], threshold: 1, bitLength: bits, namePrefix: prefix });
+    return new models.Delegations({ keys: { [signer.key.keyID]: signer.key }, succinctRoles });
   }
 
   // What the role above says of this one; a scene may have set it.

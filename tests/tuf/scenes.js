@@ -196,6 +196,11 @@ scene('role-not-in-snapshot', refused('tsg', { target: 'missing' }), (r) => {
   delete r.roles.ghost;
   r.publish('snapshot', 'timestamp');
 });
+scene('succinct-bin-of-a-stranger', refused('tsg', { target: 'tool' }), (r) => {
+  const bin = r.delegateSuccinctly('targets', 'bin', 8, 'tool');
+  r.addTarget(bin, 'tool', 'of a stranger');
+  forge(r, bin, ...all);
+});
 scene('terminating', refused('tsg', { target: 'tool' }), (r) => {
   r.delegate('targets', 'a', { terminating: true });
   r.delegate('targets', 'b');
@@ -268,6 +273,14 @@ scene('good-hash-bins', taken('tsg', { target: 'app' }), (r) => {
   r.addTarget('bin', 'app', 'of the bin');
   r.publish('bin', 'bin-other', ...all);
 });
+for (const bits of [1, 10, 32]) {
+  scene(`good-succinct-bins-${bits}`, taken('tsg', { target: 'app' }), (r) => {
+    delete r.roles.targets.targets.app;
+    const bin = r.delegateSuccinctly('targets', 'bin', bits, 'app');
+    r.addTarget(bin, 'app', 'of the bin');
+    r.publish(bin, ...all);
+  });
+}
 for (const [i, name] of ['../x', '/x', '?', '#', 'räte & co'].entries()) {
   scene(`good-role-name-${i}`, taken('tsg', { target: 'app' }), (r) => {
     delete r.roles.targets.targets.app;

@@ -201,6 +201,61 @@ static void hash_prefixes_delegate_paths_by_their_digest(void **state) {
     assert_false(tuf_client_target(again, "deep/tool", NOW_MS, &t, &e));
 }
 
+static void succinct_delegation_leads_to_one_role_by_the_digest_of_the_path(void **state) {
+    (void)state;
+    static const struct {
+        int bits;
+        const char *role; /* by sha256sum of "deep/tool" */
+    } cases[] = {
+        {1,  "bin-0"       },
+        {3,  "bin-1"       },
+        {4,  "bin-3"       },
+        {5,  "bin-07"      },
+        {8,  "bin-38"      },
+        {10, "bin-0e1"     },
+        {32, "bin-384563a1"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct err e;
+        const struct tuf_target *t;
+        OWN_TEXT struct text visited = TEXT_EMPTY;
+        OWN(repository) struct repository *r = bare();
+        struct tuf_delegation *d = delegate(r, "targets", cases[i].role, "*");
+        d->path_count = 0;
+        d->bits = cases[i].bits;
+        assert_true(text_copy(d->role, sizeof d->role, "bin"));
+        add_target(&r->roles[1], "deep/tool");
+        publish_all(r);
+        OWN(tuf_client) struct tuf_client *c = refreshed(r);
+        if (!tuf_client_target(c, "deep/tool", NOW_MS, &t, &e))
+            fail_msg("%d bits: %s", cases[i].bits, e.text);
+        visited_of(r, &visited);
+        assert_string_equal(text_value(&visited), cases[i].role);
+        assert_false(tuf_client_target(c, "other/1", NOW_MS, &t, &e));
+        assert_int_equal(tuf_client_attack(c), TUF_MIX_AND_MATCH); /* no such role is here */
+    }
+}
+
+static void succinct_delegation_ends_the_search(void **state) {
+    (void)state;
+    struct err e;
+    const struct tuf_target *t;
+    OWN(repository) struct repository *r = bare();
+    delegate(r, "targets", "A", "deep/*");
+    delegate(r, "targets", "B", "deep/*");
+    struct tuf_delegation *d = delegate(r, "A", "bin-3", "*");
+    d->path_count = 0;
+    d->bits = 4;
+    assert_true(text_copy(d->role, sizeof d->role, "bin"));
+    add_target(&r->roles[2], "deep/tool");
+    publish_all(r);
+    OWN(tuf_client) struct tuf_client *c = refreshed(r);
+    assert_false(tuf_client_target(c, "deep/tool", NOW_MS, &t, &e));
+    assert_int_equal(e.code, ERR_NOT_FOUND);
+    assert_non_null(strstr(r->asked.data, "bin-3.json"));
+    assert_null(strstr(r->asked.data, "B.json"));
+}
+
 typedef void spoil(struct repository *r);
 
 static void unsigned_role(struct repository *r) {
@@ -382,6 +437,8 @@ int main(void) {
         cmocka_unit_test(role_that_is_kept_is_not_fetched_again_until_the_snapshot_says_so),
         cmocka_unit_test(role_names_are_percent_encoded_wherever_they_name_files),
         cmocka_unit_test(hash_prefixes_delegate_paths_by_their_digest),
+        cmocka_unit_test(succinct_delegation_leads_to_one_role_by_the_digest_of_the_path),
+        cmocka_unit_test(succinct_delegation_ends_the_search),
         cmocka_unit_test(role_that_is_not_proven_ends_the_search_and_is_not_kept),
         cmocka_unit_test(delegated_role_cannot_be_called_like_a_top_one),
         cmocka_unit_test(targets_that_have_expired_name_nothing),

@@ -211,6 +211,11 @@ static const struct alteration alterations[] = {
     {TUF_TARGETS,   "[\"a/*\"]",                        "[\"a/*\",{}]",                                                         "paths: [1]: not a string"                        },
     {TUF_TARGETS,   "\"terminating\":false",            "\"terminating\":0",                                                    "neither true nor false"                          },
     {TUF_TARGETS,   "\"threshold\":1",                  "\"threshold\":0",                                                      "[0]: threshold: not a whole number"              },
+    {TUF_TARGETS,   "\"roles\":[",                      "\"other\":[",                                                          "needs either roles or succinct_roles"            },
+    {TUF_TARGETS,   "\"roles\":[",                      "\"succinct_roles\":[],\"other\":[",
+     "succinct_roles: not an object"                                                                                                                                              },
+    {TUF_TARGETS,   "\"roles\":[",                      "\"succinct_roles\":{},\"other\":[",
+     "succinct_roles: bit_length is missing"                                                                                                                                      },
 };
 
 static void check(const struct alteration *a, size_t index) {
@@ -230,6 +235,36 @@ static void alterations_are_refused_by_name(void **state) {
     (void)state;
     for (size_t i = 0; i < sizeof alterations / sizeof alterations[0]; i++)
         check(&alterations[i], i);
+}
+
+#define A59 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+
+/* What stands in place of "roles", and how its own members read. */
+static const struct {
+    const char *bits, *prefix, *also;
+    const char *text; /* of the refusal; NULL: taken */
+} succinct[] = {
+    {"8",     "bin",       "other",          NULL                                              },
+    {"1",     "",          "other",          NULL                                              },
+    {"32",    A59 A59,     "other",          NULL                                              },
+    {"32",    A59 A59 "a", "other",          "succinct_roles: name_prefix: more than 118 bytes"},
+    {"0",     "bin",       "other",          "bit_length: not a whole number from 1 to 32"     },
+    {"33",    "bin",       "other",          "bit_length: not a whole number from 1 to 32"     },
+    {"\"8\"", "bin",       "other",          "bit_length: not a whole number from 1 to 32"     },
+    {"8",     "bin",       "roles",          "needs either roles or succinct_roles"            },
+    {"8",     "bin",       "succinct_roles", "succinct_roles is there twice"                   },
+};
+
+static void succinct_roles_are_read_as_strictly(void **state) {
+    (void)state;
+    for (size_t i = 0; i < sizeof succinct / sizeof succinct[0]; i++) {
+        OWN_TEXT struct text to = TEXT_EMPTY;
+        text_add_format(&to,
+                        "\"succinct_roles\":{\"bit_length\":%s,\"keyids\":[\"k1\"],"
+                        "\"name_prefix\":\"%s\",\"threshold\":1},\"%s\":[",
+                        succinct[i].bits, succinct[i].prefix, succinct[i].also);
+        check(&(struct alteration){TUF_TARGETS, "\"roles\":[", to.data, succinct[i].text}, i);
+    }
 }
 
 static void cut_documents_are_refused_at_every_byte(void **state) {
@@ -324,6 +359,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(untouched_documents_are_read),
         cmocka_unit_test(alterations_are_refused_by_name),
+        cmocka_unit_test(succinct_roles_are_read_as_strictly),
         cmocka_unit_test(cut_documents_are_refused_at_every_byte),
         cmocka_unit_test(a_role_is_not_taken_for_another),
         cmocka_unit_test(counts_are_limited),
