@@ -93,7 +93,7 @@ static bool apply(struct tuf_root *root, const struct trust_change *change, stru
 }
 
 static bool reachable(const struct tuf_root *root, struct err *e) {
-    for (int role = 0; role < TUF_ROLE_COUNT; role++) {
+    for (enum tuf_role_kind role = TUF_ROOT; role < TUF_ROLE_COUNT; role++) {
         const struct tuf_signers *s = &root->roles[role];
         if (s->threshold >= 1 && (uint64_t)s->threshold <= s->key_count) continue;
         err_set(e, ERR_INVALID, "%s would need %lld signatures of %zu keys", tuf_role_name(role),

@@ -209,9 +209,8 @@ static bool look(struct db_connection *c, void *argument, struct err *e) {
 static bool explain_lost(const struct repo *r, const struct tuf_root *root, const char *id,
                          struct err *e) {
     const char *role = "";
-    for (int i = 0; i < TUF_ROLE_COUNT; i++)
-        for (size_t k = 0; k < root->roles[i].key_count; k++)
-            if (strcmp(root->roles[i].key_ids[k], id) == 0) role = tuf_role_name(i);
+    for (enum tuf_role_kind i = TUF_ROOT; i < TUF_ROLE_COUNT; i++)
+        if (tuf_signers_have(&root->roles[i], id)) role = tuf_role_name(i);
     err_set(e, ERR_CORRUPT, "key %.150s/%s.key is missing or another one", r->directory, role);
     return err_hint(e, "restore a backup: gridctl backup restore FILE --state DIR");
 }

@@ -264,7 +264,8 @@ struct direction {
 static struct direction direction_of(const struct step *s, size_t index) {
     const struct rollout_member *m = &s->after->row.state.members[index];
     const struct rollout_member *before = member_before(s, index);
-    struct rollout_orders now = rollout_orders(&s->after->row.state, m), then = {TOLD_OTHERS};
+    struct rollout_orders now = rollout_orders(&s->after->row.state, m);
+    struct rollout_orders then = {.told = TOLD_OTHERS};
     if (before != NULL) then = rollout_orders(&s->before->row.state, before);
     bool same = before != NULL && then.told == now.told && then.prefetch == now.prefetch &&
                 before->attempt == m->attempt &&

@@ -52,10 +52,9 @@ static void repository_put(struct repository *r, const char *name, struct text *
 
 static void repository_sign(struct repository *r, struct text *bytes, enum tuf_role_kind role) {
     struct err e = {0};
-    if (!tuf_sign(bytes, r->keys[role], &e)) {
-        fprintf(stderr, "%s\n", e.text);
-        assert(!"signed");
-    }
+    bool signs = tuf_sign(bytes, r->keys[role], &e);
+    if (!signs) fprintf(stderr, "%s\n", e.text);
+    assert(signs);
 }
 
 static void repository_digest(const struct repository_file *f, char out[SHA256_HEX_SIZE]) {
@@ -141,7 +140,8 @@ static void repository_root(struct repository *r, const struct sign_secret *sign
     }
     tuf_root_write(&r->root, &bytes);
     repository_sign(r, &bytes, TUF_ROOT);
-    if (signer != NULL && !tuf_sign(&bytes, signer, &e)) assert(!"signed by the one before");
+    bool signed_before = signer == NULL || tuf_sign(&bytes, signer, &e);
+    assert(signed_before);
     repository_name(version, "root", name);
     repository_put(r, name, &bytes);
 }
@@ -149,8 +149,10 @@ static void repository_root(struct repository *r, const struct sign_secret *sign
 static void repository_open(struct repository *r) {
     struct err e = {0};
     *r = (struct repository){.now_ms = clock_wall_ms(), .timestamp_life_ms = INT64_C(86400000)};
-    for (int role = 0; role < TUF_ROLE_COUNT; role++)
-        if (!sign_generate(&r->keys[role], &e)) assert(!"a key");
+    for (int role = 0; role < TUF_ROLE_COUNT; role++) {
+        bool made = sign_generate(&r->keys[role], &e);
+        assert(made);
+    }
     repository_root(r, NULL);
     repository_publish(r);
 }
@@ -162,7 +164,8 @@ __attribute__((unused)) static void repository_add(struct repository *r, const c
     struct tuf_custom custom = {.release = 1, .yanked = yanked};
     struct text text = TEXT_EMPTY;
     struct err e = {0};
-    if (!artifact_name_parse(file, &custom.id, &e)) assert(!"a name");
+    bool named = artifact_name_parse(file, &custom.id, &e);
+    assert(named);
     snprintf(custom.floor, sizeof custom.floor, "%s", floor);
     tuf_custom_write(&custom, &text);
     struct tuf_target *t = tuf_targets_put(&r->targets, file);
@@ -186,8 +189,9 @@ __attribute__((unused)) static void repository_bridge(struct repository *r,
     struct text signature = TEXT_EMPTY;
     struct err e = {0};
     const struct repository_file *root = repository_find(r, "1.root.json");
-    if (pwrite(fd, root->bytes.data, root->bytes.length, 0) != (ssize_t)root->bytes.length ||
-        !sign_file(release, fd, "1.root.json", &signature, &e))
-        assert(!"a bridge");
+    bool made =
+        pwrite(fd, root->bytes.data, root->bytes.length, 0) == (ssize_t)root->bytes.length &&
+        sign_file(release, fd, "1.root.json", &signature, &e);
+    assert(made);
     repository_put(r, "1.root.json.minisig", &signature);
 }
