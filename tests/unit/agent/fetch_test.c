@@ -18,7 +18,7 @@ static struct fetch_options options;
 static pthread_t thread;
 static struct trust *trust;
 static pthread_t trust_thread;
-static struct repository repository; /* changed only while nobody asks */
+static struct repository repository; /* under lock */
 
 /* How the server behaves. */
 static atomic_int cut_after; /* > 0: the answer ends after so many bytes */
@@ -27,7 +27,8 @@ static atomic_int requests;
 static atomic_int ranges;  /* requests that asked for a range */
 static atomic_int trouble; /* enum err_code: answered instead of the file */
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards the file served */
+/* Guards the repository and the file, which both are served while a test changes them. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static char *file_bytes;
 static size_t file_length;
 
@@ -101,9 +102,13 @@ static void serve(struct http_request *r) {
 }
 
 static void serve_metadata(struct http_request *r) {
+    OWN_TEXT struct text copy = TEXT_EMPTY;
+    pthread_mutex_lock(&lock);
     const struct repository_file *f = repository_find(&repository, http_param(r, "file"));
+    if (f != NULL) text_add_bytes(&copy, f->bytes.data, f->bytes.length);
+    pthread_mutex_unlock(&lock);
     if (f != NULL)
-        http_reply_json(r, 200, f->bytes.data, f->bytes.length);
+        http_reply_json(r, 200, copy.data, copy.length);
     else
         http_reply_empty(r, 404);
 }
@@ -122,8 +127,10 @@ static void url_of(char out[256], const char *file) {
 }
 
 static void publish(const struct version *v) {
+    pthread_mutex_lock(&lock);
     repository_add(&repository, v->file, v->sha256, v->size_bytes, "", false);
     repository_publish(&repository);
+    pthread_mutex_unlock(&lock);
 }
 
 static void open_trust(void) {
