@@ -15,6 +15,8 @@ class Up(unittest.TestCase):
                 up = subprocess.run([os.path.join(ROOT, "ci/up"), "--check"], env=env, capture_output=True, text=True, timeout=110)
                 self.assertEqual(up.returncode, 0, up.stdout + up.stderr)
                 self.assertIn("The grid is healthy.", up.stdout)
+                with open(os.path.join(directory, "grid", "agent-3", "log")) as log:
+                    self.assertIn("agent.start", log.read(), "agents can update themselves only below their launcher")
                 self.assertEqual(processes_of(directory), [])
                 self.assertEqual(sanitizer_reports(directory), [])
 
