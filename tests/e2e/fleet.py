@@ -68,6 +68,15 @@ class Rollout:
             return found if len(found) >= count else None
         return set(self.wait_for("to have %d %s" % (count, states), there))
 
+    def wait_begun(self, count):
+        """Until at least so many have begun with their leave, so that they finish whatever comes; their ids. Who was
+        granted has not heard of it yet."""
+        def there():
+            found = {agent for agent, m in self.members("granted", "committed").items()
+                     if m["phase"] not in ("told", "not_begun", "away")}
+            return found if len(found) >= count else None
+        return self.wait_for("to see %d begin" % count, there)
+
     def words(self):
         lines = [json.dumps(self.show())] + [json.dumps(m) for m in self.members().values()]
         return "\n".join(lines + ["%s %s %s" % (e["kind"], e["subject"], e["data"]) for e in self.grid.events()[-25:]])

@@ -62,7 +62,7 @@ class MasterKilled(unittest.TestCase):
 
     def test_what_was_granted_is_finished_while_it_is_away(self):
         rollout = self.fleet.roll_out(NEW, canary=0, max_parallel=4, probation_s=1)
-        rollout.wait_members(4, "granted")
+        rollout.wait_begun(4)
         self.fleet.master.kill()
         wait_for("every agent to be through", lambda: all(
             "version=%s sealed" % NEW in agent.err() for agent in self.fleet.agents.values()))
@@ -75,7 +75,7 @@ class MasterKilled(unittest.TestCase):
         for agent in self.fleet.labels:
             self.fleet.tell(agent, NEW + " * exit 3")
         rollout = self.fleet.roll_out(NEW)
-        canary = next(iter(rollout.wait_members(1, "granted")))
+        (canary,) = rollout.wait_begun(1)
         self.fleet.master.kill()
         said = self.fleet.agents[canary].err
         wait_for("the return", lambda: "version=%s sealed" % OLD in said().rpartition("version=%s sealed" % NEW)[2])

@@ -25,8 +25,7 @@ class Orders(unittest.TestCase):
 
     def test_pause_finishes_what_has_begun_and_resume_goes_on(self):
         rollout = self.fleet.roll_out(NEW, canary=0, probation_s=1)
-        rollout.wait_for("to begin", lambda: [m for m in rollout.members("granted", "committed").values()
-                                              if m["phase"] not in ("told", "not_begun")])
+        rollout.wait_begun(1)
         self.assertEqual(rollout.order("pause")["state"], "paused")
         states = self.still(rollout)
         self.assertIn("committed", states.values())
