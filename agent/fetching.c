@@ -25,6 +25,11 @@ const struct fetching_try *fetching_find(const struct fetching *f, const char *s
     return NULL;
 }
 
+const struct fetching_try *fetching_failure(const struct fetching *f, const char *sha256) {
+    const struct fetching_try *t = fetching_find(f, sha256);
+    return t != NULL && t->failures > 0 && !t->away ? t : NULL;
+}
+
 static struct fetching_try *tries_of(struct fetching *f, const char *sha256) {
     for (size_t i = 0; i < FETCHING_MOST; i++)
         if (strcmp(f->tries[i].sha256, sha256) == 0) return &f->tries[i];
@@ -35,12 +40,19 @@ static struct fetching_try *tries_of(struct fetching *f, const char *sha256) {
     return fresh;
 }
 
+/* Whoever is away is away for every version. */
+static void mark_away(const struct fetching *f, struct fetching_try *t) {
+    if (t->failures > 0 && t->error.code == ERR_UNREACHABLE && !f->connected) t->away = true;
+}
+
 static void note_failure(struct fetching *f, struct fetching_try *t, int64_t now_ms) {
     const struct fetch_status *s = &f->status;
     t->error = s->error;
     t->refused = s->refused;
     t->cause = s->cause;
     t->failures++;
+    t->away = false;
+    mark_away(f, t);
     if (s->done_bytes > t->best_bytes) t->best_bytes = s->done_bytes;
     t->after_ms = now_ms + backoff_pause_ms(&backoff_download, t->failures, random_number());
 }
@@ -112,6 +124,15 @@ void fetching_want(struct fetching *f, const struct version *version, int64_t no
     }
     if (version != NULL && f->job == 0) begin_download(f, version);
     want_local(f, now_ms, due_ms);
+}
+
+void fetching_connected(struct fetching *f, bool connected) {
+    bool back = connected && !f->connected;
+    f->connected = connected;
+    for (size_t i = 0; i < FETCHING_MOST; i++) {
+        mark_away(f, &f->tries[i]);
+        if (back && f->tries[i].away) f->tries[i].after_ms = 0;
+    }
 }
 
 void fetching_allow(struct fetching *f, const char *token) {

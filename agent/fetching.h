@@ -15,6 +15,7 @@ struct fetching_try {
     int64_t attempts;
     unsigned failures; /* in a row; 0: none has failed yet */
     bool refused;
+    bool away;         /* the last one failed for want of the master, which was away then */
     const char *cause; /* of the last failure: "download", "machine", "untrusted" */
     struct err error;
     int64_t after_ms;
@@ -23,6 +24,7 @@ struct fetching_try {
 
 struct fetching {
     struct fetch *fetch;
+    bool connected;                       /* the master answers on the bus */
     char base_url[600];                   /* "" while the master's address is not known */
     char pin[WIRE_PIN_SIZE];              /* of its key; "" for none */
     char token[WIRE_DOWNLOAD_TOKEN_SIZE]; /* to show there; "" for none */
@@ -50,6 +52,10 @@ void fetching_want(struct fetching *f, const struct version *version, int64_t no
 /* That nobody knows enough about this digest to ask for it. */
 void fetching_refuse(struct fetching *f, const char *sha256, const struct err *why);
 
+/* Whether the master answers on the bus. While it does not, that it could not be reached is no news
+ * about a version; once it is back, what failed so is worth repeating at once. */
+void fetching_connected(struct fetching *f, bool connected);
+
 /* The credential of the latest answer: an attempt that lacked one is worth repeating at once. */
 void fetching_allow(struct fetching *f, const char *token);
 
@@ -60,6 +66,10 @@ void fetching_describe(const struct fetching *f, struct reconcile_input *in);
 
 /* What is known of attempts at this version; NULL: there was none. */
 const struct fetching_try *fetching_find(const struct fetching *f, const char *sha256);
+
+/* The same if the last attempt is known to have failed, not merely for want of a master that was
+ * away; NULL otherwise. */
+const struct fetching_try *fetching_failure(const struct fetching *f, const char *sha256);
 
 /* Whether the attempt under way at this version is a repetition that has not come further than
  * those before: then the last failure is still the news. */

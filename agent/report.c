@@ -168,9 +168,9 @@ static void describe_update(const struct report_input *in, struct wire_update *u
 static void describe_staging(const struct report_input *in, struct wire_staging *out) {
     const struct version *v = &in->versions->prefetch;
     const struct fetching *f = in->fetching;
-    const struct fetching_try *t = fetching_find(f, v->sha256);
+    const struct fetching_try *t = fetching_failure(f, v->sha256);
     bool under_way = v->sha256[0] != '\0' && strcmp(f->sha256, v->sha256) == 0;
-    bool failed = t != NULL && t->failures > 0 && (!under_way || fetching_repeats(f, v->sha256));
+    bool failed = t != NULL && (!under_way || fetching_repeats(f, v->sha256));
     if (v->sha256[0] == '\0') return;
     memcpy(out->sha256, v->sha256, sizeof out->sha256);
     out->total_bytes = v->size_bytes;

@@ -112,6 +112,7 @@ static void fetch(struct self *s, const struct self_world *w, int64_t now_ms, in
     s->may_download = w->may_download;
     snprintf(f->base_url, sizeof f->base_url, "%s", w->base_url);
     snprintf(f->pin, sizeof f->pin, "%s", w->pin);
+    fetching_connected(f, w->connected);
     fetching_allow(f, w->token);
     if (fetching_update(f, now_ms, sha256, &local)) s->tidy_due = true;
     const struct wire_artifact *a = choose_fetch(s, &w->desired->self);

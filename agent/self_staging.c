@@ -56,10 +56,9 @@ bool self_staging_has(struct self_staging *s, const char *name) {
 }
 
 const struct fetching_try *self_staging_failure(const struct self_staging *s, const char *sha256) {
-    const struct fetching_try *t = fetching_find(&s->fetching, sha256);
+    const struct fetching_try *t = fetching_failure(&s->fetching, sha256);
     bool under_way = strcmp(s->fetching.sha256, sha256) == 0;
-    bool failed = t != NULL && t->failures > 0;
-    return failed && (!under_way || fetching_repeats(&s->fetching, sha256)) ? t : NULL;
+    return t != NULL && (!under_way || fetching_repeats(&s->fetching, sha256)) ? t : NULL;
 }
 
 void self_staging_version(const struct wire_artifact *a, struct version *out) {

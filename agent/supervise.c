@@ -91,6 +91,7 @@ static void take_desired(struct supervise *s) {
     int64_t generation = s->wanted.desired.generation;
     exchange_get_desired(s->options.exchange, &now);
     s->connected = now.connected;
+    fetching_connected(&s->fetching, now.connected);
     set_base_url(s, now.http_port, now.http_pin);
     if (now.log_told != 0 && now.log_told == s->log.request_id) {
         free(s->log.words);

@@ -272,6 +272,41 @@ static void bytes_that_are_fetched_ahead_have_a_state_of_their_own(void **unused
     versions_fini(&versions);
 }
 
+/* It is known to the master that it was away, and counts against no rollout. */
+static void bytes_that_a_master_lacked_to_give_are_still_to_come(void **unused) {
+    (void)unused;
+    struct version v;
+    const struct wire_staging *s = &told.staging;
+    struct fetching_try *t = &fetching.tries[0];
+    decide(UPDATE_IDLE, HOLD_NONE);
+    make_version("1.1.0", 5000, &v);
+    version_copy(&versions.prefetch, &v);
+    *t = (struct fetching_try){.failures = 2, .cause = "download", .after_ms = 99};
+    memcpy(t->sha256, v.sha256, sizeof v.sha256);
+    err_set(&t->error, ERR_UNREACHABLE, "connection refused");
+    fetching_connected(&fetching, true);
+    report();
+    assert_string_equal(s->state, "failed"); /* it is there, and its downloads are not */
+    fetching_connected(&fetching, false);
+    report();
+    assert_string_equal(s->state, "downloading");
+    assert_int_equal(t->after_ms, 99); /* it need not be asked in vain all the time */
+    fetching_connected(&fetching, true);
+    report();
+    assert_string_equal(s->state, "downloading");
+    assert_int_equal(t->after_ms, 0);
+    t->away = false; /* the next attempt failed, too */
+    fetching_connected(&fetching, true);
+    report();
+    assert_string_equal(s->state, "failed");
+    err_set(&t->error, ERR_NO_SPACE, "no room");
+    fetching_connected(&fetching, false);
+    report();
+    assert_string_equal(s->code, "no_space"); /* whoever is away */
+    version_clear(&v);
+    versions_fini(&versions);
+}
+
 static void reasons_of_a_failure_name_node_and_cause(void **unused) {
     (void)unused;
     struct err e = {0};
@@ -471,6 +506,7 @@ int main(void) {
         TEST(what_goes_back_says_why_whatever_is_desired_by_now),
         TEST(the_machines_faults_are_told_as_such),
         TEST(bytes_that_are_fetched_ahead_have_a_state_of_their_own),
+        TEST(bytes_that_a_master_lacked_to_give_are_still_to_come),
         TEST(reasons_of_a_failure_name_node_and_cause),
         TEST(a_local_file_is_told_with_its_trust),
         TEST(only_real_news_change_the_stable_text),
