@@ -5,7 +5,7 @@ from concurrently import concurrently
 from grid import processes_of, wait_for
 from scripted import Scripted
 
-QUICK = dict(lease_ms=30000, min_healthy_ms=200, probation_ms=700, healthy_deadline_ms=4000)
+QUICK = dict(lease_ms=30000, min_healthy_ms=200, probation_ms=700, healthy_deadline_ms=20000)
 
 
 @concurrently
@@ -71,7 +71,8 @@ class OneAgent(unittest.TestCase):
 
     def test_a_hang_is_seen_in_a_probation_that_ends_before_the_question_does(self):
         s = self.begin("1.5.3")
-        s.want("1.5.3", rollout="r-1", attempt=1, **dict(QUICK, min_healthy_ms=100, probation_ms=300))
+        soon = dict(QUICK, min_healthy_ms=100, probation_ms=300, healthy_deadline_ms=4000)
+        s.want("1.5.3", rollout="r-1", attempt=1, **soon)
         s.wait("failed", cause="version", version="1.0.0")
 
     def test_a_killed_agent_goes_on_with_the_probation_where_it_was(self):

@@ -6,7 +6,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from grid import processes_of, wait_for
 from launched import Launched
 
-QUICK = dict(rollout="r-1", lease_ms=30000, min_healthy_ms=100, probation_ms=300, healthy_deadline_ms=2000)
+QUICK = dict(rollout="r-1", lease_ms=30000, min_healthy_ms=100, probation_ms=300, healthy_deadline_ms=20000)
 
 
 class SelfUpdate(unittest.TestCase):
@@ -70,13 +70,13 @@ class SelfUpdate(unittest.TestCase):
         self.assertEqual(s.process.err().count("agent.start pid"), starts + 4, "another attempt was not tried")
 
     def test_from_every_build_that_is_no_good(self):
-        long = dict(probation_ms=60000)
+        long, soon = dict(probation_ms=60000), dict(healthy_deadline_ms=4000)
         tries = (self.ends_at_once,
                  lambda: self.comes_back("1.2.1", "signal ABRT", "test fault: it crashes now", **long),
                  lambda: self.comes_back("1.2.1", "signal ABRT", "3 starts in vain"),  # after it was proven
                  lambda: self.comes_back("1.2.2", "signal ABRT after no sign of life", "self.probation", **long),
-                 lambda: self.comes_back("1.2.3", "did not reach the master", "self.return"),
-                 lambda: self.comes_back("1.2.4", "did not take over the nodes", "every node is a stranger"))
+                 lambda: self.comes_back("1.2.3", "did not reach the master", "self.return", **soon),
+                 lambda: self.comes_back("1.2.4", "did not take over the nodes", "every node is a stranger", **soon))
         with concurrent.futures.ThreadPoolExecutor(len(tries)) as pool:  # they wait most of the time
             for done in [pool.submit(one) for one in tries]:
                 done.result()
