@@ -63,15 +63,10 @@ static bool check_meaning(const struct trust_target *t, const struct version *v,
                    id->platform, id->arch, platform_here(), platform_arch_here());
 }
 
-/* Which entry says it does not matter: the highest counts. */
-static const char *floor_of(const struct trust_view *v, const char *name) {
-    const char *floor = "";
-    for (size_t i = 0; i < v->count; i++) {
-        const struct tuf_custom *c = &v->list[i].custom;
-        if (!v->list[i].readable || c->floor[0] == '\0' || strcmp(c->id.name, name) != 0) continue;
-        if (floor[0] == '\0' || semver_compare(c->floor, floor) > 0) floor = c->floor;
-    }
-    return floor;
+static void find_floor(const struct trust_view *v, const char *name, char floor[SEMVER_SIZE]) {
+    floor[0] = '\0';
+    for (size_t i = 0; i < v->count; i++)
+        if (v->list[i].readable) tuf_custom_raise_floor(&v->list[i].custom, name, floor);
 }
 
 bool trust_view_allows(const struct trust_view *v, const struct version *version, struct err *e) {
@@ -82,7 +77,8 @@ bool trust_view_allows(const struct trust_view *v, const struct version *version
     if (!check_bytes(t, version, e) || !check_meaning(t, version, e)) return false;
     if (t->custom.yanked)
         return err_set(e, ERR_UNTRUSTED, "%s was withdrawn (yanked)", version->file);
-    const char *floor = floor_of(v, t->custom.id.name);
+    char floor[SEMVER_SIZE];
+    find_floor(v, t->custom.id.name, floor);
     if (floor[0] == '\0' || semver_compare(t->custom.id.version, floor) >= 0) return true;
     return err_set(e, ERR_UNTRUSTED, "%s is below the floor of %s, which is %s", version->file,
                    t->custom.id.name, floor);

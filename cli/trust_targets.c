@@ -17,18 +17,12 @@ static bool custom_of(const struct tuf_target *target, struct tuf_custom *out) {
     return target->custom != NULL && tuf_custom_parse(target->custom, out, &ignored);
 }
 
-static void raise_floor(const char *version, char floor[SEMVER_SIZE]) {
-    if (version[0] == '\0' || (floor[0] != '\0' && semver_compare(version, floor) <= 0)) return;
-    text_cut(floor, SEMVER_SIZE, version);
-}
-
 /* The highest floor that any target of the name sets, "" for none. */
 static void floor_of(const struct tuf_targets *t, const char *name, char floor[SEMVER_SIZE]) {
     struct tuf_custom custom;
     floor[0] = '\0';
     for (size_t i = 0; i < t->count; i++)
-        if (custom_of(&t->list[i], &custom) && strcmp(custom.id.name, name) == 0)
-            raise_floor(custom.floor, floor);
+        if (custom_of(&t->list[i], &custom)) tuf_custom_raise_floor(&custom, name, floor);
 }
 
 static int64_t newest_release(const struct tuf_targets *t) {

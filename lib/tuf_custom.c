@@ -40,6 +40,13 @@ bool tuf_custom_of(const struct tuf_target *target, struct tuf_custom *out, stru
            err_set(e, ERR_INVALID, "targets: custom of %s is another build's", target->path);
 }
 
+void tuf_custom_raise_floor(const struct tuf_custom *custom, const char *name,
+                            char floor[SEMVER_SIZE]) {
+    if (custom->floor[0] == '\0' || strcmp(custom->id.name, name) != 0) return;
+    if (floor[0] == '\0' || semver_compare(custom->floor, floor) > 0)
+        memcpy(floor, custom->floor, SEMVER_SIZE);
+}
+
 void tuf_custom_write(const struct tuf_custom *custom, struct text *out) {
     json_encode(&custom_schema, custom, out);
 }

@@ -23,6 +23,11 @@ MUST_CHECK bool tuf_custom_parse(const char *json, struct tuf_custom *out, struc
 MUST_CHECK bool tuf_custom_of(const struct tuf_target *target, struct tuf_custom *out,
                               struct err *e);
 
+/* Raises floor ("": none yet) to the one that a target of artifact name tells. Each target of the
+ * name may tell another one, whatever its own version is: the highest counts. */
+void tuf_custom_raise_floor(const struct tuf_custom *custom, const char *name,
+                            char floor[SEMVER_SIZE]);
+
 /* Appends it in canonical form. */
 void tuf_custom_write(const struct tuf_custom *custom, struct text *out);
 

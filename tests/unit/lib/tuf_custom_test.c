@@ -71,11 +71,27 @@ static void says_which_member_is_wrong(void **state) {
     }
 }
 
+static void the_highest_floor_of_an_artifact_counts(void **state) {
+    (void)state;
+    static const struct tuf_custom said[] = {
+        {.id = {.name = "a"}, .floor = "1.9.0" },
+        {.id = {.name = "a"}, .floor = "1.10.0"},
+        {.id = {.name = "a"}, .floor = ""      },
+        {.id = {.name = "b"}, .floor = "3.0.0" },
+        {.id = {.name = "a"}, .floor = "1.2.0" },
+    };
+    char floor[SEMVER_SIZE] = "";
+    for (size_t i = 0; i < sizeof said / sizeof said[0]; i++)
+        tuf_custom_raise_floor(&said[i], "a", floor);
+    assert_string_equal(floor, "1.10.0");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(is_written_in_canonical_order),
         cmocka_unit_test(reads_what_it_wrote_and_ignores_what_it_does_not_know),
         cmocka_unit_test(says_which_member_is_wrong),
+        cmocka_unit_test(the_highest_floor_of_an_artifact_counts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
