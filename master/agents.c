@@ -4,6 +4,7 @@
 #include "lib/clock.h"
 #include "lib/condition.h"
 #include "lib/labels.h"
+#include "master/repo.h"
 
 #include <assert.h>
 #include <stdarg.h>
@@ -276,23 +277,27 @@ void agents_summarize(struct agents *a, const char *selector, struct agents_summ
 }
 
 struct trusted {
-    int64_t most;
-    int64_t *targets, *timestamp;
+    const struct repo_seen *most;
+    struct repo_seen *out;
 };
+
+static void raise(int64_t *highest, int64_t claimed, int64_t most) {
+    if (claimed > *highest && claimed <= most) *highest = claimed;
+}
 
 static bool take_trusted(const struct agent_view *v, void *argument) {
     const struct trusted *t = argument;
     const struct wire_trust *trust = &v->report.trust;
     if (v->admission != ADMISSION_ADMITTED) return true;
-    if (trust->targets > *t->targets && trust->targets <= t->most) *t->targets = trust->targets;
-    if (trust->timestamp > *t->timestamp && trust->timestamp <= t->most)
-        *t->timestamp = trust->timestamp;
+    raise(&t->out->root, trust->root, t->most->root);
+    raise(&t->out->targets, trust->targets, t->most->targets);
+    raise(&t->out->timestamp, trust->timestamp, t->most->timestamp);
     return true;
 }
 
-void agents_trusted(struct agents *a, int64_t most, int64_t *targets, int64_t *timestamp) {
-    struct trusted t = {most, targets, timestamp};
-    *targets = *timestamp = 0;
+void agents_trusted(struct agents *a, const struct repo_seen *most, struct repo_seen *out) {
+    struct trusted t = {most, out};
+    *out = (struct repo_seen){0};
     agents_visit(a, take_trusted, &t);
 }
 

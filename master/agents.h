@@ -100,7 +100,8 @@ MUST_CHECK bool agents_visit_one(struct agents *a, const char *id, agent_visitor
 
 /* The highest versions of metadata that admitted agents have said they trust and that are not above
  * most; 0: there is none. */
-void agents_trusted(struct agents *a, int64_t most, int64_t *targets, int64_t *timestamp);
+struct repo_seen;
+void agents_trusted(struct agents *a, const struct repo_seen *most, struct repo_seen *out);
 
 #define AGENTS_NODE_STATES 6
 #define AGENTS_VERSIONS_MAX 32

@@ -6,6 +6,7 @@
 #include "lib/join.h"
 #include "lib/log.h"
 #include "lib/secret.h"
+#include "lib/tuf_client.h"
 #include "master/audit_points.h"
 #include "master/first_start.h"
 #include "master/listen.h"
@@ -89,14 +90,20 @@ static void sign_audit(struct master *m, bool now) {
 }
 
 /* What one agent claims could be untrue. Versions are seconds, or little more after many
- * publications at once: a claim far beyond that would only use numbers up. */
+ * publications at once: a claim far beyond that would only use numbers up. Roots are counted, and
+ * no agent takes more steps at once than that. */
 #define VERSION_AHEAD_MAX_S (INT64_C(24) * 3600)
 
 static void outrun_agents(struct master *m) {
+    int64_t most = clock_wall_ms() / 1000 + VERSION_AHEAD_MAX_S;
+    struct repo_status ours;
     struct repo_seen seen;
     struct err e;
-    agents_trusted(m->agents, clock_wall_ms() / 1000 + VERSION_AHEAD_MAX_S, &seen.targets,
-                   &seen.timestamp);
+    repo_status(m->repo, &ours);
+    const struct repo_seen limits = {.targets = most,
+                                     .timestamp = most,
+                                     .root = ours.headings[TUF_ROOT].version + TUF_ROOT_STEPS_MAX};
+    agents_trusted(m->agents, &limits, &seen);
     if (!repo_outrun(m->repo, &seen, &e)) log_error("master.trust", "error=%s", e.text);
 }
 

@@ -121,10 +121,11 @@ MUST_CHECK bool repo_rotate(struct repo *r, unsigned roles, const char *principa
 
 /* The highest versions that agents say they trust. */
 struct repo_seen {
-    int64_t targets, timestamp;
+    int64_t targets, timestamp, root;
 };
 /* Signs anew above what agents have seen, where that is newer than what is in force, with an event
- * that says so. Call it now and then; cheap when nothing is to be done. */
+ * that says so. A root that was lost cannot be signed again: that is only said. Call it now and
+ * then; cheap when nothing is to be done. */
 MUST_CHECK bool repo_outrun(struct repo *r, const struct repo_seen *seen, struct err *e);
 
 /* Signs anew what is due. Call it now and then; cheap when nothing is. */

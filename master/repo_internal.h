@@ -40,8 +40,8 @@ struct repo {
     bool restored;
     /* The writer's thread alone. */
     struct repo_view view;
-    int64_t outrun[TUF_ROLE_COUNT]; /* versions above which the next one has to be */
-    int64_t behind_told;            /* targets that agents know and nobody here can sign above */
+    int64_t outrun[TUF_ROLE_COUNT];      /* versions above which the next one has to be */
+    int64_t behind_told[TUF_ROLE_COUNT]; /* what agents know and nobody here can sign above */
 
     pthread_mutex_t lock; /* guards the fields below */
     pthread_cond_t changed;
@@ -79,8 +79,8 @@ void repo_keys_settle(struct repo *r, const struct tuf_root *root);
 MUST_CHECK bool repo_view_load(struct repo *r, struct db_connection *c, struct err *e);
 void repo_view_clear(struct repo_view *v);
 void repo_view_forget(struct repo *r, enum tuf_role_kind role); /* it is about to change */
-MUST_CHECK bool repo_view_take_root(struct repo_view *v, struct tuf_root *root, const char *bytes,
-                                    size_t length); /* owns what *root owned */
+void repo_view_take_root(struct repo_view *v, struct tuf_root *root, const char *bytes,
+                         size_t length); /* owns what *root owned */
 void repo_view_take_targets(struct repo_view *v, struct tuf_targets *t);
 int64_t repo_view_version(const struct repo_view *v, enum tuf_role_kind role);
 const struct tuf_heading *repo_view_heading(const struct repo_view *v, enum tuf_role_kind role);

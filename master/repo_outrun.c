@@ -18,19 +18,34 @@ static bool tell(struct db_connection *c, const char *role, int64_t seen, int64_
                              role, seen, ours, done);
 }
 
-/* Without their keys: said once for each version. */
+/* What cannot be signed above here: said once for each version. */
+static bool tell_once(struct repo *r, struct db_connection *c, enum tuf_role_kind role,
+                      int64_t seen, const char *done, struct err *e) {
+    if (seen <= r->behind_told[role]) return true;
+    r->behind_told[role] = seen;
+    return tell(c, tuf_role_name(role), seen, repo_view_version(&r->view, role), done, e);
+}
+
 static bool tell_targets_away(struct repo *r, struct db_connection *c, int64_t seen,
                               struct err *e) {
-    if (seen <= r->behind_told) return true;
-    r->behind_told = seen;
-    return tell(c, tuf_role_name(TUF_TARGETS), seen, r->view.targets.heading.version,
-                "sign them anew where the key is: gridctl key targets --key FILE", e);
+    return tell_once(r, c, TUF_TARGETS, seen,
+                     "sign them anew where the key is: gridctl key targets --key FILE", e);
+}
+
+/* Keys of a root that was lost may be in nobody's hands here, and agents that trust it look for its
+ * successor alone. */
+static bool tell_root(struct repo *r, struct db_connection *c, int64_t seen, struct err *e) {
+    if (seen <= repo_view_version(&r->view, TUF_ROOT)) return true;
+    return tell_once(r, c, TUF_ROOT, seen,
+                     "publish what was lost again (gridctl key publish N.root.json; agents keep "
+                     "theirs in STATE/tuf/root.json), or restore a later backup",
+                     e);
 }
 
 static bool outrun(struct db_connection *c, void *argument, struct err *e) {
     const struct outrunning *o = argument;
     struct repo *r = o->repo;
-    if (!repo_view_load(r, c, e)) return false;
+    if (!repo_view_load(r, c, e) || !tell_root(r, c, o->seen.root, e)) return false;
     int64_t targets = r->view.targets.heading.version;
     int64_t timestamp = r->view.timestamp.heading.version;
     bool targets_behind = o->seen.targets > targets;
@@ -54,7 +69,8 @@ bool repo_outrun(struct repo *r, const struct repo_seen *seen, struct err *e) {
     struct outrunning o = {r, *seen};
     struct repo_status status;
     repo_status(r, &status);
-    bool above = seen->targets <= status.headings[TUF_TARGETS].version &&
+    bool above = seen->root <= status.headings[TUF_ROOT].version &&
+                 seen->targets <= status.headings[TUF_TARGETS].version &&
                  seen->timestamp <= status.headings[TUF_TIMESTAMP].version;
     if (above) return true;
     return db_write(r->db, outrun, &o, e) || err_wrap(e, "sign above what agents know");

@@ -120,9 +120,9 @@ bool repo_install_root(struct repo *r, struct db_connection *c, struct tuf_root 
         (targets != NULL && !check_targets(r, root, targets, &given, e)))
         return false;
     repo_view_forget(r, TUF_ROOT);
-    bool done = repo_row_put_role(c, TUF_ROOT, version, bytes, e) &&
-                repo_view_take_root(&r->view, root, bytes, length) &&
-                publish_under(r, c, targets != NULL ? &given : NULL, targets, e);
+    bool done = repo_row_put_role(c, TUF_ROOT, version, bytes, e);
+    if (done) repo_view_take_root(&r->view, root, bytes, length);
+    done = done && publish_under(r, c, targets != NULL ? &given : NULL, targets, e);
     if (!done) repo_view_forget(r, TUF_ROOT);
     tuf_targets_clear(&given);
     return done;

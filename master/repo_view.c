@@ -37,7 +37,7 @@ void repo_view_forget(struct repo *r, enum tuf_role_kind role) {
     heading_of(&r->view, role)->version = 0;
 }
 
-bool repo_view_take_root(struct repo_view *v, struct tuf_root *root, const char *bytes,
+void repo_view_take_root(struct repo_view *v, struct tuf_root *root, const char *bytes,
                          size_t length) {
     unsigned char digest[SHA256_SIZE];
     sha256_bytes(bytes, length, digest);
@@ -45,7 +45,6 @@ bool repo_view_take_root(struct repo_view *v, struct tuf_root *root, const char 
     tuf_root_clear(&v->root);
     v->root = *root;
     *root = (struct tuf_root){0};
-    return true;
 }
 
 void repo_view_take_targets(struct repo_view *v, struct tuf_targets *t) {
@@ -86,8 +85,9 @@ static bool parse(struct repo_view *v, enum tuf_role_kind role, const char *byte
     struct tuf_snapshot snapshot;
     switch (role) {
     case TUF_ROOT:
-        return tuf_root_parse(bytes, length, &root, e) &&
-               repo_view_take_root(v, &root, bytes, length);
+        if (!tuf_root_parse(bytes, length, &root, e)) return false;
+        repo_view_take_root(v, &root, bytes, length);
+        return true;
     case TUF_TIMESTAMP:
         return tuf_timestamp_parse(bytes, length, &v->timestamp, e);
     case TUF_SNAPSHOT:

@@ -218,32 +218,36 @@ static void clocks_that_are_off_are_seen(void **state) {
     assert_int_equal(view(f, "a-1").clock_offset_ms, 0);
 }
 
-static void reports_trust(struct fixture *f, const char *id, int64_t targets, int64_t timestamp) {
+static void reports_trust(struct fixture *f, const char *id, struct repo_seen seen) {
     struct err error;
     struct wire_heartbeat report = {
-        .trust = {.targets = targets, .timestamp = timestamp}
+        .trust = {.root = seen.root, .targets = seen.targets, .timestamp = seen.timestamp}
     };
     snprintf(report.agent_id, sizeof report.agent_id, "%s", id);
     assert_ok(agents_observe(f->agents, &report, "127.0.0.1", 1, 1, &error));
 }
 
+static void trusted_are(struct fixture *f, struct repo_seen expected) {
+    static const struct repo_seen most = {.targets = 1000, .timestamp = 1000, .root = 10};
+    struct repo_seen seen;
+    agents_trusted(f->agents, &most, &seen);
+    assert_int_equal(seen.targets, expected.targets);
+    assert_int_equal(seen.timestamp, expected.timestamp);
+    assert_int_equal(seen.root, expected.root);
+}
+
 static void the_newest_trusted_versions_are_known_but_no_incredible_ones(void **state) {
     struct fixture *f = *state;
     struct err error;
-    int64_t targets = -1, timestamp = -1;
     fixture_agent(f, "a-1");
-    agents_trusted(f->agents, 1000, &targets, &timestamp);
-    assert_int_equal(targets, 0);
-    assert_int_equal(timestamp, 0);
+    trusted_are(f, (struct repo_seen){0});
     fixture_agent(f, "a-2");
     fixture_agent(f, "a-3");
-    reports_trust(f, "a-1", 700, 801);
-    reports_trust(f, "a-2", 701, 1001);
-    reports_trust(f, "a-3", 900, 900);
+    reports_trust(f, "a-1", (struct repo_seen){.targets = 700, .timestamp = 801, .root = 11});
+    reports_trust(f, "a-2", (struct repo_seen){.targets = 701, .timestamp = 1001, .root = 3});
+    reports_trust(f, "a-3", (struct repo_seen){.targets = 900, .timestamp = 900, .root = 4});
     assert_ok(agents_revoke(f->agents, "a-3", "test", &error));
-    agents_trusted(f->agents, 1000, &targets, &timestamp);
-    assert_int_equal(targets, 701);
-    assert_int_equal(timestamp, 801);
+    trusted_are(f, (struct repo_seen){.targets = 701, .timestamp = 801, .root = 3});
 }
 
 static void revoked_and_unknown_agents_are_not_observed(void **state) {

@@ -192,7 +192,7 @@ static void what_agents_have_seen_is_signed_above(void **state) {
     struct err error = {0};
     int64_t far = version_of(f, TUF_TARGETS) + 5000; /* ahead of the clock, too */
     admits(f, NAME, "one");
-    assert_ok(repo_outrun(f->repo, &(struct repo_seen){far, far + 3}, &error));
+    assert_ok(repo_outrun(f->repo, &(struct repo_seen){far, far + 3, 0}, &error));
     assert_true(version_of(f, TUF_TARGETS) > far);
     assert_true(version_of(f, TUF_SNAPSHOT) > far + 3);
     assert_true(version_of(f, TUF_TIMESTAMP) > far + 3);
@@ -200,14 +200,29 @@ static void what_agents_have_seen_is_signed_above(void **state) {
     assert_int_equal(events_of(f, "trust.behind"), 1);
     int64_t targets = version_of(f, TUF_TARGETS);
     int64_t timestamp = version_of(f, TUF_TIMESTAMP);
-    assert_ok(repo_outrun(f->repo, &(struct repo_seen){far, far + 3}, &error));
+    assert_ok(repo_outrun(f->repo, &(struct repo_seen){far, far + 3, 0}, &error));
     assert_int_equal(version_of(f, TUF_TARGETS), targets);
     assert_int_equal(version_of(f, TUF_TIMESTAMP), timestamp);
-    assert_ok(repo_outrun(f->repo, &(struct repo_seen){targets, timestamp + 7}, &error));
+    assert_ok(repo_outrun(f->repo, &(struct repo_seen){targets, timestamp + 7, 0}, &error));
     assert_int_equal(version_of(f, TUF_TARGETS), targets); /* they are none the newer */
     assert_true(version_of(f, TUF_SNAPSHOT) > timestamp + 7);
     assert_true(version_of(f, TUF_TIMESTAMP) > timestamp + 7);
     assert_int_equal(events_of(f, "trust.behind"), 2);
+}
+
+static void a_root_that_agents_know_and_the_master_lost_is_told_once(void **state) {
+    struct fixture *f = *state;
+    struct err error = {0};
+    int64_t root = version_of(f, TUF_ROOT), targets = version_of(f, TUF_TARGETS);
+    assert_ok(repo_outrun(f->repo, &(struct repo_seen){.root = root}, &error));
+    assert_int_equal(events_of(f, "trust.behind"), 0);
+    for (int i = 0; i < 2; i++)
+        assert_ok(repo_outrun(f->repo, &(struct repo_seen){.root = root + 1}, &error));
+    assert_int_equal(events_of(f, "trust.behind"), 1);
+    assert_ok(repo_outrun(f->repo, &(struct repo_seen){.root = root + 2}, &error));
+    assert_int_equal(events_of(f, "trust.behind"), 2);
+    assert_int_equal(version_of(f, TUF_ROOT), root); /* it cannot be signed in their place */
+    assert_int_equal(version_of(f, TUF_TARGETS), targets);
 }
 
 int main(void) {
@@ -220,6 +235,7 @@ int main(void) {
         TEST(the_first_root_is_proven_by_the_release_key_under_its_name),
         TEST(files_that_are_not_there_are_not_found),
         TEST(what_agents_have_seen_is_signed_above),
+        TEST(a_root_that_agents_know_and_the_master_lost_is_told_once),
         TEST(readers_keep_what_they_hold),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
