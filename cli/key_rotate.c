@@ -65,6 +65,15 @@ static bool has_next(const struct http_answer *answer) {
     return found;
 }
 
+static bool confirm_rotation(const struct invocation *call, const char *roles, struct err *e) {
+    return invocation_confirm(
+        call, e,
+        "The master makes new keys of %.100s and wipes the old ones once a root names the new. "
+        "Agents "
+        "go over to them by themselves at their next look; nodes run on meanwhile. Go on?",
+        roles);
+}
+
 static bool rotate_here(struct invocation *call, struct err *e) {
     OWN_HTTP_ANSWER struct http_answer answer = {0};
     OWN_TEXT struct text body = TEXT_EMPTY;
@@ -73,6 +82,7 @@ static bool rotate_here(struct invocation *call, struct err *e) {
     if (!roles_json(named, &body, e)) return false;
     if (call->settings->dry_run)
         return invocation_would(call, e, "have the master make new keys of %s", named);
+    if (!confirm_rotation(call, named, e)) return false;
     if (!api_send(call->api, "POST", "/api/trust/rotate", text_value(&body), &answer, e))
         return false;
     if (has_next(&answer)) return deliver_next(call, e);
