@@ -107,8 +107,8 @@ const struct http_route master_routes[] = {
     {"GET",    "/api/quarantine/:digest",                       HTTP_VIEWER,    api_quarantine_get,    NO_BODY},
     {"DELETE", "/api/quarantine/:digest",                       HTTP_OPERATOR,  api_quarantine_lift,   NO_BODY},
     {"GET",    "/api/floors",                                   HTTP_VIEWER,    api_floors_list,       NO_BODY},
-    {"PUT",    "/api/floors/:name",                             HTTP_OPERATOR,  api_floors_set,        JSON_BODY},
-    {"DELETE", "/api/floors/:name",                             HTTP_OPERATOR,  api_floors_remove,     NO_BODY},
+    {"PUT",    "/api/floors/:name",                             HTTP_PUBLISHER, api_floors_set,        JSON_BODY},
+    {"DELETE", "/api/floors/:name",                             HTTP_PUBLISHER, api_floors_remove,     NO_BODY},
     {"GET",    "/api/audit",                                    HTTP_ADMIN,     api_audit_list,        NO_BODY},
     {"GET",    "/api/audit/checkpoints",                        HTTP_ADMIN,     api_audit_points,      NO_BODY},
 
