@@ -96,17 +96,20 @@ class Scripted:
             seen = dict({"rollout": "", "cause": ""}, **report["update"], version=report["version"])
             return seen["state"] == state and report["generation"] == self.generation and \
                 all(seen.get(k) == v for k, v in fields.items())
+        return self.wait_for("update state %s with %s" % (state, fields),
+                             lambda: next((r["update"] for r in list(self.reports) if right(r)), None))
+
+    def wait_for(self, what, condition):
         try:
-            return wait_for("update state %s with %s" % (state, fields),
-                            lambda: next((r["update"] for r in list(self.reports) if right(r)), None))
+            return wait_for(what, condition)
         except AssertionError as error:
             raise AssertionError("%s\nlast report: %s\nagent said:\n%s" % (
                 error, json.dumps(self.last, indent=1), self.process.err()[-4000:]))
 
     def wait_staged(self, version):
-        return wait_for("%s to be staged" % version, lambda: self.last.get("staging", {}) == dict(
-            state="staged", sha256=self.artifacts[version]["sha256"], done_bytes=self.artifacts[version]["size_bytes"],
-            total_bytes=self.artifacts[version]["size_bytes"]))
+        size = self.artifacts[version]["size_bytes"]
+        staged = dict(state="staged", sha256=self.artifacts[version]["sha256"], done_bytes=size, total_bytes=size)
+        return self.wait_for("%s to be staged" % version, lambda: self.last.get("staging", {}) == staged)
 
     def tell(self, *rules, node=0):
         """Faults of the node's builds (storage-server/faults/faults.h), from now on."""
