@@ -3,8 +3,6 @@
 #include "cli/handlers.h"
 #include "cli/listing.h"
 #include "lib/clock.h"
-#include "lib/file.h"
-#include "lib/sign.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -186,63 +184,4 @@ bool binary_yank(struct invocation *call, struct err *e) {
 bool binary_rm(struct invocation *call, struct err *e) {
     return change_all(
         call, "its bytes are deleted, and its name can only ever hold the same bytes again", e);
-}
-
-/* The signature beside the file, else the one by which the master vouches for it. */
-static bool find_signature(struct invocation *call, const struct binary_file *file,
-                           struct text *out, struct err *e) {
-    bool found;
-    if (!binary_file_signature(file, call->settings, out, &found, e)) return false;
-    if (found) return true;
-    OWN_HTTP_ANSWER struct http_answer answer = {0};
-    OWN_TEXT struct text path = TEXT_EMPTY;
-    text_add(&path, "/binaries");
-    api_path_add(&path, file->name);
-    text_add(&path, ".minisig");
-    if (!api_get(call->api, text_value(&path), &answer, e)) return err_wrap(e, "signature");
-    text_add_bytes(out, text_value(&answer.body), answer.body.length);
-    return true;
-}
-
-static bool verify_signature(struct invocation *call, const struct binary_file *file,
-                             char key_id[SIGN_KEY_ID_HEX_SIZE], struct err *e) {
-    struct sign_public key;
-    OWN_TEXT struct text signature = TEXT_EMPTY;
-    if (!sign_public_read(call->settings->key_file, &key, e)) return err_wrap(e, "key file");
-    if (!find_signature(call, file, &signature, e)) return false;
-    sign_key_id(&key, key_id);
-    return sign_verify_file(&key, 1, text_value(&signature), file->fd, file->name, NULL, e) ||
-           err_wrap(e, "%s", file->path);
-}
-
-static bool verify_checksum(struct invocation *call, const struct binary_file *file,
-                            struct http_answer *answer, struct err *e) {
-    OWN_TEXT struct text path = TEXT_EMPTY, body = TEXT_EMPTY;
-    struct answer_validity validity;
-    binary_path(&file->id, "verify", &path);
-    text_add_format(&body, "{\"checksum\":\"%s\"}", file->sha256);
-    if (!api_send(call->api, "POST", text_value(&path), text_value(&body), answer, e)) return false;
-    if (!answer_decode(&answer_validity_schema, answer, &validity, e)) return false;
-    bool valid = validity.valid;
-    if (!valid) {
-        err_set(e, ERR_UNTRUSTED,
-                "%s is not %s: its SHA-256 is %.12s..., the published one is %.12s...", file->path,
-                file->name, file->sha256, format_or(validity.expected_checksum, "?"));
-        err_hint(e, "download it again from the master: /binaries/%.120s", file->name);
-    }
-    json_clear(&answer_validity_schema, &validity);
-    return valid;
-}
-
-bool binary_verify(struct invocation *call, struct err *e) {
-    OWN_BINARY_FILE struct binary_file file = {.fd = -1};
-    OWN_HTTP_ANSWER struct http_answer answer = {0};
-    char key_id[SIGN_KEY_ID_HEX_SIZE] = "";
-    if (!binary_file_open(call->arguments[0], call->settings, &file, e)) return false;
-    if (call->settings->key_file[0] != '\0' && !verify_signature(call, &file, key_id, e))
-        return false;
-    if (!verify_checksum(call, &file, &answer, e)) return false;
-    if (call->format == OUTPUT_JSON) return listing_json(&answer, e);
-    return listing_line(e, "%s is %s, SHA-256 %s%s%s", file.path, file.name, file.sha256,
-                        key_id[0] != '\0' ? ", signed by key " : "", key_id);
 }

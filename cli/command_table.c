@@ -78,6 +78,7 @@ static const struct option_entry binary_push_options[] = {
 static const struct option_entry binary_verify_options[] = {
     NAME, VERSION, PLATFORM, ARCH, SIGNATURE,
     VALUE(OPTION_STRING, "key-file", key_file, "FILE", NULL, "public key (.pub) that must have signed it"),
+    VALUE(OPTION_STRING, "root", trust.root, "N.SHA256", NULL, "the root to believe, as root= of a join string; else the one of the first use"),
 };
 static const struct option_entry binary_sign_options[] = {NAME, VERSION, PLATFORM, ARCH, SECRET_KEYS, METADATA};
 static const struct option_entry key_show_options[] = {
@@ -248,7 +249,9 @@ static const struct command commands[] = {
     {.noun = "binary", .verb = "show", .arguments = "NAME", .summary = "everything about one of them",
      .example = "gridctl binary show storage-server-1.1.0-linux-x86_64", .formats = COMMAND_SHOW, .run = binary_show},
     {.noun = "binary", .verb = "verify", .arguments = "FILE", .summary = "compares a local file with the published one",
-     .details = "Compares the SHA-256 with the master's; --key-file checks the signature, too: FILE.minisig, else the master's.",
+     .details = "Compares SHA-256 and size with the master's, and with the targets that a chain of roots proves, as agents do; names the\n"
+                "keys behind both. --key-file checks the receipt, too: FILE.minisig, else the master's. Exit code 1: it is another file, or\n"
+                "nobody vouches for it.",
      .formats = COMMAND_TEXT | COMMAND_JSON, OPTIONS_OF(binary_verify_options), .run = binary_verify},
     {.noun = "binary", .verb = "sign", .arguments = "FILE", .summary = "writes FILE.minisig and FILE.targets.json, for push to send along",
      .details = "The first is for people and for the master's intake, and binds the name, too. The second is what agents believe; it\n"

@@ -21,7 +21,8 @@ struct discovery {
     char *ca_pem;                    /* owned */
     char ca_sha256[SHA256_HEX_SIZE]; /* of a join string: the CA is still to be fetched */
 
-    char certificate[PATH_MAX]; /* our own, for masters that ask for one; "" : none */
+    char root[SETTINGS_ROOT_SIZE]; /* of a join string: "VERSION.SHA256"; "": none */
+    char certificate[PATH_MAX];    /* our own, for masters that ask for one; "" : none */
 };
 void discovery_fini(struct discovery *d); /* wipes the token */
 

@@ -33,6 +33,15 @@ static bool take_digest(const char *parameters, char out[SHA256_HEX_SIZE], struc
     return true;
 }
 
+/* root= of it, for who asks what the grid's keys say; whether it is one is asked there. */
+static void take_root(const char *parameters, char out[SETTINGS_ROOT_SIZE]) {
+    for (const char *at = parameters; at != NULL; at = strchr(at, '&')) {
+        at += *at == '&';
+        if (strncmp(at, "root=", 5) == 0)
+            snprintf(out, SETTINGS_ROOT_SIZE, "%.*s", (int)strcspn(at + 5, "&"), at + 5);
+    }
+}
+
 bool peer_take_join(const char *text, struct discovery *out, struct err *e) {
     char address[JOIN_HOST_SIZE + 16], host[JOIN_HOST_SIZE];
     int port = 0;
@@ -45,6 +54,7 @@ bool peer_take_join(const char *text, struct discovery *out, struct err *e) {
         host[0] == '\0')
         return err_set(e, ERR_USAGE, "the join string names no host and port behind " SCHEME);
     if (!take_digest(parameters, out->ca_sha256, e)) return false;
+    take_root(parameters, out->root);
     bool v6 = strchr(host, ':') != NULL;
     int made =
         snprintf(out->url, sizeof out->url, "http%s://%s%s%s:%d",

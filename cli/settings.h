@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #define SETTINGS_WORD_SIZE 64
+#define SETTINGS_ROOT_SIZE 96  /* VERSION.SHA256 */
 #define SETTINGS_URL_SIZE 1024 /* a join string, too */
 
 struct settings {
@@ -70,6 +71,7 @@ struct settings {
     /* who may sign what */
     struct {
         char *metadata; /* files that say what is in force, lines */
+        char root[SETTINGS_ROOT_SIZE];
         char roles[SETTINGS_WORD_SIZE];
         bool offline, release, abandon;
         char *root_keys, *targets_keys; /* key files, lines */

@@ -1,7 +1,7 @@
 /* What this account has come to believe of a grid's repository, kept in ~/.config/grid/tuf/MASTER/:
- * the root of the first use, then whatever its keys have signed since (lib/tuf_client.h). So a
- * master that was broken into cannot have a publisher sign what follows from a root or from targets
- * of its own, or from older ones. */
+ * the root that --root or the join string names, else that of the first use, then whatever its keys
+ * have signed since (lib/tuf_client.h). So a master that was broken into cannot have a publisher
+ * sign what follows from a root or from targets of its own, or from older ones. */
 #pragma once
 
 #include "cli/invocation.h"

@@ -140,6 +140,21 @@ class GridctlTest(unittest.TestCase):
     def test_unknown_filters_are_refused_by_name(self):
         self.assertIn("status", self.run_bad(1, "", "agent", "list", "--filter", "colour=red"))
 
+    def verify_by_root(self, name, path):
+        trust = self.grid.api("GET", "/api/trust")
+        roles = {role["name"]: role for role in trust["roles"]}
+        told = self.run_ok("binary", "verify", path)
+        self.assertIn(" is " + name, told)
+        self.assertIn("vouched for by targets %d by %s (1 needed), root 1 by %s (1 needed)" % (
+            roles["targets"]["version"], *(roles[r]["keys"][0]["key_id"] for r in ("targets", "root"))), told)
+        root = "1." + trust["root_sha256"]
+        verdict = self.run_json("binary", "verify", path, "--root", root)
+        self.assertEqual((verdict["valid"], verdict["targets_keys"]), (True, [roles["targets"]["keys"][0]["key_id"]]))
+        self.run_bad(1, "is not the root that was named", "binary", "verify", path, "--root", "1." + "0" * 64)
+        self.run_bad(2, "VERSION.SHA256", "binary", "verify", path, "--root", "nonsense")
+        by_join = {"GRID_URL": self.grid.master.url.replace("http://", "grid://") + "/?root=1." + "1" * 64}
+        self.run_bad(1, "is not the root that was named", "binary", "verify", path, env=by_join)
+
     def test_a_pushed_binary_is_listed_shown_verified_yanked_and_removed(self):
         name = ANY % "0.1.1"
         path = self.write(name, "one")
@@ -154,7 +169,7 @@ class GridctlTest(unittest.TestCase):
         shown = self.run_json("binary", "show", name)
         self.assertEqual((shown["checksum"], shown["size_bytes"], shown["notes"]), (sha256(path), 3, "first"))
         self.assertIn(sha256(path), self.run_ok("binary", "show", name))
-        self.assertIn(" is " + name, self.run_ok("binary", "verify", path))
+        self.verify_by_root(name, path)
         other = self.write("other", "two")
         parts = ["--version", "0.1.1", "--platform", "any", "--arch", "any"]
         self.run_bad(1, "is not " + name, "binary", "verify", other, *parts)
@@ -162,6 +177,7 @@ class GridctlTest(unittest.TestCase):
         self.run_bad(2, "--yes", "binary", "yank", name)
         self.run_ok("binary", "yank", name, "--yes")
         self.assertTrue(self.run_json("binary", "show", name)["yanked"])
+        self.assertIn("yanked: agents do not begin to run it", self.run_ok("binary", "verify", path))
         self.run_bad(5, "", "channel", "set", "yanked", "0.1.1")
         self.assertEqual(self.run_ok("binary", "rm", name, "--dry-run"), "would remove %s\n" % name)
         self.run_ok("binary", "rm", name, "--yes")

@@ -193,6 +193,11 @@ class Offline(Case):
         problem = self.problem(self.grid.request("PUT", "/api/channels/stable", {"version": "1.1.0"}), 409, "conflict")
         self.assertIn("left out of the signed targets", problem["detail"])
         self.assertIn("gridctl binary sign", problem["hint"])
+        with open(os.path.join(self.grid.directory, NEXT), "wb") as file:
+            file.write(other)
+        verified = self.grid.gridctl("binary", "verify", NEXT)
+        self.assertEqual(verified.returncode, 1, verified.stdout)
+        self.assertIn("not among the trusted targets", verified.stderr)
         self.assertEqual(self.put(other, "1.1.0").status, 202)
         words = next_targets(self.repository().targets, target(NEXT, other, 3))
         self.assertEqual(self.post("targets", signed(words, self.targets_key)).status, 200)
