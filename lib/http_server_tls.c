@@ -34,11 +34,15 @@ struct http_tls {
     char *certificate;
     char *client_ca; /* NULL: nobody is asked for a certificate */
 
-    pthread_mutex_t lock; /* guards the fields below */
+    pthread_mutex_t lock; /* guards the three fields below */
     SSL_CTX *context;     /* exchanged with the files; connections keep theirs */
-    struct stamps stamps;
     int64_t looked_at_ms;
     bool looking; /* somebody reads the files */
+
+    /* Of who looks alone. */
+    struct stamps shown; /* of what the context was made of */
+    struct stamps tried; /* of what was read last, if only in vain */
+    struct err told;     /* what went wrong then; "": nothing */
 };
 
 static bool failed(struct err *e, const char *what) {
@@ -129,11 +133,10 @@ static bool begin_looking(struct http_tls *t) {
     return mine;
 }
 
-static void end_looking(struct http_tls *t, const struct stamps *stamps, SSL_CTX *context) {
+static void end_looking(struct http_tls *t, SSL_CTX *context) {
     SSL_CTX *old = NULL;
     pthread_mutex_lock(&t->lock);
     t->looking = false;
-    t->stamps = *stamps;
     if (context != NULL) {
         old = t->context;
         t->context = context;
@@ -142,18 +145,28 @@ static void end_looking(struct http_tls *t, const struct stamps *stamps, SSL_CTX
     SSL_CTX_free(old);
 }
 
-/* What was exchanged is read; when it is broken, what was there before serves on. */
+static bool read_anew(struct http_tls *t, const struct stamps *now, SSL_CTX **out, struct err *e) {
+    if (!same_stamps(now, &t->tried)) t->told = (struct err){0};
+    t->tried = *now;
+    if (!make_context(t, out, e)) return false;
+    t->shown = *now;
+    return true;
+}
+
+/* What was exchanged is read; when it is broken, what was there before serves on. It is read again
+ * then, as the failure may pass without a change of the files, but is told only once. */
 static void look(struct http_tls *t) {
-    struct err e;
+    struct err e = {0};
     SSL_CTX *context = NULL;
     if (!begin_looking(t)) return;
     struct stamps now = take_stamps(t);
-    bool changed = !same_stamps(&now, &t->stamps); /* who looks alone changes them */
-    if (changed && make_context(t, &context, &e))
+    bool changed = !same_stamps(&now, &t->shown);
+    if (changed && read_anew(t, &now, &context, &e))
         log_info("http.certificate", "path=%s", t->certificate);
-    else if (changed)
+    else if (changed && strcmp(e.text, t->told.text) != 0)
         log_error("http.certificate", "error=%s", e.text);
-    end_looking(t, &now, context);
+    if (changed) t->told = e;
+    end_looking(t, context);
 }
 
 bool http_tls_open(struct http_tls **out, const struct http_server_options *options,
@@ -161,7 +174,7 @@ bool http_tls_open(struct http_tls **out, const struct http_server_options *opti
     struct http_tls *t = memory_zeroed(1, sizeof *t);
     t->certificate = text_duplicate(options->certificate);
     t->client_ca = text_duplicate(options->client_ca);
-    t->stamps = take_stamps(t);
+    t->shown = take_stamps(t);
     t->looked_at_ms = clock_monotonic_ms();
     pthread_mutex_init(&t->lock, NULL);
     *out = t;

@@ -20,6 +20,11 @@
 #define NAMES_EVERY_MS 60000    /* the machine may have got another address */
 #define SECURITY_BITS_LEAST 112 /* RSA 2048 */
 
+struct given_stamps {
+    struct file_stamp certificate;
+    struct file_stamp key;
+};
+
 struct certificates {
     char directory[PATH_MAX]; /* STATE/tls */
     char ca_path[PATH_MAX];
@@ -32,8 +37,12 @@ struct certificates {
     struct text ca_pem;
     char ca_sha256[SHA256_HEX_SIZE];
     struct file_stamp bus_stamp; /* of bus.pem as the bus shows it */
-    struct file_stamp stamps[2]; /* of the given files; who renews */
-    int64_t named_at_ms;         /* when names were last looked at; who renews */
+    /* Of who renews. */
+    struct given_stamps shown; /* of what HTTP shows */
+    struct given_stamps tried; /* of what was read last, if only in vain */
+    struct err told;           /* what went wrong the last time; "": nothing */
+    bool pin_is_due;           /* it has not been written yet */
+    int64_t named_at_ms;       /* when names were last looked at */
 
     pthread_mutex_t lock; /* guards the fields below */
     struct tls_pair *http;
@@ -227,12 +236,25 @@ static bool read_given(const struct certificates *c, int64_t now_ms, struct tls_
     return true;
 }
 
-static bool given_changed(struct certificates *c) {
-    const struct file_stamp now[2] = {file_stamp(c->given_certificate), file_stamp(c->given_key)};
-    bool changed =
-        !file_stamp_equal(&now[0], &c->stamps[0]) || !file_stamp_equal(&now[1], &c->stamps[1]);
-    memcpy(c->stamps, now, sizeof now);
-    return changed;
+static struct given_stamps take_stamps(const struct certificates *c) {
+    return (struct given_stamps){file_stamp(c->given_certificate), file_stamp(c->given_key)};
+}
+
+static bool same_stamps(const struct given_stamps *a, const struct given_stamps *b) {
+    return file_stamp_equal(&a->certificate, &b->certificate) && file_stamp_equal(&a->key, &b->key);
+}
+
+/* *out stays NULL when what HTTP shows is what is there. What could not be read is read again: the
+ * failure may pass without a change of the files, for want of descriptors or of a mount. */
+static bool read_given_anew(struct certificates *c, int64_t now_ms, struct tls_pair **out,
+                            struct err *e) {
+    struct given_stamps now = take_stamps(c);
+    if (same_stamps(&now, &c->shown)) return true;
+    if (!same_stamps(&now, &c->tried)) c->told = (struct err){0};
+    c->tried = now;
+    if (!read_given(c, now_ms, out, e)) return false;
+    c->shown = now;
+    return true;
 }
 
 static bool open_given(struct certificates *c, const struct certificates_options *o,
@@ -242,8 +264,7 @@ static bool open_given(struct certificates *c, const struct certificates_options
         !text_copy(c->given_key, sizeof c->given_key, key))
         return err_set(e, ERR_INVALID, "a path of a certificate is too long");
     if (!file_join(c->http_path, sizeof c->http_path, c->directory, "given.pem", e)) return false;
-    (void)given_changed(c); /* notes what is read now */
-    return read_given(c, clock_wall_ms(), &c->http, e);
+    return read_given_anew(c, clock_wall_ms(), &c->http, e);
 }
 
 static const char **copy_names(const char *const *names) {
@@ -331,20 +352,31 @@ static void exchange(struct certificates *c, struct tls_pair *next) {
     tls_pair_free(old);
 }
 
-bool certificates_renew(struct certificates *c, int64_t now_wall_ms, bool *renewed, struct err *e) {
+static bool sign_own_anew(struct certificates *c, int64_t now_ms, struct tls_pair **out,
+                          struct err *e) {
+    int64_t since_ms = now_ms - c->named_at_ms;
+    if (since_ms >= 0 && since_ms < NAMES_EVERY_MS && !is_due(c->http, now_ms)) return true;
+    return sign_when_due(c, c->http, now_ms, out, e);
+}
+
+static bool renew(struct certificates *c, int64_t now_ms, bool *renewed, struct err *e) {
     struct tls_pair *next = NULL; /* only who renews changes c->http */
+    bool done =
+        is_given(c) ? read_given_anew(c, now_ms, &next, e) : sign_own_anew(c, now_ms, &next, e);
+    if (!done) return false;
+    *renewed = next != NULL;
+    if (*renewed) exchange(c, next);
+    c->pin_is_due = c->pin_is_due || *renewed;
+    if (c->pin_is_due && !write_pin(c, e)) return false;
+    c->pin_is_due = false;
+    return true;
+}
+
+bool certificates_renew(struct certificates *c, int64_t now_wall_ms, bool *renewed, struct err *e) {
     *renewed = false;
-    if (is_given(c)) {
-        if (!given_changed(c)) return true;
-        if (!read_given(c, now_wall_ms, &next, e)) return false;
-    } else {
-        int64_t since_ms = now_wall_ms - c->named_at_ms;
-        if (since_ms >= 0 && since_ms < NAMES_EVERY_MS && !is_due(c->http, now_wall_ms))
-            return true;
-        if (!sign_when_due(c, c->http, now_wall_ms, &next, e)) return false;
-    }
-    if (next == NULL) return true;
-    exchange(c, next);
-    *renewed = true;
-    return write_pin(c, e);
+    *e = (struct err){0};
+    bool done = renew(c, now_wall_ms, renewed, e);
+    bool is_news = !done && strcmp(e->text, c->told.text) != 0;
+    c->told = *e;
+    return !is_news;
 }

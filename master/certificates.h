@@ -45,8 +45,8 @@ const char *certificates_ca_sha256(const struct certificates *c);
 void certificates_http_pin(struct certificates *c, char out[CERTIFICATES_PIN_SIZE]);
 
 /* Signs the HTTP certificate anew when it is due or lacks a name that the machine has come by, or
- * reads a given one that was exchanged; *renewed tells. One that is broken leaves the one before in
- * place, and is an error only once for each exchange. Call it each second or so. */
+ * reads a given one that was exchanged; *renewed tells. What fails leaves the one before in place,
+ * is tried again, and is an error only once. Call it each second or so. */
 MUST_CHECK bool certificates_renew(struct certificates *c, int64_t now_wall_ms, bool *renewed,
                                    struct err *e);
 int64_t certificates_http_expires_ms(struct certificates *c);

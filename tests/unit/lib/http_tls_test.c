@@ -6,6 +6,8 @@
 #include "lib/http_client.h"
 #include "lib/tls_pair.h"
 
+#include <sys/resource.h>
+
 static char directory[] = "/tmp/grid-http-tls-XXXXXX";
 
 static const char *file(const char *name) {
@@ -273,6 +275,33 @@ static void a_certificate_is_exchanged_while_clients_stay(void **state) {
     http_server_stop(s.server);
 }
 
+/* Leaves descriptors for a client and for the server's end of it, and none to read a file with. */
+static void spare_two_descriptors(struct rlimit *before) {
+    int next = dup(STDERR_FILENO);
+    close(next);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, before), 0);
+    const struct rlimit few = {(rlim_t)next + 2, before->rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+}
+
+static void a_certificate_that_could_not_be_read_is_read_again(void **state) {
+    (void)state;
+    struct rlimit all;
+    struct served s = serve((struct http_server_options){SERVED});
+    make_certificate("b");
+    exchange_certificate("b.pem");
+    usleep(1100000); /* so often it is looked at */
+    spare_two_descriptors(&all);
+    bool shows_old = shows(s.port, "a");
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &all), 0);
+    assert_true(shows_old);
+    int64_t deadline_ms = clock_monotonic_ms() + PATIENCE_S * 1000;
+    while (!shows(s.port, "b") && clock_monotonic_ms() < deadline_ms) usleep(50000);
+    assert_true(shows(s.port, "b"));
+    http_server_stop(s.server);
+    make_certificate("a");
+}
+
 static void with_client_certificate(SSL_CTX *context) {
     assert_int_equal(SSL_CTX_use_certificate_file(context, file("client.pem"), SSL_FILETYPE_PEM),
                      1);
@@ -454,6 +483,7 @@ int main(void) {
         cmocka_unit_test(too_many_of_one_address_are_denied_by_an_alert),
         cmocka_unit_test(clients_that_come_back_bring_a_ticket),
         cmocka_unit_test(a_certificate_is_exchanged_while_clients_stay),
+        cmocka_unit_test(a_certificate_that_could_not_be_read_is_read_again),
         cmocka_unit_test(client_certificates_may_be_shown_but_must_be_good),
         cmocka_unit_test(routes_that_are_not_public_can_demand_a_certificate),
         cmocka_unit_test(files_that_cannot_serve_stop_the_start),

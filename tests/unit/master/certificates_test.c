@@ -6,6 +6,7 @@
 #include "master/certificates_names.h"
 #include "tests/unit/lib/temporary.h"
 
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #define DAY_MS INT64_C(86400000)
@@ -275,6 +276,39 @@ static void another_file_for_the_bus_is_noticed(void **state) {
     assert_true(certificates_bus_outdated(c));
 }
 
+/* The file is what it was before, as after a mount that came late. */
+static void a_given_certificate_that_could_not_be_read_is_read_again(void **state) {
+    (void)state;
+    struct err error = {0};
+    int64_t now_ms = clock_wall_ms();
+    bool renewed = false;
+    give("a.pem", "a.key", now_ms - DAY_MS, now_ms + DAY_MS);
+    give("b.pem", "b.key", now_ms - DAY_MS, now_ms + 9 * DAY_MS);
+    struct temporary_path certificate = temporary_path("a.pem");
+    struct temporary_path key = temporary_path("a.key");
+    const struct certificates_options options = {.given_certificate = certificate.text,
+                                                 .given_key = key.text};
+    OWN(certificates) struct certificates *c = open_with(&options);
+    struct temporary_path new_key = temporary_path("b.key");
+    struct temporary_path new_certificate = temporary_path("b.pem");
+    assert_int_equal(rename(new_key.text, key.text), 0);
+    assert_int_equal(rename(new_certificate.text, certificate.text), 0);
+
+    struct rlimit all, none;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &all), 0);
+    none = (struct rlimit){0, all.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    bool failed = !certificates_renew(c, now_ms, &renewed, &error);
+    bool said_once = certificates_renew(c, now_ms, &renewed, &error);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &all), 0);
+    assert_true(failed && said_once && !renewed);
+    assert_says(error.text, "Too many open files");
+
+    assert_ok(certificates_renew(c, now_ms, &renewed, &error));
+    assert_true(renewed);
+    assert_in_range(certificates_http_expires_ms(c) - now_ms, 8 * DAY_MS, 9 * DAY_MS);
+}
+
 static void names_are_checked(void **state) {
     (void)state;
     static const char *const good[] = {
@@ -300,6 +334,7 @@ int main(void) {
         IN_TEMPORARY(given_certificates_that_cannot_serve_are_refused),
         IN_TEMPORARY(a_given_certificate_is_exchanged_while_running),
         IN_TEMPORARY(another_file_for_the_bus_is_noticed),
+        IN_TEMPORARY(a_given_certificate_that_could_not_be_read_is_read_again),
         cmocka_unit_test(names_are_checked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
