@@ -163,7 +163,7 @@ static void *sink(void *fd) {
 }
 
 static void loopback_open(struct worker *w) {
-    pthread_t thread;
+    pthread_t thread = 0;
     char port[16];
     struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t size = sizeof at;

@@ -55,7 +55,7 @@ static void restart(void) {
 
 static void what_was_discarded_is_not_held_again_at_the_next_start(void **state) {
     (void)state;
-    OWN(sign_secret) struct sign_secret *key = trust_new_publisher(box.fixture);
+    sign_secret_free(trust_new_publisher(box.fixture));
     drop_and_discard("one");
     restart();
     assert_int_equal(held_files(box.fixture), 0);
@@ -69,7 +69,7 @@ static void what_was_discarded_is_not_held_again_at_the_next_start(void **state)
 
 static void other_bytes_of_a_name_that_was_discarded_are_held(void **state) {
     (void)state;
-    OWN(sign_secret) struct sign_secret *key = trust_new_publisher(box.fixture);
+    sign_secret_free(trust_new_publisher(box.fixture));
     drop_and_discard("one");
     drop(NAME, "two");
     restart();
@@ -78,7 +78,7 @@ static void other_bytes_of_a_name_that_was_discarded_are_held(void **state) {
 
 static void what_was_discarded_is_forgotten_once_it_left_the_drop_box(void **state) {
     (void)state;
-    OWN(sign_secret) struct sign_secret *key = trust_new_publisher(box.fixture);
+    sign_secret_free(trust_new_publisher(box.fixture));
     drop_and_discard("one");
     assert_int_equal(discarded_files(), 1);
     (void)scan(1);
