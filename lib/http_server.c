@@ -214,19 +214,23 @@ static bool check_listening(const struct http_server_options *o, struct err *e) 
                     o->port);
 }
 
+/* As CivetWeb reads it. */
+static void name_port(const struct http_server_options *o, char *out, size_t size) {
+    const char *address = address_of(o);
+    if (is_any_ipv6(address)) /* and of IPv4 */
+        snprintf(out, size, "+%d", o->port);
+    else
+        snprintf(out, size, strchr(address, ':') != NULL ? "[%s]:%d" : "%s:%d", address, o->port);
+}
+
 static bool start_civetweb(struct http_server *s, struct err *e) {
     const struct http_server_options *o = &s->options;
-    const char *address = address_of(o);
     char listening[HTTP_ADDRESS_SIZE + 16];
     char threads[16];
     char header_timeout[24];
     char keep_alive[24];
     char trouble[160] = "";
-    if (is_any_ipv6(address)) /* and of IPv4 */
-        snprintf(listening, sizeof listening, "+%d", o->port);
-    else
-        snprintf(listening, sizeof listening, strchr(address, ':') != NULL ? "[%s]:%d" : "%s:%d",
-                 address, o->port);
+    name_port(o, listening, sizeof listening);
     snprintf(threads, sizeof threads, "%zu", s->worker_count);
     snprintf(header_timeout, sizeof header_timeout, "%" PRId64, o->header_timeout_ms);
     snprintf(keep_alive, sizeof keep_alive, "%" PRId64, o->keep_alive_ms);

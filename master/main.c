@@ -6,13 +6,12 @@
 #include "lib/join.h"
 #include "lib/log.h"
 #include "lib/secret.h"
-#include "lib/tuf_client.h"
-#include "master/audit_points.h"
 #include "master/first_start.h"
 #include "master/listen.h"
 #include "master/manual.h"
 #include "master/master.h"
 #include "master/master_metrics.h"
+#include "master/upkeep.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -25,10 +24,7 @@
 #include <sys/stat.h>
 
 #define INBOX_THREADS 4
-#define TICK_MS 100
 #define LOCK_PATIENCE_MS 1000
-#define REVIEW_TICKS 10   /* a second */
-#define PRUNE_TICKS 36000 /* an hour */
 #define TUF_LIFE_MIN_MS 2000
 #define HEAPS 2 /* one per core would keep a tenth more memory with 10,000 agents */
 
@@ -58,66 +54,8 @@ static void dismissed(void *context, const char *agent_id) {
     if (m->inbox != NULL) inbox_forget(m->inbox, agent_id);
 }
 
-static void prune(struct master *m) {
-    struct err e;
-    int64_t now = clock_wall_ms();
-    if (!sessions_prune(m->db, now, &e) || !events_prune(m->events, now, &e) ||
-        !tokens_prune(m->db, now, &e) || !audit_points_prune(m->db, AUDIT_ROWS_KEPT, &e))
-        log_error("master.prune", "error=%s", e.text);
-    uploads_prune(m->uploads, now);
-}
-
-static bool check_credential(const struct master *m, const char *credential, struct err *e) {
-    return strncmp(credential, "session:", strlen("session:")) == 0
-               ? sessions_check(m->db, credential, clock_wall_ms(), e)
-               : tokens_check(m->db, credential, clock_wall_ms(), e);
-}
-
-/* Whoever follows the events keeps a connection that asks for its credential but once. */
-static bool may_follow(void *context, const char *credential) {
-    const struct master *m = context;
-    struct err e;
-    if (check_credential(m, credential, &e)) return true;
-    if (e.code == ERR_UNAUTHENTICATED) return false;
-    log_error("master.tokens", "error=%s", e.text);
-    return true;
-}
-
-static void sign_audit(struct master *m, bool now) {
-    struct err e;
-    if (!audit_points_write(m->db, keys_master(m->keys), clock_wall_ms(), now, &e))
-        log_error("master.audit", "error=%s", e.text);
-}
-
-/* What one agent claims could be untrue. Versions are seconds, or little more after many
- * publications at once: a claim far beyond that would only use numbers up. Roots are counted, and
- * no agent takes more steps at once than that. */
-#define VERSION_AHEAD_MAX_S (INT64_C(24) * 3600)
-
-static void outrun_agents(struct master *m) {
-    int64_t most = clock_wall_ms() / 1000 + VERSION_AHEAD_MAX_S;
-    struct repo_status ours;
-    struct repo_seen seen;
-    struct err e;
-    repo_status(m->repo, &ours);
-    const struct repo_seen limits = {.targets = most,
-                                     .timestamp = most,
-                                     .root = ours.headings[TUF_ROOT].version + TUF_ROOT_STEPS_MAX};
-    agents_trusted(m->agents, &limits, &seen);
-    if (!repo_outrun(m->repo, &seen, &e)) log_error("master.trust", "error=%s", e.text);
-}
-
-/* What nobody asks for, but must not grow old. */
-static void review(struct master *m) {
-    struct err e;
-    events_review(m->events, may_follow, m);
-    sign_audit(m, false);
-    if (!repo_tick(m->repo, clock_wall_ms(), &e)) log_error("master.trust", "error=%s", e.text);
-    outrun_agents(m);
-}
-
 static void wait_for_tick(void) {
-    nanosleep(&(struct timespec){.tv_nsec = TICK_MS * 1000000L}, NULL);
+    nanosleep(&(struct timespec){.tv_nsec = UPKEEP_TICK_MS * 1000000L}, NULL);
 }
 
 /* Memory alone: parked heartbeats are answered in time whatever the database is busy with. */
@@ -131,39 +69,10 @@ static void *tick_run(void *argument) {
     return NULL;
 }
 
-/* Once a second. What is broken has been said once, and what served before serves on. */
-static void renew_certificates(struct master *m) {
-    struct err e;
-    bool renewed = false;
-    if (m->certificates == NULL) return;
-    if (!certificates_renew(m->certificates, clock_wall_ms(), &renewed, &e))
-        log_error("master.certificate", "error=%s", e.text);
-    else if (renewed)
-        log_info("master.certificate_renewed", "path=%s", certificates_http_path(m->certificates));
-}
-
-/* Agents would have to come back for another one: an operator says when. */
-static void watch_bus_certificate(const struct master *m, bool *told) {
-    bool outdated = m->certificates != NULL && certificates_bus_outdated(m->certificates);
-    if (outdated && !*told)
-        log_warn("master.bus_certificate",
-                 "path=%s changed=yes hint=restart the master: the bus shows the one before",
-                 certificates_bus_path(m->certificates));
-    *told = outdated;
-}
-
 /* What waits for the database. */
 static void *keep_run(void *argument) {
-    struct master *m = argument;
-    struct err e;
-    bool told = false;
-    for (unsigned tick = 1; !atomic_load(&stopping); tick++, wait_for_tick()) {
-        if (!agents_flush(m->agents, &e)) log_error("master.flush", "error=%s", e.text);
-        if (tick % REVIEW_TICKS == 0) review(m);
-        if (tick % REVIEW_TICKS == 0) renew_certificates(m);
-        if (tick % REVIEW_TICKS == 0) watch_bus_certificate(m, &told);
-        if (tick % PRUNE_TICKS == 0) prune(m);
-    }
+    struct upkeep upkeep = {.master = argument};
+    for (; !atomic_load(&stopping); wait_for_tick()) upkeep_tick(&upkeep);
     return NULL;
 }
 
@@ -383,7 +292,7 @@ static bool serve(struct master *m, struct threads *t, const struct listen *at,
         !open_http(m, &at->http, &server, e))
         return false;
     inbox_set_http_port(m->inbox, m->http_port);
-    sign_audit(m, true); /* a start comes before whoever may have been at the database */
+    upkeep_sign_audit(m, true); /* a start comes before whoever may have been at the database */
     start_serving(m, t);
     bool announced = announce(m, at, b->fresh, e);
     if (announced) wait_for_signal(signals);
