@@ -10,7 +10,7 @@ from relay import Relay
 from terminal import on_terminal
 
 BAD = "1.5.0"  # ends with 3 wherever it starts
-QUICK = ("--canary", "1", "--max-parallel", "1", "--min-healthy", "100ms", "--probation", "300ms", "--healthy-deadline", "4s",
+QUICK = ("--canary", "1", "--max-parallel", "1", "--min-healthy", "100ms", "--probation", "300ms", "--healthy-deadline", "20s",
          "--auto-promote", "0s")
 
 

@@ -7,12 +7,12 @@ import fleet
 from grid import Grid, Process, grid_agent, here, processes_of, sha256, wait_for
 
 AGENTS = ("a-1", "a-2", "a-3")
-QUICK = dict(fleet.QUICK, name="grid-agent", healthy_deadline_s=6)
+QUICK = dict(fleet.QUICK, name="grid-agent")
 # What is said of each: tests/e2e/self_update_test.py has them all, one agent at a time.
 BROKEN = {"1.2.0": "test fault: it ends at once"}
 LONGER = {}
 if os.environ.get("GRID_FAULTS") == "full":
-    LONGER = dict(probation_s=3)  # some come up well
+    LONGER = dict(probation_s=3, healthy_deadline_s=6)  # some come up well
     BROKEN.update({"1.2.1": "test fault: it crashes now", "1.2.2": "self.probation", "1.2.3": "self.return",
                    "1.2.4": "every node is a stranger"})
 
