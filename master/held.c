@@ -100,8 +100,8 @@ bool held_remove(struct db_connection *c, const char *file, struct err *e) {
 }
 
 bool held_discard(struct db_connection *c, const struct held *h, struct err *e) {
-    return held_remove(c, h->file, e) && db_exec(c, Q_DISCARDED_PUT, e, "ssi", h->file,
-                                                 h->binary.sha256, clock_wall_ms());
+    return held_remove(c, h->file, e) &&
+           db_exec(c, Q_DISCARDED_PUT, e, "ssi", h->file, h->binary.sha256, clock_wall_ms());
 }
 
 bool held_discarded(struct db_connection *c, const char *file, const char *sha256, int64_t *at_ms,
@@ -142,8 +142,8 @@ static bool forget_gone(struct db_connection *c, void *argument, struct err *e) 
 bool held_prune_discarded(struct db *db, held_lies_there *lies_there, const void *box,
                           struct err *e) {
     struct pruning p = {lies_there, box, TEXT_EMPTY};
-    bool done = db_read(db, find_gone, &p, e) &&
-                (p.gone.length == 0 || db_write(db, forget_gone, &p, e));
+    bool done =
+        db_read(db, find_gone, &p, e) && (p.gone.length == 0 || db_write(db, forget_gone, &p, e));
     text_fini(&p.gone);
     return done;
 }
