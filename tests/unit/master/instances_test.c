@@ -22,6 +22,7 @@ static const struct {
     {"- - -",             true }, /* agents of before */
     {"a1 a1",             false}, /* copied while it ran */
     {"a3 a2",             false}, /* set back to a picture of its memory, or copied */
+    {"a3 a2 a3",          false}, /* and it catches up */
     {"a1 b1 a2",          false}, /* a was not gone */
     {"a1 b1 a1",          false},
     {"a1 b1 c1 a2",       false},
@@ -65,10 +66,23 @@ static void nobody_makes_it_forget_who_was_here(void **state) {
     assert_true(all_at_once(100, INSTANCES_FORGOTTEN_MS / INSTANCES_REMEMBERED));
 }
 
+/* All greet once more when the first greetings could be forgotten; then a stranger comes. */
+static void last_greeting_counts_not_the_first(void **state) {
+    (void)state;
+    struct instances s = {.count = 0};
+    for (int64_t i = 0; i < 2 * (int64_t)INSTANCES_REMEMBERED; i++) {
+        char id[WIRE_INSTANCE_SIZE];
+        snprintf(id, sizeof id, "%d", (int)i % INSTANCES_REMEMBERED);
+        (void)instances_greet(&s, id, 1, i / INSTANCES_REMEMBERED * INSTANCES_FORGOTTEN_MS);
+    }
+    assert_false(instances_greet(&s, "stranger", 1, INSTANCES_FORGOTTEN_MS));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(two_machines_of_one_name_are_told_from_one_that_restarts),
         cmocka_unit_test(nobody_makes_it_forget_who_was_here),
+        cmocka_unit_test(last_greeting_counts_not_the_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
