@@ -1,5 +1,6 @@
 #include "master/channels.h"
 
+#include "lib/log.h"
 #include "master/catalog.h"
 #include "master/decided.h"
 #include "master/events.h"
@@ -130,6 +131,12 @@ bool channels_set(struct db *db, const char *name, const char *artifact, const c
     return db_write(db, set_channel, &s, e);
 }
 
+/* ERR_CONFLICT: something speaks against it, and the channel waits for another release. */
+static bool check_welcome(struct db_connection *c, const struct setting *s, struct err *e) {
+    return quarantine_check(c, s->artifact, s->version, e) &&
+           floors_check(c, s->artifact, s->version, e);
+}
+
 bool channels_adopt(struct db_connection *c, const char *name, const char *artifact,
                     const char *version, bool *adopted, struct err *e) {
     struct channel there;
@@ -141,6 +148,11 @@ bool channels_adopt(struct db_connection *c, const char *name, const char *artif
         return false;
     }
     const struct setting s = {name, artifact, version, "grid", NULL};
+    if (!check_welcome(c, &s, &why)) {
+        if (why.code != ERR_CONFLICT) *e = why;
+        log_warn("channel.not_adopted", "channel=%s version=%s error=%s", name, version, why.text);
+        return why.code == ERR_CONFLICT;
+    }
     *adopted = write_channel(c, &s, e);
     return *adopted;
 }

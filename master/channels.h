@@ -37,6 +37,7 @@ MUST_CHECK bool channels_set(struct db *db, const char *name, const char *artifa
                              const char *version, const char *principal, struct channel *out,
                              struct err *e);
 
-/* Inside a transaction: sets it only when the channel has no version yet. *adopted tells. */
+/* Inside a transaction: sets it only when the channel has no version yet, and neither quarantine
+ * nor floor speaks against this one, which is registered. *adopted tells. */
 MUST_CHECK bool channels_adopt(struct db_connection *c, const char *name, const char *artifact,
                                const char *version, bool *adopted, struct err *e);

@@ -1,5 +1,8 @@
 #include "tests/unit/master/binaries_fixture.h"
 
+#include "master/floors.h"
+#include "master/quarantine.h"
+
 #define V1 "storage-server-1.0.0-linux-x86_64"
 #define V2 "storage-server-2.0.0-linux-x86_64"
 
@@ -106,6 +109,43 @@ static void the_first_release_is_adopted_and_no_later_one(void **state) {
     assert_int_equal(events_of(f, "channel.set"), 1);
 }
 
+static bool put(struct db_connection *c, void *quarantined, struct err *e) {
+    return quarantine_add(c, quarantined, e);
+}
+
+/* Bytes of a script with these words, which failed as this version. */
+static void quarantine_script(struct fixture *f, const char *words, const char *version) {
+    struct err error = {0};
+    struct quarantined q = {.artifact = "storage-server", .reason = "it exits", .at_ms = 1};
+    OWN_TEXT struct text script = TEXT_EMPTY;
+    OWN(sha256) struct sha256 *hash = sha256_begin();
+    content_script(words, &script);
+    sha256_add(hash, script.data, script.length);
+    sha256_hex(hash, q.sha256);
+    snprintf(q.version, sizeof q.version, "%s", version);
+    assert_ok(db_write(f->db, put, &q, &error));
+}
+
+static void what_is_quarantined_or_below_the_floor_is_not_adopted(void **state) {
+    struct fixture *f = *state;
+    struct err error = {0};
+    OWN_MEMORY struct channel *list = NULL;
+    struct floor floor;
+    size_t count = 0;
+    assert_ok(floors_set(f->db, f->repo, "storage-server", "1.5.0", "token:test", &floor, &error));
+    admits(f, V1, "one"); /* below */
+    quarantine_script(f, "two", "2.0.0");
+    admits(f, V2, "two");
+    admits(f, "storage-server-2.0.0-linux-aarch64", "other bytes of it");
+    admits(f, "storage-server-2.0.1-linux-x86_64", "two");
+    assert_int_equal(events_of(f, "binary.published"), 4);
+    assert_int_equal(events_of(f, "channel.set"), 0);
+    admits(f, "storage-server-2.1.0-linux-x86_64", "good");
+    assert_ok(channels_list(f->db, &list, &count, &error));
+    assert_int_equal(count, 1);
+    assert_string_equal(list[0].version, "2.1.0");
+}
+
 #define T(test) cmocka_unit_test_setup_teardown(test, fixture_setup, fixture_teardown)
 int main(void) {
     const struct CMUnitTest tests[] = {
@@ -116,6 +156,7 @@ int main(void) {
         T(a_yanked_version_is_refused),
         T(a_version_with_a_build_left_is_taken),
         T(the_first_release_is_adopted_and_no_later_one),
+        T(what_is_quarantined_or_below_the_floor_is_not_adopted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
