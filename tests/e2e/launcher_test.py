@@ -214,12 +214,12 @@ class LauncherTest(unittest.TestCase):
 
     def test_signs_prove_an_agent_and_nothing_else_does(self):
         self.link(current=self.signs("1.1.0"), previous=self.steady("1.0.0"))
-        launcher = self.launch("--hung-after", "60s", "--proven-after", "1s")
+        launcher = self.launch("--hung-after", "60s", "--proven-after", "2s")
         wait_for("the build to be proven", lambda: "agent.proven build=1.1.0" in launcher.err())
         launcher.kill()
         os.remove(os.path.join(self.builds, "starts"))
         open(self.notes + ".hang", "w").close()
-        launcher = self.launch("--hung-after", "1s", "--proven-after", "1s")
+        launcher = self.launch("--hung-after", "2s", "--proven-after", "2s")
         wait_for("the previous build to run", lambda: "steady" in self.noted()[-1])
         self.assertEqual(launcher.err().count("agent.proven build=1.1.0"), 1)
 
