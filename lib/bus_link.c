@@ -93,7 +93,7 @@ void bus_link_release(struct bus_link *l) {
 struct bus_frame *bus_frame_new(const void *id, size_t id_length, const void *payload,
                                 size_t payload_length) {
     uint64_t length = id_length + payload_length;
-    struct bus_frame *f = memory_zeroed(1, sizeof *f + LENGTH_SIZE + length);
+    struct bus_frame *f = memory_resize(NULL, sizeof *f + LENGTH_SIZE + length, 1);
     f->length = LENGTH_SIZE + length;
     for (int i = 0; i < LENGTH_SIZE; i++)
         f->bytes[i] = (unsigned char)(length >> (8 * (LENGTH_SIZE - 1 - i)));

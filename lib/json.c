@@ -18,44 +18,58 @@
 
 OWN_DEFINE(tree, cJSON, cJSON_Delete)
 
+/* Where in the message the decoder is: a chain on its stack, made words of only for an error. */
+struct place {
+    const struct place *outer; /* NULL: the whole message */
+    const char *field;         /* NULL: an element */
+    size_t index;
+};
+
 struct decoder {
     enum json_unknown unknown;
-    char path[PATH_SIZE]; /* "heartbeat.nodes[2]" */
+    const struct json_schema *schema; /* of the whole message */
+    const struct place *place;        /* NULL at the top */
     struct err *e;
 };
 
 static bool decode_object(struct decoder *d, const struct json_schema *schema, const cJSON *item,
                           void *out);
 
+/* Appends the place to out, which is cut when it grows too long. */
+static void add_place(const struct place *p, char out[PATH_SIZE]) {
+    if (p == NULL) return;
+    add_place(p->outer, out);
+    size_t length = strlen(out);
+    if (p->field != NULL)
+        snprintf(out + length, PATH_SIZE - length, ".%s", p->field);
+    else
+        snprintf(out + length, PATH_SIZE - length, "[%zu]", p->index);
+}
+
+/* "heartbeat.nodes[2]" */
+static const char *path(const struct decoder *d, char out[PATH_SIZE]) {
+    const char *name = d->schema->name, *suffix = "_fields";
+    size_t length = strlen(name);
+    if (length > strlen(suffix) && strcmp(name + length - strlen(suffix), suffix) == 0)
+        length -= strlen(suffix);
+    snprintf(out, PATH_SIZE, "%.*s", (int)length, name);
+    add_place(d->place, out);
+    return out;
+}
+
 static bool PRINTF_LIKE(2, 3) fail(const struct decoder *d, const char *format, ...) {
-    char words[256];
+    char words[256], where[PATH_SIZE];
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(words, sizeof words, format, arguments);
     va_end(arguments);
-    return err_set(d->e, ERR_INVALID, "%s: %s", d->path, words);
+    return err_set(d->e, ERR_INVALID, "%s: %s", path(d, where), words);
 }
 
-/* Appends to the path, which is cut when it grows too long; returns what path_leave takes. */
-static size_t PRINTF_LIKE(2, 3) path_enter(struct decoder *d, const char *format, ...) {
-    size_t length = strlen(d->path);
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(d->path + length, sizeof d->path - length, format, arguments);
-    va_end(arguments);
-    return length;
-}
-
-static void path_leave(struct decoder *d, size_t length) {
-    d->path[length] = '\0';
-}
-
-static void path_begin(struct decoder *d, const struct json_schema *schema) {
-    size_t length = strlen(schema->name);
-    const char *suffix = "_fields";
-    if (length > strlen(suffix) && strcmp(schema->name + length - strlen(suffix), suffix) == 0)
-        length -= strlen(suffix);
-    snprintf(d->path, sizeof d->path, "%.*s", (int)length, schema->name);
+/* Puts the place before an error of another room. Returns false. */
+static bool wrap(const struct decoder *d) {
+    char where[PATH_SIZE];
+    return err_wrap(d->e, "%s", path(d, where));
 }
 
 static int compare_keys(const void *a, const void *b) {
@@ -142,7 +156,7 @@ static bool add_label(struct decoder *d, const cJSON *member, struct text *label
     if (!cJSON_IsString(member))
         return fail(d, "value of \"%.*s\" is not a string", SHOWN_KEY_CHARACTERS, member->string);
     if (!labels_with(text_value(labels), member->string, member->valuestring, &longer, d->e))
-        return err_wrap(d->e, "%s", d->path);
+        return wrap(d);
     text_clear(labels);
     text_add_bytes(labels, text_value(&longer), longer.length);
     return true;
@@ -171,8 +185,7 @@ static bool decode_label_changes(struct decoder *d, const struct json_field *f, 
         if (value == NULL)
             return fail(d, "value of \"%.*s\" is neither a string nor null", SHOWN_KEY_CHARACTERS,
                         member->string);
-        if (!labels_with("", member->string, value, &line, d->e))
-            return err_wrap(d->e, "%s", d->path);
+        if (!labels_with("", member->string, value, &line, d->e)) return wrap(d);
         if (lines.length > 0) text_add(&lines, "\n");
         text_add(&lines, cJSON_IsNull(member) ? member->string : text_value(&line));
     }
@@ -201,7 +214,10 @@ static bool decode_raw(struct decoder *d, const struct json_field *f, const cJSO
                        void *out) {
     (void)f;
     char *text = cJSON_PrintUnformatted(item);
-    if (text == NULL) return err_set(d->e, ERR_INTERNAL, "%s: out of memory", d->path);
+    if (text == NULL) {
+        err_set(d->e, ERR_INTERNAL, "out of memory");
+        return wrap(d);
+    }
     *(char **)out = text;
     return true;
 }
@@ -214,14 +230,15 @@ static bool decode_elements(struct decoder *d, const struct json_schema *schema,
     if (cJSON_GetArraySize(array) == 0) return true;
     *count = (size_t)cJSON_GetArraySize(array);
     *items = memory_zeroed(*count, schema->size);
-    size_t index = 0;
-    for (const cJSON *element = array->child; element != NULL; element = element->next) {
-        size_t before = path_enter(d, "[%zu]", index);
-        if (!decode_object(d, schema, element, (char *)*items + index * schema->size)) return false;
-        path_leave(d, before);
-        index++;
+    struct place here = {.outer = d->place};
+    d->place = &here;
+    bool decoded = true;
+    for (const cJSON *element = array->child; decoded && element != NULL; element = element->next) {
+        decoded = decode_object(d, schema, element, (char *)*items + here.index * schema->size);
+        here.index++;
     }
-    return true;
+    d->place = here.outer;
+    return decoded;
 }
 
 static bool decode_value(struct decoder *d, const struct json_field *f, const cJSON *item,
@@ -240,18 +257,30 @@ static bool decode_value(struct decoder *d, const struct json_field *f, const cJ
     return decoders[f->type](d, f, item, field);
 }
 
-static bool decode_field(struct decoder *d, const struct json_field *f, const cJSON *object,
-                         char *out) {
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, f->name);
-    size_t before = path_enter(d, ".%s", f->name);
+static bool decode_member(struct decoder *d, const struct json_field *f, const cJSON *item,
+                          char *out) {
     if (item != NULL && f->present_offset != SIZE_MAX) *(bool *)(out + f->present_offset) = true;
-    if (item == NULL || cJSON_IsNull(item)) {
-        if (f->flags & JSON_REQUIRED) return fail(d, "is missing");
-    } else if (!decode_value(d, f, item, out)) {
-        return false;
-    }
-    path_leave(d, before);
-    return true;
+    if (item != NULL && !cJSON_IsNull(item)) return decode_value(d, f, item, out);
+    return !(f->flags & JSON_REQUIRED) || fail(d, "is missing");
+}
+
+static bool decode_field(struct decoder *d, const struct json_field *f, const cJSON *item,
+                         char *out) {
+    struct place here = {.outer = d->place, .field = f->name};
+    d->place = &here;
+    bool decoded = decode_member(d, f, item, out);
+    d->place = here.outer;
+    return decoded;
+}
+
+/* NULL when it is not there. Messages have their members in the order of the table: likely, behind
+ * the last one that was found, is where the next one is. */
+static const cJSON *find_member(const cJSON *object, const char *name, const cJSON **likely) {
+    const cJSON *found = *likely;
+    if (found == NULL || strcmp(found->string, name) != 0)
+        found = cJSON_GetObjectItemCaseSensitive(object, name);
+    if (found != NULL) *likely = found->next;
+    return found;
 }
 
 static bool fail_unknown(const struct decoder *d, const struct json_schema *schema,
@@ -285,18 +314,20 @@ static bool decode_object(struct decoder *d, const struct json_schema *schema, c
                           void *out) {
     if (!cJSON_IsObject(item)) return fail(d, "not an object");
     if (d->unknown == JSON_REJECT_UNKNOWN && !keys_known(d, schema, item)) return false;
-    for (size_t i = 0; i < schema->field_count; i++)
-        if (!decode_field(d, &schema->fields[i], item, out)) return false;
+    const cJSON *likely = item->child;
+    for (size_t i = 0; i < schema->field_count; i++) {
+        const struct json_field *f = &schema->fields[i];
+        if (!decode_field(d, f, find_member(item, f->name, &likely), out)) return false;
+    }
     return true;
 }
 
 bool json_decode(const struct json_schema *schema, const char *json, size_t length,
                  enum json_unknown unknown, void *out, struct err *e) {
-    struct decoder d = {.unknown = unknown, .e = e};
+    struct decoder d = {.unknown = unknown, .schema = schema, .e = e};
     memset(out, 0, schema->size);
-    path_begin(&d, schema);
     OWN(tree) cJSON *tree = parse(json, length, e);
-    if (tree == NULL) return err_wrap(e, "%s", d.path);
+    if (tree == NULL) return wrap(&d);
     if (decode_object(&d, schema, tree, out)) return true;
     json_clear(schema, out);
     return false;
@@ -304,12 +335,11 @@ bool json_decode(const struct json_schema *schema, const char *json, size_t leng
 
 bool json_decode_list(const struct json_schema *schema, const char *json, size_t length,
                       void **items, size_t *count, struct err *e) {
-    struct decoder d = {.unknown = JSON_IGNORE_UNKNOWN, .e = e};
+    struct decoder d = {.unknown = JSON_IGNORE_UNKNOWN, .schema = schema, .e = e};
     *items = NULL;
     *count = 0;
-    path_begin(&d, schema);
     OWN(tree) cJSON *tree = parse(json, length, e);
-    if (tree == NULL) return err_wrap(e, "%s", d.path);
+    if (tree == NULL) return wrap(&d);
     if (decode_elements(&d, schema, tree, items, count)) return true;
     json_clear_list(schema, *items, *count);
     *items = NULL;

@@ -20,9 +20,26 @@ static void write_escape(unsigned char c, struct text *out) {
         text_add_format(out, "\\u%04x", c);
 }
 
+#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+/* The highest bit of each byte that is 0, and perhaps of some behind the first such byte. */
+static uint64_t zero_bytes(uint64_t word) {
+    return (word - EACH(1)) & ~word & EACH(0x80);
+}
+
+/* Whether these eight bytes are ASCII that stands for itself inside quotes. */
+static bool eight_plain(const char *at) {
+    uint64_t word;
+    memcpy(&word, at, sizeof word);
+    uint64_t controls = (word - EACH(0x20)) & ~word;
+    return ((word | controls) & EACH(0x80)) == 0 &&
+           (zero_bytes(word ^ EACH('"')) | zero_bytes(word ^ EACH('\\'))) == 0;
+}
+
 /* Bytes at the start of value that stand for themselves inside quotes. */
 static size_t plain_length(const char *value, size_t available) {
     size_t length = 0;
+    while (available - length >= 8 && eight_plain(value + length)) length += 8;
     while (length < available) {
         unsigned char c = (unsigned char)value[length];
         size_t character = c < 0x80 ? 1 : utf8_character(value + length, available - length);
@@ -32,21 +49,36 @@ static size_t plain_length(const char *value, size_t available) {
     return length;
 }
 
-void json_quote(const char *value, struct text *out) {
-    const char *end = value + strlen(value);
-    text_add(out, "\"");
+/* Appends three pieces with one look at whether there is room. */
+static void add_pieces(struct text *out, const char *first, size_t first_length, const char *second,
+                       size_t second_length, const char *third, size_t third_length) {
+    char *at = text_room(out, first_length + second_length + third_length);
+    memcpy(at, first, first_length);
+    memcpy(at + first_length, second, second_length);
+    memcpy(at + first_length + second_length, third, third_length);
+    out->length += first_length + second_length + third_length;
+    out->data[out->length] = '\0';
+}
+
+static void quote_rest(const char *value, const char *end, struct text *out) {
     while (value < end) {
-        size_t plain = plain_length(value, (size_t)(end - value));
-        text_add_bytes(out, value, plain);
-        value += plain;
-        if (value == end) break;
         if ((unsigned char)*value >= 0x80)
             text_add(out, UTF8_REPLACEMENT);
         else
             write_escape((unsigned char)*value, out);
         value++;
+        size_t plain = plain_length(value, (size_t)(end - value));
+        text_add_bytes(out, value, plain);
+        value += plain;
     }
     text_add(out, "\"");
+}
+
+void json_quote(const char *value, struct text *out) {
+    size_t length = strlen(value), plain = plain_length(value, length);
+    bool whole = plain == length;
+    add_pieces(out, "\"", 1, value, plain, "\"", whole);
+    if (!whole) quote_rest(value + plain, value + length, out);
 }
 
 static void write_int(int64_t value, struct text *out) {
@@ -194,19 +226,16 @@ static bool written(const struct json_field *f, const char *object) {
 }
 
 static void write_object(const struct json_schema *schema, const char *object, struct text *out) {
-    const char *separator = "";
-    text_add(out, "{");
+    const char *before = "{\"";
+    size_t length = out->length;
     for (size_t i = 0; i < schema->field_count; i++) {
         const struct json_field *f = &schema->fields[i];
         if (!written(f, object)) continue;
-        text_add(out, separator);
-        text_add(out, "\"");
-        text_add(out, f->name);
-        text_add(out, "\":");
+        add_pieces(out, before, 2, f->name, strlen(f->name), "\":", 2);
         write_value(f, object, out);
-        separator = ",";
+        before = ",\"";
     }
-    text_add(out, "}");
+    text_add(out, out->length == length ? "{}" : "}");
 }
 
 void json_encode(const struct json_schema *schema, const void *object, struct text *out) {

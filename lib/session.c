@@ -138,6 +138,7 @@ void session_seal(struct session *s, uint64_t answers, const char *json, size_t 
     write_number(header + 1 + SESSION_ID_SIZE, s->sent);
     write_number(header + 1 + SESSION_ID_SIZE + 8, answers);
     authenticate(s->send_key, header, json, length, mac);
+    (void)text_room(out, SESSION_HEADER_SIZE + length); /* at once, not bit by bit */
     text_add_bytes(out, header, sizeof header);
     text_add_bytes(out, mac, sizeof mac);
     text_add_bytes(out, json, length);

@@ -35,6 +35,11 @@ void text_add_bytes(struct text *t, const void *bytes, size_t length) {
     t->data[t->length] = '\0';
 }
 
+char *text_room(struct text *t, size_t length) {
+    reserve(t, length);
+    return t->data + t->length;
+}
+
 void text_add_format(struct text *t, const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);

@@ -16,6 +16,9 @@ struct text {
 
 void text_add(struct text *t, const char *words);
 void text_add_bytes(struct text *t, const void *bytes, size_t length);
+/* Room for length more bytes, to write them in place: whoever writes some adds them to t->length
+ * and ends them with a NUL. */
+char *text_room(struct text *t, size_t length);
 void text_add_format(struct text *t, const char *format, ...) PRINTF_LIKE(2, 3);
 void text_clear(struct text *t); /* length 0, keeps the memory */
 void text_fini(struct text *t);

@@ -415,6 +415,26 @@ static void every_byte_can_be_quoted(void **state) {
     assert_string_equal(text_value(&out), "\"\\u0001\\b\\t\\n\\f\\r\\u001f \\\"\\\\/\x7F\"");
 }
 
+static void a_byte_is_quoted_alike_wherever_it_stands(void **state) {
+    (void)state;
+    for (int byte = 1; byte < 256; byte++) {
+        OWN_TEXT struct text alone = TEXT_EMPTY;
+        json_quote((char[]){(char)byte, '\0'}, &alone);
+        const char *inner = alone.data + 1;
+        int inner_length = (int)alone.length - 2;
+        for (int before = 0; before < 18; before++) {
+            char value[32] = "", expected[64];
+            OWN_TEXT struct text out = TEXT_EMPTY;
+            snprintf(value, sizeof value, "%.*s%c%s", before, "!!##[[zz  ~~}}//::", byte,
+                     "0123456789");
+            snprintf(expected, sizeof expected, "\"%.*s%.*s%s\"", before, value, inner_length,
+                     inner, "0123456789");
+            json_quote(value, &out);
+            assert_string_equal(out.data, expected);
+        }
+    }
+}
+
 static void lists_round_trip(void **state) {
     (void)state;
     const char *json = "[{\"id\":\"a\",\"port\":1},{\"id\":\"b\"}]";
@@ -543,6 +563,7 @@ int main(void) {
         cmocka_unit_test(empty_thing_is_written_in_full_but_for_what_may_be_omitted),
         cmocka_unit_test(bad_bytes_are_written_as_replacement_characters),
         cmocka_unit_test(every_byte_can_be_quoted),
+        cmocka_unit_test(a_byte_is_quoted_alike_wherever_it_stands),
         cmocka_unit_test(lists_round_trip),
         cmocka_unit_test(a_long_path_is_cut_and_not_overrun),
         cmocka_unit_test(pretty_text_is_for_people),
