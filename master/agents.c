@@ -43,7 +43,9 @@ void agent_row_clear(struct agent_row *row) {
 static void agent_free(struct agent *agent) {
     agent_view_clear(&agent->view);
     free(agent->orders);
-    free(agent->log.words);
+    if (agent->log != NULL) free(agent->log->words);
+    free(agent->log);
+    instances_forget(&agent->instances);
     free(agent);
 }
 

@@ -69,6 +69,13 @@ static void describe_self(const struct agent_self_view *v, struct wire_desired_s
     out->grant = v->grant;
 }
 
+static void describe_log(struct log_fetch *log, struct wire_log_request *out) {
+    out->request_id = log->wanted;
+    out->max_bytes = log->max_bytes;
+    memcpy(out->node_id, log->node_id, sizeof out->node_id);
+    log->told = log->wanted;
+}
+
 /* Everything that memory knows; the artifact's details come from the catalog afterwards. */
 static void describe(struct agent *agent, struct wire_desired *out) {
     const struct agent_view *v = &agent->view;
@@ -85,10 +92,7 @@ static void describe(struct agent *agent, struct wire_desired *out) {
     name_artifact(&out->prefetch, v->staged_version, v->staged_sha256);
     describe_self(&v->self, &out->self);
     copy_orders(agent, out);
-    out->log.request_id = agent->log.wanted;
-    out->log.max_bytes = agent->log.max_bytes;
-    memcpy(out->log.node_id, agent->log.node_id, sizeof out->log.node_id);
-    agent->log.told = agent->log.wanted;
+    if (agent->log != NULL) describe_log(agent->log, &out->log);
     agent->leave_told = agent->leave_edition;
 }
 
@@ -159,7 +163,8 @@ bool agents_news(struct agents *a, const char *id, int64_t generation) {
     pthread_mutex_lock(&a->lock);
     const struct agent *agent = agents_get(a, id);
     bool news = agent == NULL || agent->view.generation != generation ||
-                agent->log.wanted > agent->log.told || agent->leave_edition > agent->leave_told;
+                (agent->log != NULL && agent->log->wanted > agent->log->told) ||
+                agent->leave_edition > agent->leave_told;
     pthread_mutex_unlock(&a->lock);
     return news;
 }
@@ -172,20 +177,22 @@ static struct timespec deadline_after(int64_t timeout_ms) {
 /* Under the lock. A later request for the same agent replaces this one: its answer serves both only
  * when it is for the same node. */
 static int64_t ask(struct agents *a, struct agent *agent, const char *node_id, int64_t max_bytes) {
-    agent->log.wanted = ++a->next_log_request;
-    agent->log.max_bytes = max_bytes;
-    snprintf(agent->log.node_id, sizeof agent->log.node_id, "%s", node_id);
-    return agent->log.wanted;
+    if (agent->log == NULL) agent->log = memory_zeroed(1, sizeof *agent->log);
+    agent->log->wanted = ++a->next_log_request;
+    agent->log->max_bytes = max_bytes;
+    snprintf(agent->log->node_id, sizeof agent->log->node_id, "%s", node_id);
+    return agent->log->wanted;
 }
 
 static bool wait_for_log(struct agents *a, const char *id, const char *node_id, int64_t request,
                          int64_t timeout_ms, struct text *out, struct err *e) {
     const struct timespec until = deadline_after(timeout_ms);
     for (;;) {
-        struct agent *agent = agents_get(a, id);
+        const struct agent *agent = agents_get(a, id);
         if (agent == NULL) return agents_unknown(e, id);
-        if (agent->log.answered >= request && strcmp(agent->log.node_id, node_id) == 0) {
-            text_add(out, agent->log.words != NULL ? agent->log.words : "");
+        const struct log_fetch *log = agent->log; /* NULL: removed, and enrolled anew */
+        if (log != NULL && log->answered >= request && strcmp(log->node_id, node_id) == 0) {
+            text_add(out, text_or_empty(log->words));
             return true;
         }
         if (a->stopping) return err_set(e, ERR_UNAVAILABLE, "the master is stopping");

@@ -10,8 +10,9 @@
 
 #include <pthread.h>
 
+/* Requests for one agent's logs. */
 struct log_fetch {
-    int64_t wanted;   /* newest request id; 0: never asked */
+    int64_t wanted;   /* newest request id */
     int64_t told;     /* newest that went out to the agent in this session */
     int64_t answered; /* newest that came back */
     char node_id[WIRE_NODE_ID_SIZE];
@@ -28,7 +29,7 @@ struct agent {
     int64_t leave_edition, leave_told; /* the latter: newest that went out in this session */
     struct wire_node_order *orders;
     size_t order_count;
-    struct log_fetch log;
+    struct log_fetch *log;      /* owned; NULL: never asked for */
     struct instances instances; /* of its processes, since the master started */
 };
 

@@ -21,10 +21,10 @@ static bool check_admitted(const struct agent *agent, const char *id, struct err
 }
 
 static void take_log(struct agents *a, struct agent *agent, struct wire_heartbeat *report) {
-    if (report->log.request_id > agent->log.answered) {
-        agent->log.answered = report->log.request_id;
-        free(agent->log.words);
-        agent->log.words = TAKE(report->log.words);
+    if (agent->log != NULL && report->log.request_id > agent->log->answered) {
+        agent->log->answered = report->log.request_id;
+        free(agent->log->words);
+        agent->log->words = TAKE(report->log.words);
         pthread_cond_broadcast(&a->log_arrived);
     }
     free(report->log.words);

@@ -290,7 +290,7 @@ static bool change_approved(struct db_connection *c, struct row_change *r, struc
 static void forget_instances(struct agents *a, const char *id) {
     pthread_mutex_lock(&a->lock);
     struct agent *agent = agents_get(a, id);
-    if (agent != NULL) agent->instances = (struct instances){.count = 0};
+    if (agent != NULL) instances_forget(&agent->instances);
     pthread_mutex_unlock(&a->lock);
 }
 
@@ -388,7 +388,7 @@ static void tell_behind(struct agents *a, const char *id, int64_t ours, int64_t 
 
 /* Whoever has seen this generation may have seen it with another leave. */
 static void forget_told(struct agent *agent) {
-    agent->log.told = 0;
+    if (agent->log != NULL) agent->log->told = 0;
     if (agent->view.grant.attempt > 0 || agent->view.self.grant.attempt > 0) agent->leave_edition++;
 }
 

@@ -1,5 +1,7 @@
 #include "master/instances.h"
 
+#include "lib/text.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -16,10 +18,15 @@ static void move_to_front(struct instances *s, size_t i) {
     s->seen[0] = moved;
 }
 
+void instances_forget(struct instances *s) {
+    free(s->seen);
+    *s = (struct instances){.count = 0};
+}
+
 /* False when the one that makes room was here a moment ago. */
 static bool add(struct instances *s, const char *id, int64_t greeting, int64_t now_ms) {
     bool full = s->count == INSTANCES_REMEMBERED;
-    if (!full) s->count++;
+    if (!full) s->seen = memory_resize(s->seen, ++s->count, sizeof *s->seen);
     struct instance *place = &s->seen[s->count - 1];
     bool fine = !full || now_ms - place->at_ms >= INSTANCES_FORGOTTEN_MS;
     snprintf(place->id, sizeof place->id, "%s", id);

@@ -22,10 +22,11 @@ struct instance {
     int64_t at_ms;    /* of the last one */
 };
 
-struct instances {                              /* zero: nobody was seen yet */
-    struct instance seen[INSTANCES_REMEMBERED]; /* newest first */
+struct instances {         /* zero: nobody was seen yet */
+    struct instance *seen; /* newest first; most agents have one */
     size_t count;
 };
+void instances_forget(struct instances *s); /* all of them */
 
 /* Takes a greeting that began a session. False when it says that two machines speak in one name. */
 bool instances_greet(struct instances *s, const char *instance, int64_t greeting, int64_t now_ms);

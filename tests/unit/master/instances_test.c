@@ -43,6 +43,7 @@ static void two_machines_of_one_name_are_told_from_one_that_restarts(void **stat
             while (*at >= '0' && *at <= '9') greeting = greeting * 10 + *at++ - '0';
             fine = instances_greet(&s, id, greeting, 0);
         }
+        instances_forget(&s);
         if (fine != rows[i].fine) fail_msg("%s", rows[i].greetings);
     }
 }
@@ -56,6 +57,7 @@ static bool all_at_once(size_t count, int64_t apart_ms) {
         snprintf(id, sizeof id, "%zu", i);
         fine = instances_greet(&s, id, 1, (int64_t)i * apart_ms);
     }
+    instances_forget(&s);
     return fine;
 }
 
@@ -75,7 +77,9 @@ static void last_greeting_counts_not_the_first(void **state) {
         snprintf(id, sizeof id, "%d", (int)i % INSTANCES_REMEMBERED);
         (void)instances_greet(&s, id, 1, i / INSTANCES_REMEMBERED * INSTANCES_FORGOTTEN_MS);
     }
-    assert_false(instances_greet(&s, "stranger", 1, INSTANCES_FORGOTTEN_MS));
+    bool fine = instances_greet(&s, "stranger", 1, INSTANCES_FORGOTTEN_MS);
+    instances_forget(&s);
+    assert_false(fine);
 }
 
 int main(void) {
