@@ -78,10 +78,12 @@ bool herd_open(struct herd **out, const struct herd_options *options, struct err
     sign_public_text(options->master_key, h->master_key);
     pthread_mutex_init(&h->lock, NULL);
     h->agents = memory_zeroed(options->count, sizeof *h->agents);
+    h->due_ms = memory_zeroed(options->count, sizeof *h->due_ms);
     for (size_t i = 0; i < options->count; i++) {
         struct herd_agent *a = &h->agents[i];
         a->herd = h;
         a->key = &options->keys[i];
+        a->due_ms = &h->due_ms[i];
         herd_agent_id(i, a->id, sizeof a->id);
         if (!herd_agent_open(a, e)) return false;
     }
@@ -90,7 +92,8 @@ bool herd_open(struct herd **out, const struct herd_options *options, struct err
 
 void herd_tick(struct herd *h) {
     int64_t now_ms = clock_monotonic_ms();
-    for (size_t i = 0; i < h->options.count; i++) herd_agent_tick(&h->agents[i], now_ms);
+    for (size_t i = 0; i < h->options.count; i++)
+        if (atomic_load(&h->due_ms[i]) <= now_ms) herd_agent_tick(&h->agents[i], now_ms);
 }
 
 void herd_change(struct herd *h, size_t count) {

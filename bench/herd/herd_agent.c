@@ -106,12 +106,27 @@ static void step(struct herd_agent *a, enum link_event event, int64_t now_ms) {
     if (action == LINK_SEND_HEARTBEAT) send_heartbeat(a);
 }
 
+/* When the tick has something to do for it. */
+static int64_t find_due(const struct herd_agent *a) {
+    int64_t due_ms = a->state.phase == LINK_DOWN ? a->wake_ms : INT64_MAX;
+    if (a->switching && a->switched_at_ms < due_ms) due_ms = a->switched_at_ms;
+    for (size_t i = 0; i < HERD_CALLS; i++)
+        if (a->calls[i].under_way && a->calls[i].deadline_ms < due_ms)
+            due_ms = a->calls[i].deadline_ms;
+    return due_ms;
+}
+
+static void unlock(struct herd_agent *a) {
+    atomic_store(a->due_ms, find_due(a));
+    pthread_mutex_unlock(&a->lock);
+}
+
 /* Unlocks, then hands to the link what is to be sent. */
 static void unlock_and_send(struct herd_agent *a) {
     struct bus_frame *frames[HERD_CALLS] = {NULL};
     struct bus_link *link = a->opened ? bus_link_retain(a->link) : NULL;
     for (size_t i = 0; i < HERD_CALLS && link != NULL; i++) frames[i] = TAKE(a->calls[i].unsent);
-    pthread_mutex_unlock(&a->lock);
+    unlock(a);
     if (link == NULL) return;
     for (size_t i = 0; i < HERD_CALLS; i++)
         if (frames[i] != NULL) bus_link_send(link, frames[i]);
@@ -205,7 +220,7 @@ static void link_closed(void *owner) {
     bool heard = a->heard;
     a->opened = false;
     if (any_sent(a)) step(a, LINK_LOST, clock_monotonic_ms());
-    pthread_mutex_unlock(&a->lock);
+    unlock(a);
     bus_link_release(link);
     bus_dial_again(&a->dial, heard);
 }

@@ -10,6 +10,7 @@
 #include "lib/wire.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #define HERD_CALLS 2 /* heartbeats under way at once (link_state.h) */
 
@@ -35,7 +36,8 @@ struct herd_agent {
     struct herd *herd;
     const struct sign_secret *key;
     struct bus_dial dial;
-    pthread_mutex_t lock; /* guards everything below */
+    atomic_int_least64_t *due_ms; /* when its tick has something to do; written under the lock */
+    pthread_mutex_t lock;         /* guards everything below */
     struct bus_link *link;
     bool opened, heard;
     struct link_state state;
@@ -63,6 +65,8 @@ struct herd {
     struct herd_options options;
     char master_key[SIGN_PUBLIC_TEXT_SIZE];
     struct herd_agent *agents;
+    /* Of each agent, side by side: they are looked at a hundred times a second. */
+    atomic_int_least64_t *due_ms;
     pthread_mutex_t lock; /* guards everything below */
     char expected[SEMVER_SIZE];
     int64_t switch_ms; /* how long each takes to switch; negative: for ever */
