@@ -31,13 +31,15 @@ class MasterKilled(unittest.TestCase):
 
     def test_on_the_way_forward(self):
         with Watch(self.fleet) as watch:
-            rollout = self.fleet.roll_out(NEW, auto_promote_s="never", probation_s=1)
+            rollout = self.fleet.roll_out(NEW, auto_promote_s="never", probation_s=2)
             self.kill_in(rollout, "prefetch", "canary")
             self.kill_in(rollout, "canary")
             self.assertEqual(self.kill_in(rollout, "await_promote")["state"], "await_promote")
             rollout.order("promote")
             self.kill_in(rollout, "rolling")
-            rollout.wait_members(2, "committed")
+            # One that has begun holds the only slot: nobody has a leave that the pause would take back.
+            rollout.wait_for("to have one begin", lambda: [m for m in rollout.members("granted").values()
+                                                           if m["phase"] in ("switching", "probation")])
             rollout.order("pause")
             shown = self.kill_in(rollout, "paused")
             self.assertEqual((shown["state"], shown["resume_state"]), ("paused", "rolling"))
