@@ -371,12 +371,12 @@ static const struct command commands[] = {
      .example = "gridctl user invite ada --role operator --scope rack=b", .formats = COMMAND_SHOW,
      OPTIONS_OF(user_invite_options), .run = user_invite},
     {.noun = "user", .verb = "list", .arguments = "", .summary = "people of the console, and who is invited",
-     .formats = COMMAND_LIST, .run = user_list},
+     .formats = COMMAND_LIST, OPTIONS_OF(list_limit_options), .run = user_list},
     {.noun = "user", .verb = "rm", .arguments = "NAME...", .summary = "removes users, their sessions and invitations",
      .formats = COMMAND_SHOW, OPTIONS_OF(asked_change_options), .run = user_rm},
 
     {.noun = "audit", .verb = "list", .arguments = "", .summary = "who changed what, newest first",
-     .details = "Filters: principal, action, subject.", .example = "gridctl audit list --filter action=token.created --limit 20",
+     .details = "Filters: principal, action, subject.", .example = "gridctl audit list --filter action=token.create --limit 20",
      .formats = COMMAND_LIST, OPTIONS_OF(audit_list_options), .run = audit_show},
     {.noun = "audit", .verb = "verify", .arguments = "", .summary = "proves that no row was altered, taken out or cut off",
      .details = "Recomputes the chain of hashes, checks the checkpoints that the master signed, and remembers how far the trail went: what\n"

@@ -4,6 +4,7 @@
 #include "cli/terminal.h"
 #include "lib/file.h"
 #include "lib/secret.h"
+#include "lib/secret_text.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -11,12 +12,10 @@
 /* Keeps a line in DIRECTORY/NAME, readable by its owner only. */
 static bool keep(const char *directory, const char *name, const char *line, struct err *e) {
     char path[PATH_MAX];
-    OWN_TEXT struct text content = TEXT_EMPTY;
+    OWN_SECRET_TEXT struct text content = TEXT_EMPTY;
     text_add_format(&content, "%s\n", line);
-    bool kept = file_join(path, sizeof path, directory, name, e) &&
-                file_write_durable(path, text_value(&content), content.length, 0600, e);
-    secret_wipe(content.data, content.length);
-    return kept;
+    return file_join(path, sizeof path, directory, name, e) &&
+           file_write_durable(path, text_value(&content), content.length, 0600, e);
 }
 
 /* --token-file and GRID_TOKEN count; a token that some file of this machine holds does not. */

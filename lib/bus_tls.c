@@ -1,7 +1,7 @@
 #include "lib/bus_tls.h"
 
 #include "lib/file.h"
-#include "lib/secret.h"
+#include "lib/secret_text.h"
 
 #include <string.h>
 
@@ -22,14 +22,13 @@ static bool show_certificate(nng_tls_config *config, const char *path, const cha
 
 bool bus_tls_server(nng_tls_config **out, const char *path, struct err *e) {
     OWN(bus_tls) nng_tls_config *config = NULL;
-    OWN_TEXT struct text pem = TEXT_EMPTY;
+    OWN_SECRET_TEXT struct text pem = TEXT_EMPTY;
     *out = NULL;
     if (!file_read(path, CERTIFICATE_MAX_BYTES, &pem, e)) return false;
     bus_must(nng_tls_config_alloc(&config, NNG_TLS_MODE_SERVER));
-    bool right = show_certificate(config, path, pem.length > 0 ? pem.data : "", e);
-    secret_wipe(pem.data, pem.length);
-    if (right) *out = TAKE(config);
-    return right;
+    if (!show_certificate(config, path, text_value(&pem), e)) return false;
+    *out = TAKE(config);
+    return true;
 }
 
 bool bus_tls_client(nng_tls_config **out, const struct bus_trust *trust, struct err *e) {

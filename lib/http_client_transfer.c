@@ -1,5 +1,6 @@
 #include "lib/clock.h"
 #include "lib/http_client_internal.h"
+#include "lib/secret_text.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -117,11 +118,10 @@ void http_transfer_header(struct http_transfer *t, const char *line) {
 }
 
 static void add_token(struct http_transfer *t) {
-    OWN_TEXT struct text line = TEXT_EMPTY;
+    OWN_SECRET_TEXT struct text line = TEXT_EMPTY;
     if (t->token == NULL || http_trusts_anybody(&t->trust)) return;
     text_add_format(&line, "Authorization: Bearer %s", t->token);
     http_transfer_header(t, line.data);
-    explicit_bzero(line.data, line.length);
 }
 
 bool http_transfer_open(struct http_transfer *t) {

@@ -91,6 +91,10 @@ void http_set_principal(struct http_request *r, const char *principal,
 const char *http_principal(const struct http_request *r); /* "token:<id>", or "anonymous" */
 enum http_role http_principal_role(const struct http_request *r);
 
+/* ERR_DENIED when the server wants client certificates and none was shown: for what is behind a
+ * public route, and not for everybody. */
+MUST_CHECK bool http_require_certificate(const struct http_request *r, struct err *e);
+
 /* What authorize found out besides: the selector of what the principal is good for ("": all), and
  * what names its credential (the principal unless set), for who may have several. Both copied. */
 void http_set_scope(struct http_request *r, const char *scope);

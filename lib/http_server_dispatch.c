@@ -95,10 +95,8 @@ static void refuse_unrouted(struct http_request *r, const char *allowed) {
     http_reply_err(r, &e);
 }
 
-static bool check_certificate(const struct http_request *r, struct err *e) {
-    if (!r->server->options.client_certificates || r->route->role == HTTP_PUBLIC ||
-        http_wire_knows_client(&r->wire))
-        return true;
+bool http_require_certificate(const struct http_request *r, struct err *e) {
+    if (!r->server->options.client_certificates || http_wire_knows_client(&r->wire)) return true;
     err_set(e, ERR_DENIED, "this server wants to see a client certificate");
     return err_hint(
         e, "show one that its client CA signed: gridctl --cert FILE, curl --cert FILE --key FILE");
@@ -106,7 +104,7 @@ static bool check_certificate(const struct http_request *r, struct err *e) {
 
 static bool check_role(struct http_request *r, struct err *e) {
     const struct http_server_options *o = &r->server->options;
-    if (!check_certificate(r, e)) return false;
+    if (r->route->role != HTTP_PUBLIC && !http_require_certificate(r, e)) return false;
     if (o->authorize != NULL) return o->authorize(r, r->route->role, e);
     if (r->route->role == HTTP_PUBLIC) return true;
     return err_set(e, ERR_DENIED, "this program knows no tokens, so nobody is a %s here",

@@ -1,4 +1,5 @@
 #include "lib/tls_pair.h"
+#include "lib/secret_text.h"
 
 #include "lib/encode.h"
 #include "lib/file.h"
@@ -76,13 +77,8 @@ bool tls_pair_parse(struct tls_pair **out, const char *pem, struct err *e) {
     return true;
 }
 
-static void wipe(struct text *t) {
-    if (t->data != NULL) OPENSSL_cleanse(t->data, t->capacity);
-    text_fini(t);
-}
-
 bool tls_pair_read(struct tls_pair **out, const char *path, struct err *e) {
-    __attribute__((cleanup(wipe))) struct text pem = TEXT_EMPTY;
+    OWN_SECRET_TEXT struct text pem = TEXT_EMPTY;
     if (!file_read(path, FILE_MAX, &pem, e)) return false;
     if (tls_pair_parse(out, text_value(&pem), e)) return true;
     return err_wrap(e, "%s", path);

@@ -189,7 +189,8 @@ static bool set_pin(struct db_connection *c, struct row_change *r, const char *k
     return db_exec(c, Q_AGENT_SET_PIN, e, "ss", r->id, r->value) &&
            events_add(c, e, kind, r->id, r->principal, NULL, "agent %s is %s%s", r->id,
                       pinned ? "pinned to " : "not pinned any more", r->value) &&
-           audit_add_version(c, r->principal, kind, r->id, pinned ? r->value : r->row.view.pin, e);
+           audit_add_version(c, r->principal, audit_action_of(kind), r->id,
+                             pinned ? r->value : r->row.view.pin, e);
 }
 
 static bool change_pin(struct db_connection *c, struct row_change *r, struct err *e) {

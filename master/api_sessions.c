@@ -11,27 +11,22 @@
 #include <string.h>
 #include <unistd.h>
 
-struct setup_order {
-    char invitation[SECRET_TEXT_SIZE];
+struct sign_in_order {
+    char invitation[SECRET_TEXT_SIZE]; /* of who signs in for the first time */
     char name[USER_NAME_SIZE];
     char password[USER_PASSWORD_SIZE];
 };
 static const struct json_field setup_fields[] = {
-    J(JSON_STRING, struct setup_order, invitation, JSON_REQUIRED),
-    J(JSON_STRING, struct setup_order, name, JSON_REQUIRED),
-    J(JSON_STRING, struct setup_order, password, JSON_REQUIRED),
+    J(JSON_STRING, struct sign_in_order, invitation, JSON_REQUIRED),
+    J(JSON_STRING, struct sign_in_order, name, JSON_REQUIRED),
+    J(JSON_STRING, struct sign_in_order, password, JSON_REQUIRED),
 };
-static const struct json_schema setup_schema = JSON_SCHEMA(struct setup_order, setup_fields);
-
-struct login_order {
-    char name[USER_NAME_SIZE];
-    char password[USER_PASSWORD_SIZE];
-};
+static const struct json_schema setup_schema = JSON_SCHEMA(struct sign_in_order, setup_fields);
 static const struct json_field login_fields[] = {
-    J(JSON_STRING, struct login_order, name, JSON_REQUIRED),
-    J(JSON_STRING, struct login_order, password, JSON_REQUIRED),
+    J(JSON_STRING, struct sign_in_order, name, JSON_REQUIRED),
+    J(JSON_STRING, struct sign_in_order, password, JSON_REQUIRED),
 };
-static const struct json_schema login_schema = JSON_SCHEMA(struct login_order, login_fields);
+static const struct json_schema login_schema = JSON_SCHEMA(struct sign_in_order, login_fields);
 
 static void reply_me(struct http_request *r, int status, const char *principal, const char *role,
                      const char *scope) {
@@ -83,36 +78,32 @@ static void forget_first_link(const struct master *m, const struct user *user) {
         (void)unlink(path);
 }
 
-void api_setup(struct http_request *r) {
-    struct setup_order order;
-    struct sign_in in = {.address = http_address(r), .now_wall_ms = clock_wall_ms()};
+static void sign_in(struct http_request *r, bool invited) {
+    struct sign_in_order order = {.invitation = ""};
+    struct sign_in in = {.address = http_address(r),
+                         .name = order.name,
+                         .password = order.password,
+                         .invitation = order.invitation,
+                         .now_wall_ms = clock_wall_ms()};
+    struct sessions *sessions = master_of(r)->sessions;
     struct err e;
-    in.name = order.name;
-    in.password = order.password;
-    in.invitation = order.invitation;
-    bool done = body_no_query(r, &e) && body_json(r, &setup_schema, &order, &e) &&
-                sessions_setup(master_of(r)->sessions, &in, &e);
+    bool done = body_no_query(r, &e) &&
+                body_json(r, invited ? &setup_schema : &login_schema, &order, &e) &&
+                (invited ? sessions_setup(sessions, &in, &e) : sessions_login(sessions, &in, &e));
     secret_wipe(&order, sizeof order);
-    if (done) forget_first_link(master_of(r), &in.user);
+    if (done && invited) forget_first_link(master_of(r), &in.user);
     if (done)
-        reply_signed_in(r, 201, &in);
+        reply_signed_in(r, invited ? 201 : 200, &in);
     else
         reply_failed(r, in.wait_ms, &e);
 }
 
+void api_setup(struct http_request *r) {
+    sign_in(r, true);
+}
+
 void api_login(struct http_request *r) {
-    struct login_order order;
-    struct sign_in in = {.address = http_address(r), .now_wall_ms = clock_wall_ms()};
-    struct err e;
-    in.name = order.name;
-    in.password = order.password;
-    bool done = body_no_query(r, &e) && body_json(r, &login_schema, &order, &e) &&
-                sessions_login(master_of(r)->sessions, &in, &e);
-    secret_wipe(&order, sizeof order);
-    if (done)
-        reply_signed_in(r, 200, &in);
-    else
-        reply_failed(r, in.wait_ms, &e);
+    sign_in(r, false);
 }
 
 void api_logout(struct http_request *r) {

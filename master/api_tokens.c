@@ -2,6 +2,7 @@
 
 #include "lib/clock.h"
 #include "lib/join.h"
+#include "lib/secret_text.h"
 #include "master/body.h"
 #include "master/listing.h"
 #include "master/master.h"
@@ -95,8 +96,8 @@ static void describe_join(struct http_request *r, const char *secret, struct tex
 
 static void reply_created(struct http_request *r, const struct token *t, const char *secret) {
     struct token_json answer;
-    OWN_TEXT struct text join = TEXT_EMPTY;
-    OWN_TEXT struct text json = TEXT_EMPTY;
+    OWN_SECRET_TEXT struct text join = TEXT_EMPTY;
+    OWN_SECRET_TEXT struct text json = TEXT_EMPTY;
     describe(t, &answer);
     memcpy(answer.secret, secret, sizeof answer.secret);
     if (strcmp(t->kind, "join") == 0) {
@@ -107,8 +108,6 @@ static void reply_created(struct http_request *r, const struct token *t, const c
     http_reply_header(r, "Cache-Control", "no-store");
     http_reply_json(r, 201, text_value(&json), json.length);
     secret_wipe(&answer, sizeof answer);
-    secret_wipe(json.data, json.length);
-    if (join.data != NULL) secret_wipe(join.data, join.length);
 }
 
 static bool create(struct http_request *r, struct token *out, char secret[SECRET_TEXT_SIZE],

@@ -1,7 +1,9 @@
 #include "master/api_users.h"
 
 #include "lib/clock.h"
+#include "lib/secret_text.h"
 #include "master/body.h"
+#include "master/listing.h"
 #include "master/master.h"
 
 #include <stdio.h>
@@ -53,30 +55,36 @@ static void describe(const struct user *u, struct user_json *out) {
     if (u->expires_at_ms > 0) clock_rfc3339(u->expires_at_ms, out->expires_at);
 }
 
+static void encode(const void *list, size_t number, struct text *out) {
+    struct user_json shown;
+    describe((const struct user *)list + number, &shown);
+    json_encode(&user_schema, &shown, out);
+}
+
+/* Users, then invitations, each by name; several invitations may have the same, or none yet. */
 void api_users_list(struct http_request *r) {
+    static const char *const allowed[] = {"limit", "cursor", NULL};
     OWN_MEMORY struct user *users = NULL;
-    OWN_TEXT struct text json = TEXT_EMPTY;
+    OWN_LISTING struct listing listing = {0};
     size_t count = 0;
     struct err e;
-    if (!body_no_query(r, &e) || !users_list(master_of(r)->db, &users, &count, &e)) {
+    if (!http_query_only(r, allowed, &e) || !users_list(master_of(r)->db, &users, &count, &e)) {
         http_reply_err(r, &e);
         return;
     }
-    text_add(&json, "[");
     for (size_t i = 0; i < count; i++) {
-        struct user_json shown;
-        describe(&users[i], &shown);
-        text_add(&json, i > 0 ? "," : "");
-        json_encode(&user_schema, &shown, &json);
+        const struct user *u = &users[i];
+        char key[2 + USER_NAME_SIZE];
+        snprintf(key, sizeof key, "%d %s", u->expires_at_ms > 0, u->name);
+        listing_add(&listing, key, u->expires_at_ms > 0 ? u->invitation : u->name);
     }
-    text_add(&json, "]");
-    http_reply_json_etag(r, json.data, json.length);
+    listing_reply(&listing, r, encode, users);
 }
 
 /* The secret stands behind the '#': browsers never send that, so no log on the way has it. */
 static void reply_invited(struct http_request *r, const struct user *user, const char *secret) {
     struct user_json shown;
-    OWN_TEXT struct text json = TEXT_EMPTY;
+    OWN_SECRET_TEXT struct text json = TEXT_EMPTY;
     const char *host = http_header(r, "Host");
     describe(user, &shown);
     snprintf(shown.invitation, sizeof shown.invitation, "%s", secret);
@@ -85,7 +93,6 @@ static void reply_invited(struct http_request *r, const struct user *user, const
     json_encode(&user_schema, &shown, &json);
     http_reply_json(r, 201, json.data, json.length);
     secret_wipe(&shown, sizeof shown);
-    secret_wipe(json.data, json.length);
 }
 
 void api_users_invite(struct http_request *r) {

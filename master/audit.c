@@ -16,6 +16,48 @@ static const struct json_field fields[] = {
 };
 const struct json_schema audit_entry_schema = JSON_SCHEMA(struct audit_entry, fields);
 
+static const struct {
+    const char *event, *action;
+} actions[] = {
+    {"agent.approved",         "agent.approve"        },
+    {"agent.channel",          "agent.set_channel"    },
+    {"agent.enrolled",         "agent.enroll"         },
+    {"agent.labelled",         "agent.label"          },
+    {"agent.mode",             "agent.set_mode"       },
+    {"agent.pinned",           "agent.pin"            },
+    {"agent.removed",          "agent.remove"         },
+    {"agent.revoked",          "agent.revoke"         },
+    {"agent.unpinned",         "agent.unpin"          },
+    {"backup.created",         "backup.create"        },
+    {"binary.deleted",         "binary.delete"        },
+    {"binary.discarded",       "binary.discard"       },
+    {"binary.held",            "binary.hold"          },
+    {"binary.published",       "binary.publish"       },
+    {"binary.yanked",          "binary.yank"          },
+    {"channel.set",            "channel.set"          },
+    {"key.removed",            "key.remove"           },
+    {"key.trusted",            "key.trust"            },
+    {"node.restart_requested", "node.restart"         },
+    {"token.created",          "token.create"         },
+    {"token.revoked",          "token.revoke"         },
+    {"trust.behind",           "trust.catch_up"       },
+    {"trust.root",             "trust.publish_root"   },
+    {"trust.rotated",          "trust.rotate"         },
+    {"trust.targets",          "trust.publish_targets"},
+    {"user.created",           "user.create"          },
+    {"user.invited",           "user.invite"          },
+    {"user.locked_out",        "user.lock_out"        },
+    {"user.login",             "user.login"           },
+    {"user.logout",            "user.logout"          },
+    {"user.removed",           "user.remove"          },
+};
+
+const char *audit_action_of(const char *event) {
+    for (size_t i = 0; i < sizeof actions / sizeof actions[0]; i++)
+        if (strcmp(actions[i].event, event) == 0) return actions[i].action;
+    return event;
+}
+
 static bool take_hash(struct db_row *row, void *argument, struct err *e) {
     (void)e;
     text_cut(argument, SHA256_HEX_SIZE, db_column_text(row, 0));

@@ -12,12 +12,15 @@ struct audit_entry {
     int64_t seq;
     char at[32]; /* RFC 3339 */
     char principal[64];
-    char action[48]; /* "rollout.start", "floor.set", ... */
+    char action[48]; /* what was done, noun.verb: "rollout.start", "floor.set", ... */
     char subject[256];
     char *data; /* JSON object, owned */
     char hash[SHA256_HEX_SIZE];
 };
 extern const struct json_schema audit_entry_schema;
+
+/* The action whose outcome an event of this kind tells: "token.create" of "token.created". */
+const char *audit_action_of(const char *event);
 
 /* Inside a db_write operation. data_json is an object's text or NULL. */
 MUST_CHECK bool audit_add(struct db_connection *c, const char *principal, const char *action,

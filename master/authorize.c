@@ -138,7 +138,8 @@ bool master_may_download(struct http_request *r, const char *name, const char *s
                          struct err *e) {
     struct master *m = master_of(r);
     const char *agent_id = proven_agent(r);
-    if (m->settings->public_downloads || http_principal_role(r) >= HTTP_VIEWER) return true;
+    if (m->settings->public_downloads) return true;
+    if (http_principal_role(r) >= HTTP_VIEWER) return http_require_certificate(r, e);
     if (http_bearer(r) == NULL) return master_require_role(r, HTTP_VIEWER, e);
     if (agent_id == NULL) return is_for_joining(name) || refuse_file(e);
     return sha256[0] == '\0' || agents_may_fetch(m->agents, agent_id, sha256) || refuse_file(e);

@@ -1,5 +1,6 @@
 #include "master/body.h"
 
+#include "lib/secret_text.h"
 #include <string.h>
 #include <strings.h>
 
@@ -18,7 +19,7 @@ bool body_text(struct http_request *r, struct text *out, struct err *e) {
 }
 
 bool body_json(struct http_request *r, const struct json_schema *schema, void *out, struct err *e) {
-    OWN_TEXT struct text body = TEXT_EMPTY;
+    OWN_SECRET_TEXT struct text body = TEXT_EMPTY; /* passwords come like anything else */
     return body_text(r, &body, e) &&
            json_decode(schema, text_value(&body), body.length, JSON_REJECT_UNKNOWN, out, e);
 }

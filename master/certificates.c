@@ -4,11 +4,11 @@
 #include "lib/file.h"
 #include "lib/file_stamp.h"
 #include "lib/pem.h"
+#include "lib/secret_text.h"
 #include "master/certificate.h"
 #include "master/certificates_names.h"
 
 #include <inttypes.h>
-#include <openssl/crypto.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -62,12 +62,6 @@ void certificates_close(struct certificates *c) {
 static bool is_given(const struct certificates *c) {
     return c->given_certificate[0] != '\0';
 }
-
-static void wipe(struct text *t) {
-    if (t->data != NULL) OPENSSL_cleanse(t->data, t->capacity);
-    text_fini(t);
-}
-#define OWN_SECRET_TEXT __attribute__((cleanup(wipe)))
 
 static bool write_pair(const struct tls_pair *p, const char *path, struct err *e) {
     OWN_SECRET_TEXT struct text pem = TEXT_EMPTY;

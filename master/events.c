@@ -113,7 +113,8 @@ static bool insert_change(struct db_connection *c, const char *kind, const char 
     json_quote(words, &data);
     text_add(&data, "}");
     return insert_event(c, kind, subject, principal, data_json, words, e) &&
-           audit_add(c, principal, kind, subject, data_json != NULL ? data_json : data.data, e);
+           audit_add(c, principal, audit_action_of(kind), subject,
+                     data_json != NULL ? data_json : data.data, e);
 }
 
 bool events_add_change(struct db_connection *c, struct err *e, const char *kind,

@@ -59,8 +59,9 @@ bool master_authorize(struct http_request *r, enum http_role role, struct err *e
 MUST_CHECK bool master_require_role(struct http_request *r, enum http_role role, struct err *e);
 
 /* Whether r may have what the catalog keeps under this name, which everybody may unless downloads
- * are closed. Then viewers may, agents what they should run or do run, and holders
- * of an unused join token what a machine needs to join. sha256 "": not looked up yet. */
+ * are closed. Then viewers may, with a certificate where one is wanted, agents what they should run
+ * or do run, and holders of an unused join token what a machine needs to join. sha256 "": not
+ * looked up yet. */
 MUST_CHECK bool master_may_download(struct http_request *r, const char *name, const char *sha256,
                                     struct err *e);
 

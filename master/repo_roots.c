@@ -268,7 +268,7 @@ static bool keep_successors(struct repo *r, struct db_connection *c, const struc
     const struct tuf_signers *root = &r->view.root.roles[TUF_ROOT];
     unsigned online = 1U << TUF_SNAPSHOT | 1U << TUF_TIMESTAMP;
     if ((n->roles & ~online) == 0)
-        return audit_add(c, n->principal, "trust.keys", "next root", NULL, e);
+        return audit_add(c, n->principal, "trust.stage_keys", "next root", NULL, e);
     err_set(e, ERR_CONFLICT, "root needs %" PRId64 " signatures, and %zu of its keys are here",
             root->threshold, repo_keys_count(r, root));
     return err_hint(e, "where the root keys are: gridctl key root --add ... --remove ...");

@@ -2,8 +2,8 @@
 
 #include "lib/clock.h"
 #include "lib/condition.h"
-#include "lib/rate.h"
 #include "master/events.h"
+#include "master/lockouts.h"
 #include "master/store.h"
 
 #include <pthread.h>
@@ -13,9 +13,7 @@
 #define HASHES_AT_ONCE 2
 #define HASHES_WAITING 16
 #define HASH_WAIT_MS 5000
-#define PLACE_SIZE 192
 #define TICKETS 256
-#define PLACE_S (30 * 24 * 3600)
 #define SEEN_EVERY_MS 60000 /* a row is not written for every request */
 
 struct ticket {
@@ -26,10 +24,8 @@ struct ticket {
 
 struct sessions {
     struct db *db;
-    struct events *events;
-    struct rate_limiter *by_address, *by_name, *failures_told;
-    struct rate_limiter *places; /* "ADDRESS NAME" has no token left: that one signed in there */
-    pthread_mutex_t lock;        /* guards the fields below */
+    struct lockouts *lockouts;
+    pthread_mutex_t lock; /* guards the fields below */
     pthread_cond_t freed;
     int hashing, waiting;
     struct ticket tickets[TICKETS];
@@ -37,16 +33,9 @@ struct sessions {
 };
 
 struct sessions *sessions_new(struct db *db, struct events *events) {
-    const struct rate_limit failures = {.per_second = 5.0 / 60, .burst = 5};
-    const struct rate_limit told = {.per_second = 1.0 / 6, .burst = 20};
-    const struct rate_limit place = {.per_second = 1.0 / PLACE_S, .burst = 1};
     struct sessions *s = memory_zeroed(1, sizeof *s);
     s->db = db;
-    s->events = events;
-    s->by_address = rate_limiter_new(failures, 10000);
-    s->by_name = rate_limiter_new(failures, 10000);
-    s->failures_told = rate_limiter_new(told, 1);
-    s->places = rate_limiter_new(place, 10000);
+    s->lockouts = lockouts_new(events);
     pthread_mutex_init(&s->lock, NULL);
     condition_init(&s->freed);
     return s;
@@ -54,10 +43,7 @@ struct sessions *sessions_new(struct db *db, struct events *events) {
 
 void sessions_free(struct sessions *s) {
     if (s == NULL) return;
-    rate_limiter_free(s->by_address);
-    rate_limiter_free(s->by_name);
-    rate_limiter_free(s->failures_told);
-    rate_limiter_free(s->places);
+    lockouts_free(s->lockouts);
     pthread_cond_destroy(&s->freed);
     pthread_mutex_destroy(&s->lock);
     secret_wipe(s->tickets, sizeof s->tickets);
@@ -89,31 +75,10 @@ static void end_hash(struct sessions *s) {
     pthread_mutex_unlock(&s->lock);
 }
 
-static const char *place_of(const struct sign_in *in, char out[PLACE_SIZE]) {
-    snprintf(out, PLACE_SIZE, "%s %s", in->address, in->name);
-    return out;
-}
-
-/* Strangers who guess elsewhere do not keep people out where they have signed in before. */
+/* Whether this may be tried; in->wait_ms otherwise. */
 static bool may_try(struct sessions *s, struct sign_in *in, struct err *e) {
-    int64_t now_ms = clock_monotonic_ms();
-    char place[PLACE_SIZE];
-    if (rate_limiter_allows(s->by_address, in->address, now_ms, &in->wait_ms) &&
-        (rate_limiter_allows(s->by_name, in->name, now_ms, &in->wait_ms) ||
-         !rate_limiter_allows(s->places, place_of(in, place), now_ms, NULL)))
-        return true;
-    return err_set(e, ERR_RATE_LIMITED, "too many failed attempts to sign in");
-}
-
-/* What was typed as a name may be a password: only names that exist are told. */
-static void count_failure(struct sessions *s, const struct sign_in *in, bool known) {
-    int64_t now_ms = clock_monotonic_ms();
-    (void)rate_limiter_take(s->by_address, in->address, 1, now_ms, NULL);
-    (void)rate_limiter_take(s->by_name, in->name, 1, now_ms, NULL);
-    if (!rate_limiter_take(s->failures_told, "", 1, now_ms, NULL)) return;
-    char words[160];
-    snprintf(words, sizeof words, "somebody at %s failed to sign in", in->address);
-    events_record(s->events, "user.login_failed", known ? in->name : "unknown", "", words);
+    const struct attempt by = {in->address, in->name};
+    return lockouts_check(s->lockouts, &by, clock_monotonic_ms(), &in->wait_ms, e);
 }
 
 struct beginning {
@@ -132,11 +97,12 @@ static bool insert_session(struct db_connection *c, void *argument, struct err *
 }
 
 static bool begin_session(struct sessions *s, struct sign_in *in, struct err *e) {
-    char id[SECRET_ID_SIZE], hash[SECRET_HASH_SIZE], place[PLACE_SIZE];
+    char id[SECRET_ID_SIZE], hash[SECRET_HASH_SIZE];
+    const struct attempt by = {in->address, in->name};
     secret_generate("gs", id, in->cookie, hash);
     struct beginning b = {&in->user, hash, in->now_wall_ms};
     if (db_write(s->db, insert_session, &b, e)) {
-        (void)rate_limiter_take(s->places, place_of(in, place), 1, clock_monotonic_ms(), NULL);
+        lockouts_signed_in(s->lockouts, &by, clock_monotonic_ms());
         return true;
     }
     secret_wipe(in->cookie, sizeof in->cookie);
@@ -156,11 +122,13 @@ static bool check_password(struct sessions *s, struct sign_in *in, bool *known, 
 }
 
 bool sessions_login(struct sessions *s, struct sign_in *in, struct err *e) {
+    const struct attempt by = {in->address, in->name};
     bool known = false;
     if (!may_try(s, in, e) || !begin_hash(s, &in->wait_ms, e)) return false;
     /* Those who failed meanwhile count. */
     bool right = may_try(s, in, e) && check_password(s, in, &known, e);
-    if (!right && e->code == ERR_UNAUTHENTICATED) count_failure(s, in, known);
+    if (!right && e->code == ERR_UNAUTHENTICATED)
+        lockouts_failed(s->lockouts, &by, known, clock_monotonic_ms());
     end_hash(s);
     return right && begin_session(s, in, e);
 }
@@ -168,7 +136,7 @@ bool sessions_login(struct sessions *s, struct sign_in *in, struct err *e) {
 static bool check_invitation(struct sessions *s, const struct sign_in *in, struct err *e) {
     if (users_check_invitation(s->db, in->invitation, in->name, in->now_wall_ms, e)) return true;
     if (e->code == ERR_UNAUTHENTICATED)
-        (void)rate_limiter_take(s->by_address, in->address, 1, clock_monotonic_ms(), NULL);
+        lockouts_not_invited(s->lockouts, in->address, clock_monotonic_ms());
     return false;
 }
 

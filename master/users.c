@@ -220,6 +220,7 @@ static bool list_user(struct db_row *row, void *argument, struct err *e) {
 static bool list_invitation(struct db_row *row, void *argument, struct err *e) {
     struct invitation n;
     if (!take_invitation(row, &n, e)) return false;
+    memcpy(n.user.invitation, n.id, sizeof n.id);
     *next_of(argument) = n.user;
     return true;
 }

@@ -19,6 +19,7 @@ struct user {
     int64_t created_at_ms;
     char created_by[64];
     int64_t expires_at_ms; /* of an invitation that nobody has taken yet; 0: it is a user */
+    char invitation[SECRET_ID_SIZE]; /* its id, in lists */
 };
 
 struct invitation_request {

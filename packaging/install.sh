@@ -21,6 +21,8 @@ then it joins again, with the data of its nodes.
   --agent-version V    this version and not the newest
   --url URL            the master's HTTP address, to upgrade without a join string
   --from DIR           take the two programs from DIR, where they were copied to, and not from the master
+  --insecure           show the join string's token over plain HTTP where the master gives files to nobody else: to
+                       whoever answers at that address, and all on the way
   --require-signature  refuse to go on without minisign, or what lacks a signature by the release key
   --prefix DIR         where programs go (default: /usr/local): lib/grid and bin
   --state DIR          where the agent keeps identity, versions and data (default: /var/lib/grid-agent)
@@ -79,7 +81,7 @@ defaults() {
     join=${GRID_TOKEN-} token_file='' id='' labels='' nodes='' node_ports='' version='' url='' from='' prefix=/usr/local
     state=/var/lib/grid-agent config='' config_given='' require_signature='' start=1 dry_run='' uninstall='' purge=''
     work='' stage='' release_key='' done='' made='' unsigned='' new_launcher='' own_script='' before='' target='' credential='' stopped=''
-    downloads='' turn='' ca='' pin=''
+    downloads='' turn='' ca='' pin='' insecure=''
     unset GRID_TOKEN # whatever we start need not know it
 }
 
@@ -93,6 +95,7 @@ parse() {
                 shift
                 ;;
             --require-signature) require_signature=1 ;;
+            --insecure) insecure=1 ;;
             --no-start) start='' ;;
             --dry-run) dry_run=1 ;;
             --uninstall) uninstall=1 ;;
@@ -316,7 +319,7 @@ undo_directories() {
 
 # get URL FILE BYTES: takes no more than about that many bytes. The words of a failure are in $work/http, its HTTP
 # status, if any, in $http_status. The join token is shown only where the join string says that the master gives no files
-# to strangers: else anybody who answers in its place need only ask.
+# to strangers, and to nobody but the master: else anybody who answers in its place need only ask.
 get() {
     download "$@" && return 0
     case $http_status in
@@ -324,20 +327,33 @@ get() {
         *) return 1 ;;
     esac
     [ -s "$work/join" ] || return 1
-    [ -n "$proven" ] ||
-        fail 4 "the master gives files only to machines with a token, and nothing here can prove that it is the master" \
-            "install curl, or copy the programs here and use --from DIR"
+    [ -n "$proven" ] || fail_unproven
     credential=1
     printf 'header = "Authorization: Bearer %s"\n' "$(join=$(cat "$work/join") && parameter t)" >"$work/curlrc"
     sed 's/"//g' "$work/curlrc" >>"$work/wgetrc"
     download "$@"
 }
 
+fail_unproven() {
+    case $url in
+        https://*) fail 4 "the master gives files only to machines with a token, and nothing here can prove that it is the master" \
+            "install curl, or copy the programs here and use --from DIR" ;;
+    esac
+    fail 4 "the master at $url gives files only to machines with a token (--public-downloads=off), and over plain HTTP anybody could ask for it" \
+        "let the master speak TLS (--tls on) and get a new line; or copy the programs here and use --from DIR; or --insecure"
+}
+
 # A master whose CA no machine knows proves itself by the pin of its key. Without a pin, or a program that compares it,
-# what is downloaded is proven by its digest all the same, but nothing secret is sent.
+# what is downloaded is proven by its digest all the same, but nothing secret is sent. Plain HTTP proves nothing, but for
+# a master on this very machine.
 choose_proof() {
     own_ca='' wget_pins='' proven=1
-    case $url in https://*) ;; *) return 0 ;; esac
+    case $url in
+        https://*) ;;
+        http://localhost | http://localhost:*[0-9] | http://127.0.0.1 | http://127.0.0.1:*[0-9] | 'http://[::1]' | \
+            'http://[::1]:'*[0-9]) return 0 ;;
+        *) proven=$insecure; return 0 ;;
+    esac
     pin=$(builds_text | sed -n 's/^pin //p')
     [ -n "$pin$ca" ] || return 0
     own_ca=1

@@ -7,7 +7,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from grid import storage_server, wait_for
 from master_case import Test
 import tuf_repo
-from openapi_test import routes
+from openapi_test import ROOT, routes
 import tuf_repo
 
 # What POST asks without changing anything that lasts.
@@ -72,6 +72,10 @@ class Audit(Test):
         expected = {(m, p) for m, p in routes() if m not in ("GET", "HEAD", "WS")} - QUESTIONS
         self.assertEqual(self.walked, expected, "make a change by each new route above, and see its row")
         self.assertIn("whole", self.whole())
+        with open(os.path.join(ROOT, "docs", "reference", "audit.md"), encoding="utf-8") as f:
+            documented = f.read()
+        for action in {r["action"] for r in self.rows()}:
+            self.assertIn("| `%s` |" % action, documented)
 
     def walk_binaries(self):
         for version in ("1.0.0", "1.1.0"):
@@ -137,7 +141,7 @@ class Audit(Test):
         for agent in ("a-1", "a-2"):
             self.grid.agent(agent)
             self.grid.wait_healthy(agent, "1.0.0")
-        self.assertEqual([r["subject"] for r in self.rows(action="agent.enrolled")], ["a-2", "a-1"])
+        self.assertEqual([r["subject"] for r in self.rows(action="agent.enroll")], ["a-2", "a-1"])
         self.changed("PATCH", "/api/agents/{id}", {"labels": {"rack": "b"}}, id="a-1")
         self.changed("PATCH", "/api/agents/{id}", {"pin": "1.0.0"}, id="a-1")
         self.changed("PATCH", "/api/agents/{id}", {"pin": None}, id="a-1")

@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 """HTTPS as people and machines meet it: a master with its own CA or a given certificate, gridctl and agents that believe
 it and nobody else, and renewal while everything runs."""
-import contextlib, os, shutil, socket, ssl, subprocess, tempfile, threading, time, unittest
+import contextlib, json, os, shutil, socket, ssl, subprocess, tempfile, threading, time, unittest
 
-from grid import Grid, PATIENCE_S, Process, program, wait_for
+from grid import Agent, Grid, PATIENCE_S, Process, here, program, storage_server, wait_for
 from relay import Relay
 
 
@@ -84,6 +84,38 @@ class Https(unittest.TestCase):
                 asked = self.gridctl("--state", self.grid.master.state, "agent", "list", **shown)
                 self.assertEqual(asked.returncode, code, (name, asked.stderr))
                 self.assertIn(words, asked.stderr)
+
+    def test_closed_downloads_want_certificates_of_people_and_not_of_agents(self):
+        directory = tempfile.mkdtemp(prefix="grid-e2e-")
+        self.addCleanup(shutil.rmtree, directory)
+        make_certificate(directory, "clients")
+        self.start("--client-ca", directory + "/clients.pem", "--require-client-cert", "--public-downloads=off")
+        with open(directory + "/clients.pem", "a") as both, open(directory + "/clients.key") as key:
+            both.write(key.read())
+        platform, arch = here().split("-")
+        file = "/binaries/storage-server-1.0.0-" + here()
+        listed = "/api/binaries/1.0.0/%s/%s" % (platform, arch)
+        self.grid.drop(storage_server("1.0.0"), file.rpartition("/")[2])
+        shown = {"GRID_CERT": directory + "/clients.pem"}
+
+        def ask(path, **around):
+            asked = self.gridctl("--state", self.grid.master.state, "api", "GET", path, **around)
+            return asked.returncode, asked.stderr
+
+        wait_for("the channel", lambda: "storage-server" in self.gridctl(
+            "--state", self.grid.master.state, "channel", "list", **shown).stdout)
+        code, words = ask(listed)
+        self.assertEqual(code, 4, words)
+        self.assertIn("client certificate", words)
+        self.assertEqual(ask(listed, **shown)[0], 0)
+        made = self.gridctl("--state", self.grid.master.state, "agent", "join-command", "-o", "name", **shown)
+        self.assertEqual(made.returncode, 0, made.stderr)
+        self.grid.agents["a-1"] = Agent(self.grid, "a-1", token=made.stdout.strip())
+
+        def healthy():
+            nodes = self.gridctl("--state", self.grid.master.state, "node", "list", "-o", "json", **shown)
+            return nodes.returncode == 0 and [n for n in json.loads(nodes.stdout) if n["state"] == "healthy"]
+        wait_for("a node of what was downloaded", healthy)
 
     @contextlib.contextmanager
     def man_in_the_middle(self, at=("127.0.0.1", 0)):

@@ -424,11 +424,16 @@ class InstallTest(unittest.TestCase):
         machine = self.machine(tools=["curl"])
         script, join = self.script_on(machine), self.join_on(machine)
         port = self.grid.master.url.rsplit(":", 1)[1]
-        for mark, asked in (("", [False]), ("&d=closed", [False, True])):
+        for mark, option, asked in (("", "", [False]), ("&d=closed", "", [False]), ("&d=closed", "--insecure", [False, True]),
+                                    ("&ca=%s&d=closed" % ("0" * 64), "--url http://%s:%d", [False])):
             with impostor("/dev/null", 401) as (there, shown):
                 elsewhere = join.replace(":" + port, ":%d" % there).replace("&t=", mark + "&t=")
-                self.refused(machine, "%s %s" % (script, elsewhere), 4, "--public-downloads=off")
-            self.assertEqual(["Authorization" in headers for headers in shown], asked)
+                host = elsewhere.removeprefix("'grid://").removeprefix("grid://").split(":")[0]
+                if "%" in option:
+                    option %= (host, there)
+                words = ["--public-downloads=off"] + ["--insecure"] * ("closed" in mark and option != "--insecure")
+                self.refused(machine, "%s %s %s" % (script, option, elsewhere), 4, *words)
+            self.assertEqual(["Authorization" in headers for headers in shown], asked, (mark, option))
 
     def test_programs_may_be_brought_along(self):
         machine = self.machine(without=["wget"])

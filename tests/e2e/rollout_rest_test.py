@@ -282,7 +282,7 @@ class Rules(RolloutTest):
         self.walk_floors()
         self.walk_quarantine()
         actions = {r["action"] for r in self.grid.api("GET", "/api/audit")}
-        self.assertLessEqual({"agent.pinned", "agent.unpinned", "floor.set", "floor.remove", "quarantine.lift", "rollout.start"}, actions)
+        self.assertLessEqual({"agent.pin", "agent.unpin", "floor.set", "floor.remove", "quarantine.lift", "rollout.start"}, actions)
 
 
 if __name__ == "__main__":

@@ -108,7 +108,7 @@ class Session(Test):
         self.assertEqual(frame[0], CLOSED)
         self.assertEqual(self.page("POST", "/api/logout", cookie=third).status, 204, "out is out")
         self.assertEqual([r["action"] for r in self.grid.api("GET", "/api/audit?subject=ada")],
-                         ["user.logout", "user.logout", "user.login", "user.login", "user.login", "user.created", "user.invited"])
+                         ["user.logout", "user.logout", "user.login", "user.login", "user.login", "user.create", "user.invite"])
         self.no_log_holds_one()
 
     def test_sessions_end_by_age_and_by_idleness(self):
@@ -170,7 +170,20 @@ class Session(Test):
         self.assertEqual(self.get("/api/summary", token=self.grid.token).status, 200)
         told = [e for e in self.grid.events() if e["kind"] == "user.login_failed"]
         self.assertEqual([e["subject"] for e in told], ["ada"] * 5)
+        rows = self.grid.api("GET", "/api/audit?action=user.lock_out")
+        self.assertEqual([(r["principal"], r["subject"]) for r in rows], [("anonymous", "127.0.0.1"), ("anonymous", "ada")])
         self.no_log_holds_one()
+
+    def test_lists_of_users_have_pages(self):
+        self.user()
+        for name in ("zoe", "ben", "ben", ""):
+            self.grid.api("POST", "/api/users", {"name": name, "role": "viewer"})
+        whole = [(u["name"], "expires_at" in u) for u in self.grid.api("GET", "/api/users")]
+        # one without a name is the link of the first start
+        self.assertEqual(whole, [("ada", False), ("", True), ("", True), ("ben", True), ("ben", True), ("zoe", True)])
+        found, pages = self.walk("/api/users?limit=2", lambda u: (u["name"], "expires_at" in u))
+        self.assertEqual((found, pages, self.total), (whole, 3, 6))
+        self.problem(self.grid.request("GET", "/api/users?limit=0"), 400, "invalid")
 
     def test_unknown_and_known_names_get_the_same_answer(self):
         self.user()

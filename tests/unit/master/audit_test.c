@@ -144,9 +144,9 @@ static void rows_about_a_version_name_it(void **state) {
     fixture_publish(f, "1.0.0", &binary);
     fixture_agent(f, "a-1");
     assert_ok(agents_change(f->agents, "a-1", &(struct agent_change){.pin = "1.0.0"}, "t", &error));
-    assert_newest(f, "agent.pinned", data);
+    assert_newest(f, "agent.pin", data);
     assert_ok(agents_change(f->agents, "a-1", &(struct agent_change){.pin = ""}, "t", &error));
-    assert_newest(f, "agent.unpinned", data);
+    assert_newest(f, "agent.unpin", data);
     assert_ok(floors_set(f->db, f->repo, "storage-server", "1.0.0", "t", &floor, &error));
     assert_newest(f, "floor.set", data);
     assert_ok(floors_remove(f->db, f->repo, "storage-server", "t", &error));
@@ -171,6 +171,18 @@ static void undone_operation_leaves_no_row(void **state) {
     assert_ok(audit_check(f->db, &error));
 }
 
+static void rows_named_as_in_earlier_versions_verify_on(void **state) {
+    struct fixture *f = *state;
+    struct err error;
+    write_row(f, "token.created", NULL);
+    write_row(f, audit_action_of("token.created"), NULL);
+    assert_string_equal(audit_action_of("token.created"), "token.create");
+    assert_ok(audit_check(f->db, &error));
+    alter(f, "UPDATE audit SET action='token.create' WHERE seq=1");
+    assert_false(audit_check(f->db, &error));
+    assert_int_equal(error.code, ERR_CORRUPT);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(rows_are_listed_newest_first_and_page_by_page,
@@ -181,6 +193,8 @@ int main(void) {
                                         fixture_teardown),
         cmocka_unit_test(altered_and_missing_rows_are_found),
         cmocka_unit_test_setup_teardown(undone_operation_leaves_no_row, fixture_setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(rows_named_as_in_earlier_versions_verify_on, fixture_setup,
                                         fixture_teardown),
     };
     return cmocka_run_group_tests_name("master/audit", tests, NULL, NULL);
