@@ -255,6 +255,15 @@ static void move(struct view *v) {
     if (why != HOLD_NONE) hold(v, why, 0);
 }
 
+/* A first version is installed without a transition: no leave is asked for once a node has it. */
+static bool has_begun(const struct view *v) {
+    bool first = none(v->in->current.sha256);
+    if (v->in->transition.state != TRANSITION_NONE) return true;
+    for (size_t i = 0; i < v->count && first; i++)
+        if (!none(v->nodes[i].assigned)) return true;
+    return false;
+}
+
 /* Nodes are on their way to a version that is not the goal any more. */
 static bool leave_the_way(struct view *v) {
     const struct transition *t = &v->in->transition;
@@ -305,11 +314,13 @@ void reconcile(const struct reconcile_input *in, struct reconcile_node *nodes, e
     v.count = count;
     v.out = out;
     for (size_t i = 0; i < count; i++) steps[i] = STEP_NONE;
+    out->begun = true;
     if (turn(&v)) {
         out->wake_ms = now_ms;
         return;
     }
     choose_steps(&v);
+    out->begun = has_begun(&v);
     reconcile_choose_fetch(&v);
     struct tally tally = reconcile_count(&v);
     out->update = reconcile_describe(&v, &tally);

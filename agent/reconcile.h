@@ -142,6 +142,7 @@ struct reconcile_decision {
     enum update_phase update;
     enum hold hold;
     size_t hold_node;
+    bool begun; /* what is decided may take nodes to the target, or back, without leave */
     char fetch[SHA256_HEX_SIZE];  /* should be under way now; "": nothing, what is under way is in
                                      vain */
     char commit[SHA256_HEX_SIZE]; /* works: it is current from now on; "" for none */

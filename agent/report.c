@@ -117,6 +117,8 @@ static void describe_order(const struct report_input *in, struct wire_update *u)
     if (in->binary_path[0] != '\0') return;
     memcpy(u->rollout, g->rollout, sizeof u->rollout);
     u->rollout_attempt = g->attempt;
+    /* A journal that could not be written may say on disk that something has begun. */
+    if (!in->decision->begun && !in->journal->dirty) u->edition = g->edition;
 }
 
 static void describe_switching(const struct report_input *in, struct wire_update *u) {

@@ -15,7 +15,8 @@ enum { RETRY_MS = 5000, WORDS_MAX = 2048 };
 static bool write_down(struct self *s, enum self_stage stage, struct err *e) {
     enum self_stage before = s->journal.stage;
     s->journal.stage = stage;
-    if (self_journal_save(&s->journal, s->options.state, e)) return true;
+    s->unwritten = !self_journal_save(&s->journal, s->options.state, e);
+    if (!s->unwritten) return true;
     s->journal.stage = before;
     return err_wrap(e, "write down the agent's update");
 }

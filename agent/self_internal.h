@@ -20,6 +20,7 @@ struct self {
     int64_t began_ms, reached_ms, taken_over_ms, lease_until_ms;
     int64_t retry_ms;   /* of an action that failed */
     struct err trouble; /* ... and why; code ERR_NONE: none did */
+    bool unwritten;     /* the journal on disk may say that something has begun */
     bool leaving;       /* what comes next is another process's */
     bool tidy_due;      /* a trial may be over, builds may be needed no more */
 };

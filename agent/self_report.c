@@ -90,6 +90,7 @@ static void describe_rest(const struct self *s, const struct wire_desired_self *
     bool wanted = s->target[0] != '\0' && strcmp(s->target, s->running) != 0;
     set_builds(u, s->running, wanted ? s->target : s->running);
     if (s->target[0] != '\0') set_grant(u, &d->grant);
+    if (!s->unwritten) u->edition = d->grant.edition;
     if (!wanted)
         update_set_state(u, "idle");
     else if (self_tried(&s->journal, s->target, &d->grant))

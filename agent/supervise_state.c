@@ -61,7 +61,7 @@ bool supervise_open(struct supervise **out, const struct supervise_options *opti
     allow_local(s);
     supervise_open_journal(s);
     s->collect_due = true;
-    s->decision = (struct reconcile_decision){.update = UPDATE_IDLE};
+    s->decision = (struct reconcile_decision){.update = UPDATE_IDLE, .begun = true};
     *generation = s->wanted.desired.generation;
     supervise_publish(s);
     *out = TAKE(s);

@@ -118,6 +118,7 @@ static const struct json_field update[] = {
     J(JSON_TEXT, struct wire_update, reason, JSON_OMIT_EMPTY),
     J(JSON_STRING, struct wire_update, rollout, JSON_OMIT_EMPTY),
     J(JSON_INT, struct wire_update, rollout_attempt, JSON_OMIT_EMPTY),
+    J(JSON_INT, struct wire_update, edition, JSON_OMIT_EMPTY),
     J(JSON_TEXT, struct wire_update, diagnosis, JSON_OMIT_EMPTY),
 };
 const struct json_schema wire_update_schema = JSON_SCHEMA(struct wire_update, update);
@@ -202,6 +203,7 @@ static const struct json_schema log_request_schema =
 static const struct json_field grant[] = {
     J(JSON_STRING, struct wire_grant, rollout, JSON_OMIT_EMPTY),
     J(JSON_INT, struct wire_grant, attempt, JSON_OMIT_EMPTY),
+    J(JSON_INT, struct wire_grant, edition, JSON_OMIT_EMPTY),
     J(JSON_INT, struct wire_grant, lease_ms, JSON_OMIT_EMPTY),
     J(JSON_INT, struct wire_grant, min_healthy_ms, JSON_OMIT_EMPTY),
     J(JSON_INT, struct wire_grant, probation_ms, JSON_OMIT_EMPTY),

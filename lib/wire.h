@@ -181,6 +181,9 @@ struct wire_update {
     char *reason;   /* one sentence */
     char rollout[WIRE_ROLLOUT_ID_SIZE]; /* of the grant that this is about; "" for none */
     int64_t rollout_attempt;
+    /* Of the grant that it acts on, while nothing has begun by it: if that gives no leave, nothing
+     * begins before another edition comes. 0: not told. */
+    int64_t edition;
     char *diagnosis; /* of a version that failed here: how its process ended and its last lines */
 };
 extern const struct json_schema wire_update_schema;
@@ -265,6 +268,7 @@ struct wire_log_request {
 struct wire_grant {
     char rollout[WIRE_ROLLOUT_ID_SIZE]; /* "" : no rollout */
     int64_t attempt;                    /* of this agent in this rollout; the report repeats it */
+    int64_t edition;  /* another one whenever the leave changed; the report repeats it, too */
     int64_t lease_ms; /* a switch may begin within, from receipt; 0: what has begun is finished,
                          nothing begins */
     int64_t min_healthy_ms; /* the last continuous healthy stretch of the probation */

@@ -65,6 +65,27 @@ void agent_update_labels(struct agent_view *view) {
     view->labels = text_take(&all);
 }
 
+static int64_t random_edition(void) {
+    uint32_t high, low;
+    random_bytes(&high, sizeof high);
+    random_bytes(&low, sizeof low);
+    return ((int64_t)(high & 0xFFFF) << 32 | low) + 1;
+}
+
+static void stamp(struct wire_grant *grant, int64_t edition) {
+    grant->edition = grant->rollout[0] != '\0' ? edition : 0;
+}
+
+void agent_stamp_leave(struct agent *agent) {
+    stamp(&agent->view.grant, agent->leave_edition);
+    stamp(&agent->view.self.grant, agent->leave_edition);
+}
+
+void agent_count_leave(struct agent *agent) {
+    agent->leave_edition++;
+    agent_stamp_leave(agent);
+}
+
 /* Where id is, or where it would be inserted. */
 static size_t position(const struct agents *a, const char *id, bool *found) {
     size_t low = 0, high = a->count;
@@ -97,7 +118,9 @@ static struct agent *insert(struct agents *a, const char *id) {
     a->sorted = memory_resize(a->sorted, a->count + 1, sizeof *a->sorted);
     memmove(&a->sorted[at + 1], &a->sorted[at], (a->count - at) * sizeof *a->sorted);
     a->count++;
-    return a->sorted[at] = memory_zeroed(1, sizeof(struct agent));
+    struct agent *agent = memory_zeroed(1, sizeof *agent);
+    agent->leave_edition = agent->leave_told = random_edition();
+    return a->sorted[at] = agent;
 }
 
 static void take_out(struct agents *a, const char *id) {

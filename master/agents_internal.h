@@ -25,8 +25,10 @@ struct agent {
     int64_t seen_ms; /* monotonic */
     bool dirty;      /* observed state to be written */
     bool relabelled; /* rollouts that are over may select it now: to be refreshed once written */
-    /* Counts changes of its leave, which its generation does not show. */
+    /* Counts changes of its leave, which its generation does not show; from a random number on, so
+     * that no report of an earlier run of the master speaks of one of this run. */
     int64_t leave_edition, leave_told; /* the latter: newest that went out in this session */
+    int64_t leave_refresh;             /* the number of the newest refresh that told it */
     struct wire_node_order *orders;
     size_t order_count;
     struct log_fetch *log;      /* owned; NULL: never asked for */
@@ -52,7 +54,6 @@ struct agents {
     struct offer *offers;
     int64_t offers_refresh; /* the number of the refresh that listed them all */
     int64_t mark;           /* agents_mark */
-    int64_t leave_refresh;  /* the number of the newest refresh that changed leaves */
     int64_t next_log_request;
     bool behind_told; /* the event that agents know a newer state; once per start is enough */
     bool stopping;
@@ -99,6 +100,10 @@ void agents_tell(struct agents *a, const char *id);
 void agents_add_event(struct agents *a, const char *kind, const char *subject, const char *format,
                       ...) PRINTF_LIKE(4, 5);
 void agent_update_labels(struct agent_view *view);
+/* Its leave changed, or may have been told in vain. */
+void agent_count_leave(struct agent *agent);
+/* Its grants are new, and say which edition of the leave they are. */
+void agent_stamp_leave(struct agent *agent);
 
 /* As agents_refresh, for what only this agent's choice depends on. */
 MUST_CHECK bool agents_refresh_one(struct agents *a, const char *id, struct err *e);

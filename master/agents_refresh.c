@@ -278,15 +278,30 @@ static void take_staged(const struct assignment *a, char version[SEMVER_SIZE],
     memcpy(sha256, r->to_sha256, SHA256_HEX_SIZE);
 }
 
+static bool is_same_grant(const struct wire_grant *a, const struct wire_grant *b) {
+    return a->attempt == b->attempt && strcmp(a->rollout, b->rollout) == 0;
+}
+
+/* What was read before the leave changed must not bring the old one back. True when the leave is
+ * another now. */
+static bool take_grant(struct wire_grant *held, const struct wire_grant *read, bool outdated) {
+    struct wire_grant now = *read;
+    if (outdated && is_same_grant(held, read)) now.lease_ms = held->lease_ms;
+    bool differs = held->lease_ms != now.lease_ms;
+    *held = now;
+    return differs;
+}
+
 /* What a refresh derives without the row telling it. True when the agent has to hear of it although
  * its row did not change. */
-static bool take_derived(struct agent *agent, const struct candidate *c) {
+static bool take_derived(struct agent *agent, const struct candidate *c, int64_t number) {
     struct agent_view *v = &agent->view;
-    bool leaves_differ = v->grant.lease_ms != c->storage.grant.lease_ms ||
-                         v->self.grant.lease_ms != c->self.grant.lease_ms;
-    v->grant = c->storage.grant;
-    v->self.grant = c->self.grant;
-    agent->leave_edition += leaves_differ;
+    bool outdated = number < agent->leave_refresh;
+    bool leaves_differ = take_grant(&v->grant, &c->storage.grant, outdated);
+    leaves_differ |= take_grant(&v->self.grant, &c->self.grant, outdated);
+    if (!outdated) agent->leave_refresh = number;
+    if (leaves_differ) agent->leave_edition++;
+    agent_stamp_leave(agent);
     v->desired_rule = c->storage.group->rule;
     if (strcmp(text_or_empty(v->desired_reason), c->storage.group->reason) != 0) {
         free(v->desired_reason);
@@ -300,13 +315,13 @@ static bool take_derived(struct agent *agent, const struct candidate *c) {
 /* Under the lock. Memory that is behind what the transaction read lacks more than the choice, and
  * memory that is ahead has the choice already. The reason may change where the artifact did not
  * ("points to no version" after another name was published). */
-static enum taken take_choice(struct agents *a, const struct candidate *c) {
+static enum taken take_choice(struct agents *a, const struct candidate *c, int64_t number) {
     struct agent *agent = agents_get(a, c->id);
     if (agent == NULL) return TAKEN_NOTHING; /* being removed, or taken whole once it has joined */
     struct agent_view *v = &agent->view;
     if (v->generation < c->generation) return TAKEN_BEHIND;
     if (v->generation > c->generation + c->changed) return TAKEN_NOTHING;
-    bool news = take_derived(agent, c);
+    bool news = take_derived(agent, c, number);
     if (v->generation > c->generation || !c->changed) return news ? TAKEN_NEWS : TAKEN_NOTHING;
     memcpy(v->desired_version, c->storage.group->version, sizeof v->desired_version);
     memcpy(v->desired_sha256, c->storage.group->sha256, sizeof v->desired_sha256);
@@ -347,53 +362,41 @@ static bool take_whole(struct agents *a, const struct candidate *c) {
 }
 
 /* Under the lock, released meanwhile. */
-static enum taken catch_up(struct agents *a, const struct candidate *c) {
+static enum taken catch_up(struct agents *a, const struct candidate *c, int64_t number) {
     pthread_mutex_unlock(&a->lock);
     bool taken = take_whole(a, c);
     pthread_mutex_lock(&a->lock);
-    (void)take_choice(a, c); /* the reason */
+    (void)take_choice(a, c, number); /* the reason */
     return taken ? TAKEN_NEWS : TAKEN_NOTHING;
 }
 
-static bool is_same_grant(const struct wire_grant *a, const struct wire_grant *b) {
-    return a->attempt == b->attempt && strcmp(a->rollout, b->rollout) == 0;
-}
-
 /* Under the lock. True when the agent holds this grant and its leave is another now. */
-static bool take_leave(struct agents *a, const struct leave_change *c) {
+static bool take_leave(struct agents *a, const struct leave_change *c, int64_t number) {
     struct agent *agent = agents_get(a, c->id);
     if (agent == NULL) return false;
     struct wire_grant *held = &agent->view.grant;
     if (!is_same_grant(held, &c->grant)) held = &agent->view.self.grant;
-    if (!is_same_grant(held, &c->grant) || held->lease_ms == c->grant.lease_ms) return false;
+    if (!is_same_grant(held, &c->grant)) return false;
+    if (number > agent->leave_refresh) agent->leave_refresh = number;
+    if (held->lease_ms == c->grant.lease_ms) return false;
     held->lease_ms = c->grant.lease_ms;
-    agent->leave_edition++;
+    agent_count_leave(agent);
     return true;
 }
 
 static size_t take_leaves(struct agents *a, const struct agents_refresh *r, const char **news) {
     size_t count = 0;
     for (size_t i = 0; i < r->leave_count; i++)
-        if (take_leave(a, &r->leaves[i])) news[count++] = r->leaves[i].id;
-    if (r->leave_count > 0 && r->number > a->leave_refresh) a->leave_refresh = r->number;
+        if (take_leave(a, &r->leaves[i], r->number)) news[count++] = r->leaves[i].id;
     return count;
-}
-
-/* Under the lock: what was read before leaves changed must not bring the old ones back. */
-static bool gives_old_leave(const struct agents *a, const struct agents_refresh *r) {
-    bool any = false;
-    for (size_t i = 0; r->number < a->leave_refresh && i < r->count; i++)
-        any |=
-            r->candidates[i].storage.grant.attempt > 0 || r->candidates[i].self.grant.attempt > 0;
-    return any;
 }
 
 /* Under the lock, which catching up releases. */
 static size_t take_candidates(struct agents *a, struct agents_refresh *r, const char **news) {
     size_t count = 0;
     for (size_t i = 0; i < r->count; i++) {
-        enum taken taken = take_choice(a, &r->candidates[i]);
-        if (taken == TAKEN_BEHIND) taken = catch_up(a, &r->candidates[i]);
+        enum taken taken = take_choice(a, &r->candidates[i], r->number);
+        if (taken == TAKEN_BEHIND) taken = catch_up(a, &r->candidates[i], r->number);
         if (taken == TAKEN_NEWS) news[count++] = r->candidates[i].id;
     }
     return count;
@@ -405,12 +408,9 @@ void agents_refresh_done(struct agents_refresh *r) {
     pthread_mutex_lock(&a->lock);
     size_t count = take_candidates(a, r, news);
     count += take_leaves(a, r, news + count);
-    bool again = gives_old_leave(a, r);
     take_offers(a, r);
     pthread_mutex_unlock(&a->lock);
     if (count > 0) a->options.desired_changed(a->options.context, news, count);
-    struct err e;
-    if (again && !agents_refresh(a, &e)) log_error("agents.refresh", "error=%s", e.text);
 }
 
 struct agents_refresh *agents_refresh_begin(struct agents *a) {

@@ -390,7 +390,8 @@ static void tell_behind(struct agents *a, const char *id, int64_t ours, int64_t 
 /* Whoever has seen this generation may have seen it with another leave. */
 static void forget_told(struct agent *agent) {
     if (agent->log != NULL) agent->log->told = 0;
-    if (agent->view.grant.attempt > 0 || agent->view.self.grant.attempt > 0) agent->leave_edition++;
+    if (agent->view.grant.attempt > 0 || agent->view.self.grant.attempt > 0)
+        agent_count_leave(agent);
 }
 
 bool agents_greet(struct agents *a, const char *id, int64_t seen_generation, struct err *e) {

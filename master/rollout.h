@@ -16,6 +16,7 @@
  *      |   DEFERRED -----' | '--- the machine's fault --> HELD
  *      |      ^ ^----------'                                |
  *      '------+------------------ resume -------------------'
+ *   GRANTED --leave taken back, not used--> WAITING (pause, window, stop), else DEFERRED
  *   GRANTED, COMMITTED, FAILED, HELD --revert--> LEAVING --grant--> RETURNING --proved--> RETURNED
  *                                                   \--away----------+--deadline--> RETURN_FAILED
  *
@@ -140,6 +141,8 @@ struct rollout_facts {
     bool removed;
     bool has_build;
     bool taken;          /* a newer rollout moves it: what this one still wanted is void */
+    bool yielded;        /* knows that it has no leave (any more), and has not begun: it will not */
+    bool at_rest;        /* knows its newest orders, whosever they are, and nothing is under way */
     uint8_t fetch_cause; /* enum rollout_cause: why its prefetch failed last; CAUSE_NONE */
     uint8_t progress;    /* enum rollout_progress */
     uint8_t cause;       /* enum rollout_cause of progress */
@@ -159,6 +162,9 @@ struct rollout_member {
                             failed fetches are old news before */
     struct rollout_facts facts;
 };
+
+/* It has leave, or what began by it is not over. */
+bool rollout_member_flies(const struct rollout_member *m);
 
 struct rollout {
     struct rollout_policy policy;

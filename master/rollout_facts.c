@@ -78,6 +78,23 @@ static const struct {
     {"stuck",       PROGRESS_STUCK    },
 };
 
+/* It acts on what it was told last of this grant, which gives no leave. */
+static bool has_yielded(const struct agent_view *a, const struct rollout_part *p) {
+    const struct wire_grant *told = p->self ? &a->self.grant : &a->grant;
+    const struct wire_update *u = update_of(a, p);
+    bool same = strcmp(told->rollout, p->rollout) == 0 && told->attempt == u->rollout_attempt &&
+                told->edition > 0 && told->edition == u->edition;
+    return speaks_of_grant(u, p) && same && told->lease_ms == 0;
+}
+
+static bool is_at_rest(const struct agent_view *a, const struct rollout_part *p) {
+    static const char *const busy[] = {"switching", "probation", "returning", "stuck"};
+    const char *state = update_of(a, p)->state;
+    for (size_t i = 0; i < sizeof busy / sizeof busy[0]; i++)
+        if (strcmp(state, busy[i]) == 0) return false;
+    return a->report.generation == a->generation;
+}
+
 static void judge_progress(const struct agent_view *a, const struct rollout_part *p,
                            struct rollout_facts *out) {
     const struct wire_update *u = update_of(a, p);
@@ -118,6 +135,8 @@ void rollout_facts_of(const struct agent_view *a, const struct rollout_part *p,
     out->staged =
         out->on_target || (strcmp(s->state, "staged") == 0 && strcmp(s->sha256, p->to_sha256) == 0);
     if (!out->staged) out->fetch_cause = (uint8_t)fetch_cause(s, p->to_sha256);
+    out->yielded = has_yielded(a, p);
+    out->at_rest = is_at_rest(a, p);
     judge_progress(a, p, out);
 }
 

@@ -113,6 +113,17 @@ static void settle_idle_grant(struct rollout *r, struct rollout_member *m, int64
         take_back(r, m, m->cause, now_ms);
 }
 
+/* Its slot is free at once. A pause or a window speaks against nobody: its turn comes again. */
+static void settle_yielded_grant(const struct rollout *r, struct rollout_member *m,
+                                 int64_t now_ms) {
+    if (m->cause != CAUSE_NONE)
+        take_back(r, m, m->cause, now_ms);
+    else if (r->state == ROLLOUT_COMPLETED)
+        defer(m, CAUSE_WINDOW, 0);
+    else
+        rollout_move(m, MEMBER_WAITING, CAUSE_NONE);
+}
+
 static void settle_begun_grant(struct rollout *r, struct rollout_member *m, int64_t now_ms) {
     if (m->cause != CAUSE_NONE) {
         m->cause = CAUSE_NONE;
@@ -130,6 +141,8 @@ static void settle_granted(struct rollout *r, struct rollout_member *m, int64_t 
         blame(r, m, now_ms);
     else if (has_begun(m))
         settle_begun_grant(r, m, now_ms);
+    else if (m->facts.yielded)
+        settle_yielded_grant(r, m, now_ms);
     else
         settle_idle_grant(r, m, now_ms);
 }
@@ -224,12 +237,22 @@ static bool settle_success(struct rollout *r, struct rollout_member *m, int64_t 
     return true;
 }
 
+/* Whoever takes it away from this rollout does not end what has begun: until then it keeps its
+ * slot.
+ */
+static bool still_moves(const struct rollout_member *m, enum rollout_cause excluded,
+                        int64_t now_ms) {
+    if (m->facts.at_rest || excluded == CAUSE_REMOVED) return false;
+    if (m->state == MEMBER_LEAVING) return m->facts.online;
+    return rollout_member_flies(m) && now_ms < m->deadline_ms;
+}
+
 void rollout_settle(struct rollout *r, struct rollout_member *m, int64_t now_ms, bool quiet,
                     struct rollout_survey *news) {
     if (settle_success(r, m, now_ms) || quiet) return;
     enum rollout_cause excluded = excluding(m);
     if (excluded != CAUSE_NONE) {
-        rollout_move(m, MEMBER_EXCLUDED, excluded);
+        if (!still_moves(m, excluded, now_ms)) rollout_move(m, MEMBER_EXCLUDED, excluded);
         return;
     }
     switch ((enum rollout_member_state)m->state) {

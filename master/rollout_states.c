@@ -136,6 +136,10 @@ bool rollout_member_state_parse(const char *name, enum rollout_member_state *out
     return false;
 }
 
+bool rollout_member_flies(const struct rollout_member *m) {
+    return m->state == MEMBER_GRANTED || m->state == MEMBER_RETURNING;
+}
+
 bool rollout_is_active(enum rollout_state state) {
     return states[state].active;
 }
@@ -166,7 +170,7 @@ void rollout_move(struct rollout_member *m, enum rollout_member_state state,
 }
 
 static const char *broken_member(const struct rollout *r, const struct rollout_member *m) {
-    bool flies = m->state == MEMBER_GRANTED || m->state == MEMBER_RETURNING;
+    bool flies = rollout_member_flies(m);
     if (m->state >= MEMBER_STATE_COUNT) return "a member has no state";
     if ((states[r->state].members & BIT(m->state)) == 0)
         return "a member is in a state that the rollout's state does not have";

@@ -29,9 +29,7 @@ static bool is_unavailable(const struct rollout_member *m) {
     static const uint32_t counted_when_lost = BIT(MEMBER_COMMITTED) | BIT(MEMBER_FAILED) |
                                               BIT(MEMBER_HELD) | BIT(MEMBER_LEAVING) |
                                               BIT(MEMBER_RETURNED) | BIT(MEMBER_RETURN_FAILED);
-    if (m->state == MEMBER_EXCLUDED || m->state == MEMBER_GRANTED || m->state == MEMBER_RETURNING ||
-        m->was_broken)
-        return false;
+    if (m->state == MEMBER_EXCLUDED || rollout_member_flies(m) || m->was_broken) return false;
     return rollout_is_broken(m) || (m->facts.lost && (counted_when_lost & BIT(m->state)) != 0);
 }
 
@@ -101,7 +99,7 @@ void rollout_survey_add(struct rollout_survey *s, const struct rollout *r,
     if (fetched && m->facts.online) s->staged++;
     if (m->state == MEMBER_DEFERRED && s->deferred == CAUSE_NONE) s->deferred = m->cause;
     if (m->canary) add_canary(s, m);
-    if (m->state == MEMBER_GRANTED || m->state == MEMBER_RETURNING)
+    if (rollout_member_flies(m))
         add_flying(s, m);
     else if (is_unavailable(m))
         s->tally.unavailable++;

@@ -49,6 +49,9 @@ class Orders(unittest.TestCase):
             self.fleet.tell(sound)
         wait_for("the agent to hear of it",
                  lambda: "waits for its turn" in self.fleet.api("GET", "/api/agents/" + agent)["update"]["reason"])
+        rollout.wait_for("the slot to be free", lambda: rollout.show()["progress"]["granted"] == 0)
+        self.assertEqual(rollout.states()[agent], "waiting")
+        self.assertEqual(rollout.show()["state"], "paused")
         self.nobody_moves(rollout)
         self.assertTrue(self.fleet.runs(OLD, self.fleet.labels))
         rollout.order("resume")

@@ -2,6 +2,7 @@
 import unittest
 
 from fleet import NEW, OLD, Fleet, machines
+from grid import wait_for
 
 
 class Unwilling(unittest.TestCase):
@@ -21,6 +22,15 @@ class Unwilling(unittest.TestCase):
         self.fleet.tell("a-2")
         rollout.wait("completed")
         self.fleet.wait_all(NEW)
+
+    def test_node_that_must_not_stop_does_not_hold_the_others_who_move_one_by_one(self):
+        self.fleet.tell("a-1", "* * veto")
+        rollout = self.fleet.roll_out(NEW, canary=0, max_parallel=1, healthy_deadline_s=2)
+        # Who does not give its leave back is waited for until its lease has run out for sure: 45 s.
+        wait_for("a-1 to give its leave back", lambda: rollout.states()["a-1"] == "deferred", patience_s=40)
+        rollout.wait_members(3, "committed")
+        self.fleet.wait_all(NEW, ["a-2", "a-3", "a-4"])
+        self.assertTrue(self.fleet.runs(OLD, ["a-1"]))
 
     def test_veto_does_not_hold_where_there_is_no_spare_copy(self):
         self.fleet.tell("a-2", "* * veto")

@@ -13,6 +13,7 @@ enum {
     REPROBE_MS = 10000,
     MISSES = 3,
     CONSENT_MS = 30,
+    BUSY_PPM = 200000, /* nodes that cannot be spared for just a moment */
     EXAMINE_MS = 300,
 };
 
@@ -56,7 +57,8 @@ void agent_start(struct world *w, uint32_t agent) {
     m->lease_until_ms = 0;
     m->fetching = 0;
     for (int i = 0; i < SIM_TRIES; i++) m->tries[i].version = 0;
-    m->decision = (struct reconcile_decision){.update = UPDATE_IDLE, .wake_ms = INT64_MAX};
+    m->decision =
+        (struct reconcile_decision){.update = UPDATE_IDLE, .begun = true, .wake_ms = INT64_MAX};
     agent_open_journal(w, agent);
     for (int i = 0; i < m->node_count; i++)
         ask(w, agent, i, SIM_EXAMINED, dice_between(&w->dice, 5, EXAMINE_MS));
@@ -161,7 +163,8 @@ static void take_consent(struct world *w, uint32_t agent, int node) {
     struct sim_node *s = machine_node(w, m, node);
     if (!s->asked || s->facts.phase != NODE_RUNNING) return;
     s->asked = false;
-    s->facts.stop_answer = m->vetoes ? STOP_VETOED : STOP_GRANTED;
+    bool busy = !w->calm && w->scenario.vetoes && dice_chance(&w->dice, BUSY_PPM);
+    s->facts.stop_answer = m->vetoes || busy ? STOP_VETOED : STOP_GRANTED;
     s->facts.answered_ms = w->now_ms;
 }
 

@@ -49,11 +49,15 @@ void agent_link_look(struct world *w, uint32_t agent) {
     }
 }
 
-/* As agent/wanted.c: an older generation is ignored, and what cannot be written holds all the same
- * until the process ends. True when it says something new. */
-static bool take_desired(struct world *w, uint32_t agent, const struct sim_desired *d) {
+/* As agent/link.c and agent/wanted.c: an older generation is ignored, and of one generation what
+ * was sealed before; and what cannot be written holds all the same until the process ends. True
+ * when it says something new. */
+static bool take_desired(struct world *w, uint32_t agent, const struct message *answer) {
     struct machine *m = &w->machines[agent];
+    const struct sim_desired *d = &answer->desired;
+    if (answer->sequence > m->received) m->received = answer->sequence;
     if (d->generation < m->wanted.generation) return false;
+    if (d->generation == m->wanted.generation && answer->sequence < m->received) return false;
     m->lease_until_ms = d->rollout != 0 ? w->now_ms + d->lease_ms : INT64_MAX;
     if (desired_equal(d, &m->wanted)) return false;
     for (int i = 0; i < SIM_TRIES && d->generation != m->wanted.generation; i++)
@@ -75,12 +79,12 @@ static bool expected(struct machine *m, uint32_t ticket) {
 }
 
 /* An answer that changes nothing for an agent that has nothing to do is not worth a decision. */
-static void take_answer(struct world *w, uint32_t agent, const struct sim_desired *d) {
+static void take_answer(struct world *w, uint32_t agent, const struct message *answer) {
     struct machine *m = &w->machines[agent];
     bool idle = m->connected && m->decision.update == UPDATE_IDLE;
     m->connected = true;
     m->answer_by_ms = w->now_ms + w->scenario.interval_ms + SLACK_MS;
-    bool news = take_desired(w, agent, d);
+    bool news = take_desired(w, agent, answer);
     if (!m->agent_up) return;
     agent_link_event(w, agent, LINK_ANSWERED);
     if (news || !idle) agent_wake(w, agent);
@@ -94,11 +98,12 @@ void agent_take(struct world *w, const struct planned *e, const struct message *
     bool ours = message->session == m->session && m->link.phase == LINK_LIVE;
     if (hello) {
         m->session = message->session;
+        m->received = 0;
         agent_link_event(w, e->agent, LINK_HELLO_ANSWERED);
     } else if (message->kind == MESSAGE_REFUSED && ours) {
         agent_link_event(w, e->agent, LINK_LOST);
         agent_wake(w, e->agent);
     } else if (message->kind == MESSAGE_DESIRED && ours && expected(m, message->ticket)) {
-        take_answer(w, e->agent, &message->desired);
+        take_answer(w, e->agent, message);
     }
 }

@@ -41,6 +41,7 @@ static void describe_update(struct world *w, const struct machine *m, struct sim
     *out = (struct sim_update){.state = (uint8_t)states[phase],
                                .rollout = m->wanted.rollout,
                                .attempt = m->wanted.attempt};
+    if (!m->decision.begun && !m->dirty) out->edition = m->wanted.edition;
     if (phase == UPDATE_WAITING) describe_hold(m, out);
     if (phase == UPDATE_UNFETCHED) describe_unfetched(m, out);
     if (phase == UPDATE_FAILED) out->cause = CAUSE_VERSION;
@@ -75,5 +76,5 @@ bool agent_report_differs(const struct sim_report *a, const struct sim_report *b
            a->ahead != b->ahead || a->staged != b->staged || a->fetch_cause != b->fetch_cause ||
            a->working != b->working || a->update.state != b->update.state ||
            a->update.cause != b->update.cause || a->update.attempt != b->update.attempt ||
-           a->update.rollout != b->update.rollout;
+           a->update.rollout != b->update.rollout || a->update.edition != b->update.edition;
 }

@@ -20,6 +20,16 @@ static void show_update(const struct sim_update *u, struct wire_update *out) {
     COPY(out->cause, rollout_cause_name((enum rollout_cause)u->cause));
     COPY(out->rollout, rollout);
     out->rollout_attempt = u->attempt;
+    out->edition = u->edition;
+}
+
+static void show_grant(const struct sim_desired *d, struct wire_grant *out) {
+    char rollout[WIRE_ROLLOUT_ID_SIZE] = "";
+    if (d->rollout != 0) snprintf(rollout, sizeof rollout, "r-%d", d->rollout);
+    COPY(out->rollout, rollout);
+    out->attempt = d->attempt;
+    out->edition = d->edition;
+    out->lease_ms = d->lease_ms;
 }
 
 static void show_staging(const struct sim_report *said, struct wire_staging *out) {
@@ -46,6 +56,9 @@ static void show(const struct row *row, struct wire_node nodes[SIM_NODES_MAX],
     out->report.nodes_count = said->nodes;
     for (int i = 0; i < said->nodes; i++)
         COPY(nodes[i].state, i < said->working ? "healthy" : "unhealthy");
+    out->generation = row->desired.generation;
+    out->report.generation = said->generation;
+    show_grant(&row->desired, &out->grant);
     show_update(&said->update, &out->report.update);
     show_staging(said, &out->report.staging);
 }

@@ -30,8 +30,10 @@ static void answer(struct world *w, uint32_t agent) {
     struct message m = {.kind = MESSAGE_DESIRED,
                         .session = row->session,
                         .ticket = row->parked,
+                        .sequence = ++row->sent,
                         .desired = row->desired};
     row->parked = 0;
+    row->told_edition = row->desired.edition;
     network_send(w, agent, false, &m);
 }
 
@@ -39,7 +41,8 @@ static void park(struct world *w, uint32_t agent, uint32_t ticket) {
     struct row *row = &w->master.rows[agent];
     if (row->parked != 0) answer(w, agent);
     row->parked = ticket;
-    if (row->report.generation != row->desired.generation) {
+    if (row->report.generation != row->desired.generation ||
+        row->told_edition != row->desired.edition) {
         answer(w, agent);
         return;
     }
@@ -52,10 +55,16 @@ static void refuse(struct world *w, uint32_t agent, const struct message *m) {
     network_send(w, agent, false, &refusal);
 }
 
+/* Of leave that changed, or may have been told in vain. */
+static void count_leave(struct world *w, struct row *row) {
+    if (row->desired.rollout != 0) row->desired.edition = ++w->master.editions;
+}
+
 static void greet(struct world *w, uint32_t agent, const struct message *m) {
     struct row *row = &w->master.rows[agent];
     row->session = ++w->master.sessions;
-    row->parked = row->received = 0;
+    row->parked = row->received = row->sent = 0;
+    count_leave(w, row);
     row->window = 0;
     struct message welcome = {
         .kind = MESSAGE_WELCOME, .session = row->session, .ticket = m->ticket};
@@ -138,10 +147,14 @@ void master_choose(struct world *w, uint32_t agent) {
         choose_by_rollout(r, row, orders, &d);
     else
         choose_by_decisions(w, row, &d);
+    if (d.rollout != 0) d.edition = row->desired.edition;
     if (desired_equal(&d, &row->desired)) return;
     note_leave(w, row, &d);
-    d.generation++;
+    bool other_leave = d.lease_ms != row->desired.lease_ms || d.edition == 0;
+    row->desired.lease_ms = d.lease_ms; /* by itself it raises no generation */
+    if (!desired_equal(&d, &row->desired)) d.generation++;
     row->desired = d;
+    if (other_leave) count_leave(w, row);
     rules_desired(w, agent);
     if (row->parked != 0) answer(w, agent);
 }
@@ -223,6 +236,7 @@ static void start(struct world *w) {
         row->report = row->flushed;
         row->session = row->parked = 0;
         row->seen_ms = w->now_ms;
+        count_leave(w, row);
     }
     rollouts_load(w, QUIET_INTERVALS * w->scenario.interval_ms);
     world_after(w, w->scenario.tick_ms, &(struct planned){.kind = SIM_TICK});

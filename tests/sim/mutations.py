@@ -35,6 +35,8 @@ MUTATIONS = [
      "    case MEMBER_COMMITTED:\n    case MEMBER_FAILED:", "    case MEMBER_FAILED:"),
     ("a pause keeps the leave", "master/rollout_orders.c",
      "if (r->state == ROLLOUT_PAUSED || r->hold", "if (r->hold"),
+    ("any report gives back a leave that was taken back", "master/rollout_facts.c",
+     "told->edition > 0 && told->edition == u->edition;", "told->edition > 0;"),
     ("changes of members are not told", "master/rollout_states.c",
      "    m->changed = true;\n    m->deadline_ms = 0;", "    m->deadline_ms = 0;"),
     ("returns ignore the budget", "master/rollout_grant.c",

@@ -5,6 +5,8 @@
 #include "tests/sim/rollouts.h"
 
 enum { SECOND = 1000, PAUSE_MS = 20 * SECOND, LARGE = 5000 };
+enum { INTERRUPT_MS = 3 * SECOND };
+enum detail { ANYTHING, FIRST_ROLLOUT, INTERRUPT };
 
 static void draw_policy(struct world *w, struct rollout_policy *p) {
     struct dice *d = &w->dice;
@@ -79,7 +81,16 @@ static void plan_next(struct world *w) {
 
 void operators_begin(struct world *w) {
     world_after(w, dice_between(&w->dice, 5 * SECOND, PAUSE_MS),
-                &(struct planned){.kind = SIM_OPERATE, .detail = 1});
+                &(struct planned){.kind = SIM_OPERATE, .detail = FIRST_ROLLOUT});
+}
+
+/* While the leave, or what the agent makes of it, is under way. */
+void operators_granted(struct world *w, int number) {
+    if (!w->master.watched) return;
+    w->master.watched = false;
+    world_after(
+        w, dice_between(&w->dice, 1, INTERRUPT_MS),
+        &(struct planned){.kind = SIM_OPERATE, .detail = INTERRUPT, .agent = (uint32_t)number});
 }
 
 void operators_event(struct world *w, const struct planned *e) {
@@ -87,10 +98,14 @@ void operators_event(struct world *w, const struct planned *e) {
     uint32_t agent = (uint32_t)dice_below(d, (int64_t)w->count);
     const struct scenario *s = &w->scenario;
     bool away = !w->master.up || !w->master.can_write;
-    if (e->detail != 0 && away) operators_begin(w);
-    if (e->detail == 0 || !away) plan_next(w);
-    if (e->detail != 0 && !away) start_rollout(w, true);
-    if (e->detail != 0 || away) return;
+    if (e->detail == INTERRUPT) {
+        (void)rollouts_order(w, (int)e->agent, ROLLOUT_PAUSE);
+        return;
+    }
+    if (e->detail == FIRST_ROLLOUT && away) operators_begin(w);
+    if (e->detail == ANYTHING || !away) plan_next(w);
+    if (e->detail == FIRST_ROLLOUT && !away) start_rollout(w, true);
+    if (e->detail == FIRST_ROLLOUT || away) return;
     switch (dice_below(d, 8)) {
     case 0:
         if (s->orders) start_rollout(w, dice_chance(d, 200000));
@@ -108,6 +123,9 @@ void operators_event(struct world *w, const struct planned *e) {
         break;
     case 6:
         if (s->orders && dice_chance(d, 50000)) master_point_channel(w, 1);
+        break;
+    case 7:
+        w->master.watched = s->orders;
         break;
     default:
         break;

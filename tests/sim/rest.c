@@ -59,7 +59,7 @@ static bool agent_rests(struct world *w, uint32_t agent, char *why, size_t size)
     const char *name = version_name(d->version);
     if (d->version == 0 || !reachable(w, agent) || excused(w, agent, d)) return true;
     if (r != NULL && is_starved(w, r)) return true;
-    if (m->wanted.generation != d->generation) {
+    if (m->wanted.generation != d->generation || m->wanted.edition != d->edition) {
         snprintf(why, size, "agent %u has not heard of its newest orders", agent);
         return false;
     }

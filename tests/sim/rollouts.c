@@ -3,6 +3,7 @@
 #include "lib/text.h"
 #include "tests/sim/facts.h"
 #include "tests/sim/master.h"
+#include "tests/sim/operators.h"
 #include "tests/sim/rules.h"
 
 #include <assert.h>
@@ -18,6 +19,7 @@ void rollout_clear(struct sim_rollout *r) {
     free(r->rows);
     free(r->agents);
     free(r->from);
+    free(r->yielded);
     free(r->down);
     *r = (struct sim_rollout){0};
 }
@@ -106,6 +108,7 @@ static void persist(struct world *w, struct sim_rollout *r, enum rollout_state b
     write_rollout(w, r);
     for (size_t i = 0; i < r->live.member_count; i++) {
         struct rollout_member *m = &r->live.members[i];
+        if (m->changed) rules_judge_member(r, i);
         if (m->changed) write_member(r, i);
         if (m->changed && over) keep_one(w, r, i);
         if (m->changed || all) master_choose(w, r->agents[i]);
@@ -152,6 +155,7 @@ static bool step(struct world *w, struct sim_rollout *r, enum rollout_event even
         return false;
     }
     if (taken && r->live.revision != before.revision) persist(w, r, before.state);
+    if (r->live.turns > before.turns) operators_granted(w, r->number);
     tell_window(w, r, before.hold);
     return taken;
 }
@@ -252,6 +256,7 @@ int rollouts_start(struct world *w, const struct sim_request *request) {
     r->rows = memory_zeroed(w->count, sizeof *r->rows);
     r->agents = memory_zeroed(w->count, sizeof *r->agents);
     r->from = memory_zeroed(w->count, sizeof *r->from);
+    r->yielded = memory_zeroed(w->count, sizeof *r->yielded);
     add_members(w, r);
     write_rollout(w, r);
     for (size_t i = 0; i < r->live.member_count; i++) master_choose(w, r->agents[i]);

@@ -62,6 +62,11 @@ void rules_moving(struct world *w, uint32_t agent, int version) {
     if (r != NULL && r->live.state == ROLLOUT_PAUSED && w->now_ms > r->entered_ms + bound_ms)
         rules_break(w, agent, "agent %u begins for rollout %d, which is paused for long", agent,
                     r->number);
+    bool given_back = r != NULL && row->active == r->number && version == r->target &&
+                      m->wanted.attempt <= r->yielded[row->member_index];
+    if (given_back)
+        rules_break(w, agent, "agent %u begins for rollout %d what gave its slot to another (I8)",
+                    agent, r->number);
     if (now || (ended_ms > 0 && w->now_ms <= ended_ms + bound_ms)) return;
     rules_break(w, agent, "agent %u moves to %s without leave: it ended %" PRId64 " ms ago (I6)",
                 agent, version_name(version), ended_ms > 0 ? w->now_ms - ended_ms : -1);
@@ -89,7 +94,7 @@ static bool given_up_on(const struct world *w, const struct rollout_member *m, u
     return m == NULL || (m->state == MEMBER_LEAVING && away) || m->was_broken ||
            m->state == MEMBER_FAILED || m->state == MEMBER_HELD ||
            m->state == MEMBER_RETURN_FAILED || m->state == MEMBER_DEFERRED ||
-           m->state == MEMBER_EXCLUDED;
+           (m->state == MEMBER_EXCLUDED && (m->cause == CAUSE_REMOVED || away));
 }
 
 /* Those down by the rollout's doing, which it still answers for. */

@@ -19,6 +19,8 @@ void rules_look_at(struct world *w, uint32_t agent);
 void rules_desired(struct world *w, uint32_t agent);
 void rules_began(struct world *w, struct sim_rollout *r);
 void rules_stepped(struct world *w, struct sim_rollout *r, enum rollout_state before);
+/* A member changed that is about to be written. */
+void rules_judge_member(struct sim_rollout *r, size_t index);
 void rules_ordered(struct world *w, struct sim_rollout *r, enum rollout_event order);
 /* The master has lost its memory; what it will read has to be what it knew. */
 void rules_reload(struct world *w, const struct sim_rollout *r);

@@ -70,6 +70,14 @@ void rules_judge_step(struct world *w, struct sim_rollout *r, enum rollout_state
     check_failures(w, r);
 }
 
+void rules_judge_member(struct sim_rollout *r, size_t index) {
+    const struct rollout_member *m = &r->live.members[index];
+    const struct member_row *before = &r->rows[index];
+    bool freed = before->state == MEMBER_GRANTED &&
+                 (m->state == MEMBER_WAITING || m->state == MEMBER_DEFERRED);
+    if (freed && m->facts.yielded) r->yielded[index] = before->attempt;
+}
+
 /* Deadlines fire. */
 void rules_judge_deadlines(struct world *w, const struct sim_rollout *r) {
     int64_t clock_ms = r->clock_ms + w->now_ms - r->clock_at_ms;

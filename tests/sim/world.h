@@ -80,6 +80,7 @@ struct sim_update {
     uint8_t cause; /* enum rollout_cause */
     uint8_t rollout;
     int32_t attempt;
+    int64_t edition;
 };
 struct sim_report {
     int64_t generation;
@@ -100,6 +101,7 @@ struct sim_desired {
     bool draining;
     bool allow_unavailable;
     int32_t attempt;
+    int64_t edition; /* of the leave: another one of the same generation */
     int64_t lease_ms, min_healthy_ms, probation_ms, healthy_deadline_ms;
 };
 bool desired_equal(const struct sim_desired *a, const struct sim_desired *b);
@@ -108,7 +110,8 @@ struct message {
     uint32_t next_free;
     uint32_t session;
     uint32_t ticket;
-    uint8_t kind; /* enum message_kind */
+    uint32_t sequence; /* of answers in their session, in the order in which they were sealed */
+    uint8_t kind;      /* enum message_kind */
     union {
         struct sim_report report;
         struct sim_desired desired;
@@ -195,6 +198,7 @@ struct machine {
     struct sim_desired wanted;
     struct link_state link;
     uint32_t session, ticket;
+    uint32_t received;    /* highest sequence of the session's answers */
     uint32_t asked[2];    /* tickets of heartbeats under way; 0: none */
     int64_t answer_by_ms; /* INT64_MAX: nothing is under way */
     int64_t link_wake_ms;
@@ -224,12 +228,14 @@ struct row {
     uint8_t status; /* 0 up, 1 suspect, 2 lost */
     uint32_t session;
     uint32_t parked;   /* ticket, 0: none */
+    uint32_t sent;     /* answers of the session */
     uint32_t received; /* highest ticket of the session ... */
     uint64_t window;   /* ... and which of those before it: each is taken once */
     int64_t seen_ms;
     struct sim_report report, flushed;
     int64_t news_event; /* of the latest change of what the master knows of it */
     struct sim_desired desired;
+    int64_t told_edition;                 /* of the newest answer of the session */
     bool leave;                           /* desired is a grant with a lease */
     int64_t leave_ended_ms[SIM_VERSIONS]; /* when it last ceased to be one to that version */
     uint8_t active;                       /* rollout that may move it, 0: none */
@@ -262,6 +268,7 @@ struct sim_rollout {
     struct member_row *rows;
     uint32_t *agents; /* by member */
     uint8_t *from;
+    int32_t *yielded; /* by member: the attempt that it gave back before it began */
     int64_t durable_clock_ms;
     int64_t clock_ms, clock_at_ms; /* its clock showed clock_ms at the world's clock_at_ms */
     int64_t ended_wall_ms;
@@ -277,10 +284,12 @@ struct master {
     struct row *rows;
     struct sim_rollout rollouts[SIM_ROLLOUTS_MAX];
     uint8_t channel;
+    bool watched; /* an operator pauses whatever grants next */
     int64_t channel_wall_ms;
     uint16_t quarantine;             /* bit per version ... */
     int64_t banned_ms[SIM_VERSIONS]; /* ... and since when */
     uint32_t sessions;
+    int64_t editions; /* given out, by every run of the master */
     int64_t wall_offset_ms;
     int64_t started_ms;
     int64_t generation;

@@ -49,6 +49,32 @@ static struct scene on_probation(void) {
     return s;
 }
 
+static void what_has_begun_is_told_from_what_still_needs_leave(void **state) {
+    (void)state;
+    struct scene s = granted(1, 0);
+    decide(&s);
+    assert_false(s.out.begun);
+    s.in.grant.lease_until_ms = s.now_ms + 30000;
+    decide(&s);
+    assert_false(s.out.begun); /* the node is asked */
+    agree(&s, 0);
+    assert_true(s.out.begun);
+    s = on_probation();
+    assert_true(s.out.begun);
+}
+
+static void first_version_has_begun_as_soon_as_a_node_is_to_run_it(void **state) {
+    (void)state;
+    struct scene s = empty_scene(1);
+    want(&s, B, true);
+    s.in.grant = (struct reconcile_grant){.given = true, .lease_until_ms = s.now_ms};
+    decide(&s);
+    assert_false(s.out.begun);
+    s.in.grant.lease_until_ms = s.now_ms + 1;
+    decide(&s);
+    assert_true(s.out.begun);
+}
+
 static void a_switch_begins_only_while_the_lease_holds(void **state) {
     (void)state;
     struct scene s = granted(1, 0);
@@ -413,6 +439,8 @@ static void what_is_to_come_is_fetched_last_and_never_run(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_has_begun_is_told_from_what_still_needs_leave),
+        cmocka_unit_test(first_version_has_begun_as_soon_as_a_node_is_to_run_it),
         cmocka_unit_test(a_switch_begins_only_while_the_lease_holds),
         cmocka_unit_test(what_has_begun_is_finished_without_leave),
         cmocka_unit_test(a_probation_ends_with_a_word_from_after_its_end),

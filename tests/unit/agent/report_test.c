@@ -179,6 +179,21 @@ static void every_report_repeats_the_order_that_it_is_about(void **unused) {
     assert_string_equal(report_on("/opt/x", true)->rollout, ""); /* no order brought it here */
 }
 
+static void edition_of_the_leave_is_repeated_until_something_has_begun_by_it(void **unused) {
+    (void)unused;
+    strcpy(wanted.desired.grant.rollout, "r-7");
+    wanted.desired.grant.edition = 12;
+    decide(UPDATE_WAITING, HOLD_LEAVE);
+    assert_int_equal(report()->edition, 12);
+    journal.dirty = true; /* on disk it may have begun */
+    assert_int_equal(report()->edition, 0);
+    journal.dirty = false;
+    decision.begun = true;
+    assert_int_equal(report()->edition, 0);
+    decision.begun = false;
+    assert_int_equal(report_on("/opt/x", true)->edition, 0);
+}
+
 static void under_way(enum transition_state state, enum update_phase phase) {
     journal.transition.state = state;
     strcpy(journal.from, "1.0.0");
@@ -503,6 +518,7 @@ int main(void) {
         TEST(a_repeated_attempt_stays_failed_until_it_comes_further),
         TEST(a_given_up_version_keeps_its_reason),
         TEST(every_report_repeats_the_order_that_it_is_about),
+        TEST(edition_of_the_leave_is_repeated_until_something_has_begun_by_it),
         TEST(what_goes_back_says_why_whatever_is_desired_by_now),
         TEST(the_machines_faults_are_told_as_such),
         TEST(bytes_that_are_fetched_ahead_have_a_state_of_their_own),

@@ -216,6 +216,79 @@ static void circumstances_come_from_the_registry(void **state) {
     assert_false(look(&s)->has_build);
 }
 
+/* Told with edition 9 that there is no leave for attempt 2 of r-3, and echoing it. */
+static void take_leave_back(struct scene *s) {
+    begin(s);
+    SAY(s->agent.grant.rollout, "r-3");
+    s->agent.grant.attempt = 2;
+    s->agent.grant.edition = s->agent.report.update.edition = 9;
+    SAY(s->agent.report.update.state, "waiting");
+}
+
+static void leave_is_given_back_by_who_knows_that_it_was_taken_and_has_not_begun(void **state) {
+    (void)state;
+    struct scene s;
+    take_leave_back(&s);
+    assert_true(look(&s)->yielded);
+    s.agent.grant.lease_ms = 30000; /* it has leave */
+    assert_false(look(&s)->yielded);
+    take_leave_back(&s);
+    s.agent.report.update.edition = 8; /* and speaks of what it was told before */
+    assert_false(look(&s)->yielded);
+    s.agent.report.update.edition = 10; /* by an earlier run of the master */
+    assert_false(look(&s)->yielded);
+    take_leave_back(&s);
+    s.agent.grant.edition = s.agent.report.update.edition = 0; /* an agent that tells none */
+    assert_false(look(&s)->yielded);
+    take_leave_back(&s);
+    s.agent.report.update.rollout_attempt = 1;
+    assert_false(look(&s)->yielded);
+    take_leave_back(&s);
+    s.agent.grant.attempt = 3; /* memory is ahead of the member */
+    assert_false(look(&s)->yielded);
+    take_leave_back(&s);
+    SAY(s.agent.grant.rollout, "r-4");
+    assert_false(look(&s)->yielded);
+}
+
+static void own_program_gives_back_its_own_leave(void **state) {
+    (void)state;
+    struct scene s;
+    take_leave_back(&s);
+    s.part.self = true;
+    assert_false(look(&s)->yielded);
+    s.agent.self.grant = s.agent.grant;
+    SAY(s.agent.report.self.update.rollout, "r-3");
+    s.agent.report.self.update.rollout_attempt = 2;
+    s.agent.report.self.update.edition = 9;
+    assert_true(look(&s)->yielded);
+}
+
+static void machine_is_at_rest_when_it_knows_its_orders_and_nothing_is_under_way(void **state) {
+    (void)state;
+    static const struct {
+        const char *state;
+        bool rests;
+    } cases[] = {
+        {"idle",      true },
+        {"waiting",   true },
+        {"failed",    true },
+        {"switching", false},
+        {"probation", false},
+        {"returning", false},
+        {"stuck",     false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct scene s;
+        begin(&s);
+        s.agent.generation = s.agent.report.generation = 5;
+        SAY(s.agent.report.update.state, cases[i].state);
+        assert_int_equal(look(&s)->at_rest, cases[i].rests);
+        s.agent.generation = 6; /* an order that it has not heard of */
+        assert_false(look(&s)->at_rest);
+    }
+}
+
 static void own_program_is_judged_by_its_own_reports(void **state) {
     (void)state;
     struct scene s;
@@ -263,6 +336,9 @@ int main(void) {
         cmocka_unit_test(machine_that_should_run_nothing_is_in_order),
         cmocka_unit_test(bytes_count_as_staged_only_when_they_are_those),
         cmocka_unit_test(circumstances_come_from_the_registry),
+        cmocka_unit_test(leave_is_given_back_by_who_knows_that_it_was_taken_and_has_not_begun),
+        cmocka_unit_test(own_program_gives_back_its_own_leave),
+        cmocka_unit_test(machine_is_at_rest_when_it_knows_its_orders_and_nothing_is_under_way),
         cmocka_unit_test(own_program_is_judged_by_its_own_reports),
         cmocka_unit_test(words_are_those_about_the_grant_else_about_the_fetch),
     };

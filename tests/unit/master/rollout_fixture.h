@@ -29,7 +29,7 @@ struct fleet {
 };
 
 static const struct rollout_facts healthy = {
-    .nodes = 1, .online = true, .works = true, .staged = true, .has_build = true};
+    .nodes = 1, .online = true, .works = true, .staged = true, .has_build = true, .at_rest = true};
 
 __attribute__((unused)) static struct rollout_policy usual_policy(void) {
     return (struct rollout_policy){
@@ -94,7 +94,7 @@ static void agent_end(struct rollout_facts *facts, enum rollout_progress progres
                       enum rollout_cause cause) {
     facts->progress = (uint8_t)progress;
     facts->cause = (uint8_t)cause;
-    facts->works = true;
+    facts->works = facts->at_rest = true;
 }
 
 static void agent_begin(struct agent *a, struct rollout_facts *facts, int32_t attempt,
@@ -102,7 +102,7 @@ static void agent_begin(struct agent *a, struct rollout_facts *facts, int32_t at
     a->attempt = attempt;
     a->begun_ms = now_ms;
     agent_end(facts, PROGRESS_SWITCHING, CAUSE_NONE);
-    facts->works = false;
+    facts->works = facts->at_rest = false;
 }
 
 static void agent_finish_target(struct agent *a, struct rollout_facts *facts) {

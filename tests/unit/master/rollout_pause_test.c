@@ -258,6 +258,112 @@ static void leave_that_was_not_used_ends_with_the_window(void **state) {
     fleet_fini(&f);
 }
 
+/* The rollout is rolling, and member 1 has leave that it does not use. */
+static struct fleet granted_and_idle(size_t members) {
+    struct fleet f;
+    fleet_init(&f, members, 1, usual_policy());
+    f.agents[1].nature = DEAF;
+    fleet_run_until(&f, ROLLOUT_ROLLING);
+    fleet_run_for(&f, 1000);
+    assert_int_equal(fleet_state(&f, 1), MEMBER_GRANTED);
+    return f;
+}
+
+static void leave_that_is_given_back_frees_its_slot_at_once(void **state) {
+    (void)state;
+    struct fleet f = granted_and_idle(3);
+    assert_true(fleet_event(&f, ROLLOUT_PAUSE));
+    fleet_tick(&f);
+    assert_int_equal(fleet_state(&f, 1), MEMBER_GRANTED); /* for all we know it has a lease */
+    fleet_member(&f, 1)->facts.yielded = true;
+    fleet_tick(&f);
+    assert_int_equal(fleet_state(&f, 1), MEMBER_WAITING);
+    assert_int_equal(f.rollout.state, ROLLOUT_PAUSED);
+    fleet_member(&f, 1)->facts.yielded = false;
+    f.agents[1].nature = GOOD;
+    assert_true(fleet_event(&f, ROLLOUT_RESUME));
+    fleet_run_until(&f, ROLLOUT_COMPLETED);
+    assert_int_equal(fleet_count(&f, MEMBER_COMMITTED), 3);
+    assert_int_equal(f.most_in_flight, 1);
+    fleet_fini(&f);
+}
+
+static void what_has_begun_does_not_give_its_leave_back(void **state) {
+    (void)state;
+    struct fleet f = granted_and_idle(3);
+    assert_true(fleet_event(&f, ROLLOUT_PAUSE));
+    agent_begin(&f.agents[1], &fleet_member(&f, 1)->facts, 1, f.now_ms);
+    fleet_member(&f, 1)->facts.yielded = true;
+    (void)fleet_event(&f, ROLLOUT_TICK);
+    assert_int_equal(fleet_state(&f, 1), MEMBER_GRANTED);
+    fleet_fini(&f);
+}
+
+static void window_that_closes_makes_who_gave_back_its_leave_wait_again(void **state) {
+    (void)state;
+    struct fleet f = granted_and_idle(3);
+    f.window_open = false;
+    fleet_tick(&f);
+    fleet_member(&f, 1)->facts.yielded = true;
+    fleet_tick(&f);
+    assert_int_equal(fleet_state(&f, 1), MEMBER_WAITING);
+    assert_int_equal(fleet_count(&f, MEMBER_GRANTED), 0);
+    fleet_fini(&f);
+}
+
+static void straggler_of_a_completed_rollout_gives_its_leave_back_to_the_window(void **state) {
+    (void)state;
+    struct fleet f;
+    fleet_init(&f, 3, 1, usual_policy());
+    fleet_member(&f, 1)->facts.online = false;
+    fleet_run_until(&f, ROLLOUT_COMPLETED);
+    f.agents[1].nature = DEAF;
+    fleet_member(&f, 1)->facts.online = true;
+    fleet_tick(&f);
+    assert_int_equal(fleet_state(&f, 1), MEMBER_GRANTED);
+    f.window_open = false;
+    fleet_tick(&f);
+    fleet_member(&f, 1)->facts.yielded = true;
+    fleet_tick(&f);
+    assert_int_equal(fleet_state(&f, 1), MEMBER_DEFERRED);
+    assert_int_equal(fleet_member(&f, 1)->cause, CAUSE_WINDOW);
+    fleet_member(&f, 1)->facts.yielded = false;
+    f.window_open = true;
+    f.agents[1].nature = GOOD;
+    fleet_run_for(&f, 10000);
+    assert_int_equal(fleet_state(&f, 1), MEMBER_COMMITTED);
+    fleet_fini(&f);
+}
+
+static void veto_holds_nobody_longer_than_it_takes_to_give_the_leave_back(void **state) {
+    (void)state;
+    struct fleet f;
+    fleet_init(&f, 3, 1, usual_policy());
+    f.agents[1].nature = VETOES;
+    fleet_run_until(&f, ROLLOUT_ROLLING);
+    fleet_run_for(&f, 6000);
+    assert_int_equal(fleet_member(&f, 1)->cause, CAUSE_VETO); /* it was waited for in vain */
+    fleet_member(&f, 1)->facts.yielded = true;
+    fleet_tick(&f);
+    assert_int_equal(fleet_state(&f, 1), MEMBER_DEFERRED);
+    assert_int_equal(fleet_member(&f, 1)->cause, CAUSE_VETO);
+    fleet_run_for(&f, 5000);
+    assert_int_equal(fleet_state(&f, 2), MEMBER_COMMITTED);
+    fleet_fini(&f);
+}
+
+static void stopped_rollout_is_over_once_unused_leave_was_given_back(void **state) {
+    (void)state;
+    struct fleet f = granted_and_idle(3);
+    assert_true(fleet_event(&f, ROLLOUT_STOP));
+    assert_true(rollout_is_live(&f.rollout));
+    fleet_member(&f, 1)->facts.yielded = true;
+    fleet_tick(&f);
+    assert_int_equal(fleet_state(&f, 1), MEMBER_WAITING);
+    assert_false(rollout_is_live(&f.rollout));
+    fleet_fini(&f);
+}
+
 static void clock_of_progress_stands_while_the_window_is_closed(void **state) {
     (void)state;
     struct fleet f;
@@ -415,6 +521,12 @@ int main(void) {
         cmocka_unit_test(every_state_before_the_end_can_be_paused_and_goes_on_there),
         cmocka_unit_test(nobody_begins_outside_of_the_windows),
         cmocka_unit_test(leave_that_was_not_used_ends_with_the_window),
+        cmocka_unit_test(leave_that_is_given_back_frees_its_slot_at_once),
+        cmocka_unit_test(what_has_begun_does_not_give_its_leave_back),
+        cmocka_unit_test(window_that_closes_makes_who_gave_back_its_leave_wait_again),
+        cmocka_unit_test(straggler_of_a_completed_rollout_gives_its_leave_back_to_the_window),
+        cmocka_unit_test(veto_holds_nobody_longer_than_it_takes_to_give_the_leave_back),
+        cmocka_unit_test(stopped_rollout_is_over_once_unused_leave_was_given_back),
         cmocka_unit_test(clock_of_progress_stands_while_the_window_is_closed),
         cmocka_unit_test(master_that_starts_admits_and_fails_nobody_for_a_while),
         cmocka_unit_test(time_of_listening_does_not_count_as_standstill),

@@ -485,6 +485,61 @@ static void pinned_removed_and_unbuilt_machines_are_left_alone(void **state) {
     fleet_fini(&f);
 }
 
+static void pinned_in_the_middle_keeps_its_slot_until_what_has_begun_is_over(void **state) {
+    (void)state;
+    struct fleet f;
+    fleet_init(&f, 4, 1, usual_policy());
+    f.agents[1].nature = HANGS; /* under way for as long as the test wants */
+    fleet_run_until(&f, ROLLOUT_ROLLING);
+    fleet_run_for(&f, 1000);
+    struct rollout_facts *facts = &fleet_member(&f, 1)->facts;
+    assert_false(facts->at_rest);
+    facts->pinned = true;
+    facts->progress = PROGRESS_NONE; /* what it reports is about no rollout any more */
+    fleet_run_for(&f, 5000);
+    assert_int_equal(fleet_state(&f, 1), MEMBER_GRANTED);
+    assert_int_equal(fleet_count(&f, MEMBER_WAITING), 2);
+    facts->at_rest = facts->works = true;
+    fleet_tick(&f);
+    assert_int_equal(fleet_state(&f, 1), MEMBER_EXCLUDED);
+    assert_int_equal(fleet_member(&f, 1)->cause, CAUSE_PINNED);
+    fleet_run_until(&f, ROLLOUT_COMPLETED);
+    fleet_fini(&f);
+}
+
+static void pinned_machine_that_never_ends_is_waited_for_until_its_deadline(void **state) {
+    (void)state;
+    struct fleet f;
+    fleet_init(&f, 4, 1, usual_policy());
+    f.agents[1].nature = HANGS;
+    fleet_run_until(&f, ROLLOUT_ROLLING);
+    fleet_run_for(&f, 1000);
+    fleet_member(&f, 1)->facts.pinned = true;
+    int64_t deadline_ms = fleet_member(&f, 1)->deadline_ms;
+    fleet_run_for(&f, deadline_ms - f.now_ms - TICK_MS);
+    assert_int_equal(fleet_state(&f, 1), MEMBER_GRANTED);
+    fleet_run_for(&f, TICK_MS);
+    assert_int_equal(fleet_state(&f, 1), MEMBER_EXCLUDED);
+    fleet_fini(&f);
+}
+
+static void pinned_on_its_way_back_is_waited_for_too(void **state) {
+    (void)state;
+    struct fleet f;
+    fleet_init(&f, 4, 1, usual_policy());
+    fleet_run_until(&f, ROLLOUT_COMPLETED);
+    assert_true(fleet_event(&f, ROLLOUT_ROLLBACK));
+    fleet_member(&f, 2)->facts.at_rest = false; /* it has yet to hear of its pin */
+    fleet_member(&f, 2)->facts.pinned = true;
+    fleet_tick(&f);
+    assert_int_not_equal(fleet_state(&f, 2), MEMBER_EXCLUDED);
+    fleet_member(&f, 2)->facts.at_rest = true;
+    fleet_tick(&f);
+    assert_int_equal(fleet_state(&f, 2), MEMBER_EXCLUDED);
+    fleet_run_until(&f, ROLLOUT_REVERTED);
+    fleet_fini(&f);
+}
+
 static void machine_that_is_an_agent_again_gets_its_turn(void **state) {
     (void)state;
     struct fleet f;
@@ -643,6 +698,9 @@ int main(void) {
         cmocka_unit_test(agent_that_never_takes_notice_is_deferred_though_online),
         cmocka_unit_test(draining_machine_is_passed_over),
         cmocka_unit_test(pinned_removed_and_unbuilt_machines_are_left_alone),
+        cmocka_unit_test(pinned_in_the_middle_keeps_its_slot_until_what_has_begun_is_over),
+        cmocka_unit_test(pinned_machine_that_never_ends_is_waited_for_until_its_deadline),
+        cmocka_unit_test(pinned_on_its_way_back_is_waited_for_too),
         cmocka_unit_test(machine_that_is_an_agent_again_gets_its_turn),
         cmocka_unit_test(rollout_of_nobody_is_completed),
         cmocka_unit_test(machine_that_joins_meanwhile_gets_its_turn),

@@ -16,6 +16,7 @@ struct machine {
     const char *last_words; /* its diagnosis; NULL: two lines */
     bool silent;
     bool stays; /* does nothing it is granted */
+    bool tells; /* the edition of the leave that it acts on */
 };
 
 struct grid {
@@ -61,6 +62,7 @@ static inline void update_report(const struct machine *m, const struct wire_desi
     }
     memcpy(out->rollout, d->grant.rollout, sizeof out->rollout);
     out->rollout_attempt = d->grant.attempt;
+    if (m->tells && m->stays) out->edition = d->grant.edition;
 }
 
 /* It asks what it should do, does it, and reports. */

@@ -187,6 +187,49 @@ static void pause_takes_back_the_leave_at_once_and_resume_gives_it_again(void **
     (void)grid_until(g, number, ROLLOUT_COMPLETED);
 }
 
+static void leave_that_is_given_back_frees_its_slot_with_the_next_step(void **state) {
+    struct grid *g = *state;
+    struct err error;
+    for (size_t i = 0; i < g->machine_count; i++) g->machines[i].stays = true;
+    int64_t number = grid_begin(g, "1.1.0", "\"canary\":0");
+    (void)grid_until(g, number, ROLLOUT_ROLLING);
+    for (int i = 0; i < 2; i++) grid_round(g);
+    assert_int_equal(grid_seen(g, number).members[0], MEMBER_GRANTED);
+    assert_ok(rollouts_order(g->rollouts, number, ROLLOUT_PAUSE, "token:op", &error));
+    for (int i = 0; i < 3; i++) grid_round(g);
+    assert_int_equal(grid_seen(g, number).members[0], MEMBER_GRANTED); /* it tells no edition */
+    g->machines[0].tells = true;
+    machine_lives(g, &g->machines[0]);
+    rollouts_tick(g->rollouts, g->now_ms, g->now_wall_ms);
+    assert_int_equal(grid_seen(g, number).members[0], MEMBER_WAITING);
+    assert_string_equal(grid_agent(g, "a-1").desired_version, "1.0.0");
+    for (size_t i = 0; i < g->machine_count; i++) g->machines[i].stays = false;
+    assert_ok(rollouts_order(g->rollouts, number, ROLLOUT_RESUME, "token:op", &error));
+    (void)grid_until(g, number, ROLLOUT_COMPLETED);
+}
+
+static void report_from_before_a_restart_gives_no_leave_back(void **state) {
+    struct grid *g = *state;
+    struct err error;
+    g->machines[0].stays = g->machines[0].tells = true;
+    int64_t number = grid_begin(g, "1.1.0", "");
+    (void)grid_until(g, number, ROLLOUT_CANARY);
+    for (int i = 0; i < 2; i++) grid_round(g);
+    int64_t edition = grid_agent(g, "a-1").grant.edition;
+    assert_ok(rollouts_order(g->rollouts, number, ROLLOUT_PAUSE, "token:op", &error));
+    machine_lives(g, &g->machines[0]);
+    assert_ok(agents_flush(g->f->agents, &error));
+    assert_int_equal(grid_agent(g, "a-1").report.update.edition, edition + 1);
+    grid_restart(g);
+    assert_int_equal(grid_agent(g, "a-1").grant.lease_ms, 0);
+    assert_int_not_equal(grid_agent(g, "a-1").grant.edition, edition + 1);
+    rollouts_tick(g->rollouts, g->now_ms, g->now_wall_ms);
+    assert_int_equal(grid_seen(g, number).members[0], MEMBER_GRANTED);
+    machine_lives(g, &g->machines[0]);
+    rollouts_tick(g->rollouts, g->now_ms, g->now_wall_ms);
+    assert_int_equal(grid_seen(g, number).members[0], MEMBER_WAITING);
+}
+
 static void whoever_holds_a_grant_is_told_again_after_a_new_session(void **state) {
     struct grid *g = *state;
     struct err error;
@@ -217,9 +260,13 @@ static void refresh_that_read_before_a_pause_does_not_bring_the_leave_back(void 
     struct agents_refresh *late = agents_refresh_begin(g->f->agents);
     assert_ok(db_write(g->f->db, read_choice, late, &error));
     assert_ok(rollouts_order(g->rollouts, number, ROLLOUT_PAUSE, "token:op", &error));
+    int64_t edition = grid_agent(g, "a-1").grant.edition;
+    g->f->told[0] = '\0';
     agents_refresh_done(late);
     agents_refresh_free(late);
     assert_int_equal(grid_agent(g, "a-1").grant.lease_ms, 0);
+    assert_int_equal(grid_agent(g, "a-1").grant.edition, edition); /* not even for a moment */
+    assert_string_equal(g->f->told, "");
 }
 
 static void window_that_closes_takes_back_the_leave_whatever_else_changes(void **state) {
@@ -837,6 +884,8 @@ int main(void) {
         T(what_one_rollout_finds_bad_halts_the_others_that_lead_there),
         T(superseding_ends_the_old_one_and_keeps_where_its_moves_began),
         T(pause_takes_back_the_leave_at_once_and_resume_gives_it_again),
+        T(leave_that_is_given_back_frees_its_slot_with_the_next_step),
+        T(report_from_before_a_restart_gives_no_leave_back),
         T(whoever_holds_a_grant_is_told_again_after_a_new_session),
         T(refresh_that_read_before_a_pause_does_not_bring_the_leave_back),
         T(window_that_closes_takes_back_the_leave_whatever_else_changes),
