@@ -129,14 +129,21 @@ static int32_t index_of(const struct live_rollout *l, const char *name) {
     return (int32_t)(found - l->domains);
 }
 
+/* One that is on its way, so that it keeps its domain, of the domain whose turn it is; NULL: none.
+ */
+static const char *name_of_turn(const struct live_rollout *l) {
+    const struct rollout *s = &l->row.state;
+    for (size_t i = 0; i < s->member_count; i++)
+        if (rollout_member_flies(&s->members[i]) && s->members[i].domain == s->domain)
+            return l->domain_names[i];
+    return NULL;
+}
+
 /* The names point into domain_names: there are few, and the arrays move only when members come. */
 void live_rollout_number_domains(struct live_rollout *l) {
     struct rollout *s = &l->row.state;
-    bool had_turn = s->domain >= 0 && (size_t)s->domain < l->domain_count;
-    char turn[LABEL_PART_SIZE] = "";
-    for (size_t i = 0; had_turn && i < s->member_count; i++)
-        if (s->members[i].domain == s->domain && l->domain_names[i][0] != '\0')
-            text_cut(turn, sizeof turn, l->domain_names[i]);
+    bool numbered = l->domain_count > 0;
+    const char *turn = numbered ? name_of_turn(l) : NULL;
     l->domains = memory_resize(l->domains, s->member_count + 1, sizeof *l->domains);
     for (size_t i = 0; i < s->member_count; i++) l->domains[i] = l->domain_names[i];
     if (s->member_count > 0) qsort(l->domains, s->member_count, sizeof *l->domains, by_name);
@@ -146,7 +153,7 @@ void live_rollout_number_domains(struct live_rollout *l) {
             l->domains[l->domain_count++] = l->domains[i];
     for (size_t i = 0; i < s->member_count; i++)
         s->members[i].domain = index_of(l, l->domain_names[i]);
-    if (had_turn) s->domain = index_of(l, turn);
+    if (numbered) s->domain = turn != NULL ? index_of(l, turn) : -1;
 }
 
 struct rollout_part live_rollout_part(const struct live_rollout *l,

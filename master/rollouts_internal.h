@@ -104,6 +104,9 @@ void live_rollout_look(const struct live_rollout *l, struct agents *agents,
 /* Agents that match the request, are admitted and no members yet become members. True when there
  * were any. */
 bool live_rollout_select(struct live_rollout *l, struct agents *agents);
+/* Members whose labels name another failure domain now are of that one from their next move on.
+ * True when there were any. */
+bool live_rollout_relabel(struct live_rollout *l, struct agents *agents);
 /* Replaces a topology that was not given by the label that the agents have. */
 void live_rollout_choose_topology(struct rollout_request *request, struct agents *agents);
 /* Inside an operation, for members that were never moved: where they come from, and which build is

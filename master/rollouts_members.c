@@ -40,6 +40,30 @@ bool live_rollout_select(struct live_rollout *l, struct agents *agents) {
     return true;
 }
 
+struct relabelling {
+    struct live_rollout *l;
+    bool any;
+};
+
+static bool relabel(const struct agent_view *v, void *argument) {
+    struct relabelling *k = argument;
+    char domain[LABEL_PART_SIZE];
+    size_t at = 0;
+    if (v->admission != ADMISSION_ADMITTED || !live_rollout_find(k->l, v->id, &at)) return true;
+    struct rollout_member *m = &k->l->row.state.members[at];
+    domain_of(v, &k->l->row.request, domain);
+    if (rollout_member_flies(m) || strcmp(domain, k->l->domain_names[at]) == 0) return true;
+    text_cut(k->l->domain_names[at], sizeof k->l->domain_names[at], domain);
+    return m->changed = k->any = true;
+}
+
+bool live_rollout_relabel(struct live_rollout *l, struct agents *agents) {
+    struct relabelling k = {l, false};
+    agents_visit(agents, relabel, &k);
+    if (k.any) live_rollout_number_domains(l);
+    return k.any;
+}
+
 struct topology {
     const struct rollout_request *request;
     bool rack, zone;

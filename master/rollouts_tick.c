@@ -144,15 +144,20 @@ static bool lacks_builds(struct live_rollout *l) {
     return any;
 }
 
-/* Machines that came, or came to match, after it began. */
-static void add_late_joiners(struct rollouts *r, struct live_rollout *l, int64_t now_ms) {
-    int64_t mark = agents_mark(r->options.agents);
+/* Machines that came, or came to match, after it began; and those that were moved elsewhere. */
+static void update_members(struct rollouts *r, struct live_rollout *l, int64_t now_ms) {
+    struct agents *agents = r->options.agents;
+    int64_t mark = agents_mark(agents);
     struct err e;
-    if (mark == l->mark || !takes_late_joiners(l->row.state.state)) return;
+    if (mark == l->mark) return;
     l->mark = mark;
     struct live_rollout *after = live_rollout_copy(l);
-    bool lacking = lacks_builds(after);
-    if (!live_rollout_select(after, r->options.agents) && !lacking) {
+    bool news = live_rollout_relabel(after, agents);
+    if (takes_late_joiners(l->row.state.state)) {
+        news |= lacks_builds(after);
+        news |= live_rollout_select(after, agents);
+    }
+    if (!news) {
         live_rollout_free(after);
         return;
     }
@@ -163,7 +168,7 @@ static void add_late_joiners(struct rollouts *r, struct live_rollout *l, int64_t
     steps_add(&s, l, after, ROLLOUT_TICK);
     if (rollouts_write(&s, &e)) return;
     l->mark = -1;
-    note_failure(l, "rollout.late_joiners", &e);
+    note_failure(l, "rollout.members", &e);
 }
 
 static bool save_clock(struct db_connection *c, void *argument, struct err *e) {
@@ -191,7 +196,7 @@ static void look_after(struct rollouts *r, int64_t number, int64_t now_ms, int64
     struct live_rollout *l = rollouts_find(r, number);
     if (l == NULL || !is_due(l, now_ms)) return;
     l->looked_ms = now_ms;
-    add_late_joiners(r, l, now_ms);
+    update_members(r, l, now_ms);
     l = rollouts_find(r, number);
     if (l != NULL) tick_one(r, l, now_ms, now_wall_ms);
     l = rollouts_find(r, number);

@@ -230,6 +230,44 @@ static void report_from_before_a_restart_gives_no_leave_back(void **state) {
     assert_int_equal(grid_seen(g, number).members[0], MEMBER_WAITING);
 }
 
+static bool take_domain(const struct rollout_view *v, void *argument) {
+    const struct rollout_member *m = &v->rollout->members[2];
+    snprintf(argument, LABEL_PART_SIZE, "%s", v->domains[m->domain]);
+    return true;
+}
+
+/* Of b-1. */
+static void assert_domain(struct grid *g, int64_t number, const char *domain) {
+    struct err error;
+    char its[LABEL_PART_SIZE];
+    assert_ok(rollouts_visit_one(g->rollouts, number, take_domain, its, &error));
+    assert_string_equal(its, domain);
+}
+
+static void machine_that_moves_to_another_rack_is_of_that_one_until_it_is_granted(void **state) {
+    struct grid *g = *state;
+    struct machine *moved = &g->machines[2];
+    g->machines[0].stays = moved->stays = true;
+    int64_t number = grid_begin(g, "1.1.0", "\"canary\":0,\"max_parallel\":3");
+    (void)grid_until(g, number, ROLLOUT_ROLLING);
+    for (int i = 0; i < 2; i++) grid_round(g);
+    assert_domain(g, number, "b");
+    assert_int_equal(grid_seen(g, number).members[0], MEMBER_GRANTED);
+    assert_int_equal(grid_seen(g, number).members[2], MEMBER_WAITING);
+    snprintf(moved->labels, sizeof moved->labels, "rack=a");
+    for (int i = 0; i < 2; i++) grid_round(g);
+    assert_domain(g, number, "a");
+    assert_int_equal(grid_seen(g, number).domain_count, 1);
+    assert_int_equal(grid_seen(g, number).members[2], MEMBER_GRANTED); /* beside a-1 */
+    snprintf(moved->labels, sizeof moved->labels, "rack=c");
+    for (int i = 0; i < 2; i++) grid_round(g);
+    assert_domain(g, number, "a"); /* who moves is counted where it began */
+    grid_restart(g);
+    assert_domain(g, number, "a");
+    g->machines[0].stays = moved->stays = false;
+    (void)grid_until(g, number, ROLLOUT_COMPLETED);
+}
+
 static void whoever_holds_a_grant_is_told_again_after_a_new_session(void **state) {
     struct grid *g = *state;
     struct err error;
@@ -885,6 +923,7 @@ int main(void) {
         T(superseding_ends_the_old_one_and_keeps_where_its_moves_began),
         T(pause_takes_back_the_leave_at_once_and_resume_gives_it_again),
         T(leave_that_is_given_back_frees_its_slot_with_the_next_step),
+        T(machine_that_moves_to_another_rack_is_of_that_one_until_it_is_granted),
         T(report_from_before_a_restart_gives_no_leave_back),
         T(whoever_holds_a_grant_is_told_again_after_a_new_session),
         T(refresh_that_read_before_a_pause_does_not_bring_the_leave_back),
