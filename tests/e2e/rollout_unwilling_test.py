@@ -25,9 +25,9 @@ class Unwilling(unittest.TestCase):
 
     def test_node_that_must_not_stop_does_not_hold_the_others_who_move_one_by_one(self):
         self.fleet.tell("a-1", "* * veto")
-        rollout = self.fleet.roll_out(NEW, canary=0, max_parallel=1, healthy_deadline_s=2)
-        # Who does not give its leave back is waited for until its lease has run out for sure: 45 s.
-        wait_for("a-1 to give its leave back", lambda: rollout.states()["a-1"] == "deferred", patience_s=40)
+        rollout = self.fleet.roll_out(NEW, canary=0, max_parallel=1, healthy_deadline_s=8)
+        # Who does not give it back after those 8 s is waited for until its lease has run out for sure: 45 s more.
+        wait_for("a-1 to give its leave back", lambda: rollout.states()["a-1"] == "deferred", patience_s=45)
         rollout.wait_members(3, "committed")
         self.fleet.wait_all(NEW, ["a-2", "a-3", "a-4"])
         self.assertTrue(self.fleet.runs(OLD, ["a-1"]))
