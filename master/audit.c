@@ -32,6 +32,7 @@ static const struct {
     {"binary.deleted",         "binary.delete"        },
     {"binary.discarded",       "binary.discard"       },
     {"binary.held",            "binary.hold"          },
+    {"binary.left_out",        "binary.leave_out"     },
     {"binary.published",       "binary.publish"       },
     {"binary.yanked",          "binary.yank"          },
     {"channel.set",            "channel.set"          },

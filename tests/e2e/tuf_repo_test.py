@@ -187,6 +187,8 @@ class Offline(Case):
         self.go_offline()
         self.leave_out(self.targets_key)
         self.assertEqual([e["subject"] for e in self.grid.events(kind="binary.left_out")], [NEXT])
+        rows = self.grid.api("GET", "/api/audit?action=binary.leave_out")
+        self.assertEqual([r["subject"] for r in rows], [NEXT])
         self.assertEqual([b["published"] for b in self.grid.api("GET", "/api/binaries")], [True, False])
         self.assertEqual(self.get("/api/binaries/latest/linux/x86_64").json()["version"], "1.0.0")
         self.assertIn("left out", self.grid.gridctl("binary", "list").stdout)
