@@ -89,6 +89,7 @@ void fetching_refuse(struct fetching *f, const char *sha256, const struct err *w
     t->error = *why;
     t->cause = "download";
     t->refused = true;
+    t->away = false;
     t->failures++;
 }
 

@@ -291,6 +291,7 @@ static void bytes_that_are_fetched_ahead_have_a_state_of_their_own(void **unused
 static void bytes_that_a_master_lacked_to_give_are_still_to_come(void **unused) {
     (void)unused;
     struct version v;
+    struct err e = {0};
     const struct wire_staging *s = &told.staging;
     struct fetching_try *t = &fetching.tries[0];
     decide(UPDATE_IDLE, HOLD_NONE);
@@ -318,6 +319,11 @@ static void bytes_that_a_master_lacked_to_give_are_still_to_come(void **unused) 
     fetching_connected(&fetching, false);
     report();
     assert_string_equal(s->code, "no_space"); /* whoever is away */
+    t->away = true;
+    err_set(&e, ERR_UNTRUSTED, "nobody vouches for it");
+    fetching_refuse(&fetching, v.sha256, &e);
+    report();
+    assert_string_equal(s->code, "untrusted"); /* the last attempt is not the news any more */
     version_clear(&v);
     versions_fini(&versions);
 }
