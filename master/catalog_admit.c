@@ -40,10 +40,12 @@ static bool check_discarded(struct db_connection *c, const struct admission *a,
     return err_hint(e, "remove the file, or touch it to offer it anew");
 }
 
-/* What lay in the drop box before its name was left out is not offered anew by lying there. */
+/* What lay in the drop box before its name was left out is not offered anew by lying there, and
+ * what was yanked by nothing. */
 static enum standing standing_of(const struct binary *found, const struct admission *a) {
     if (found->deleted_at_ms != 0) return STANDING_DELETED;
-    return found->left_out && a->offered_at_ms == 0 ? STANDING_LEFT_OUT : STANDING_SAME;
+    bool anew = found->left_out && !found->yanked && a->offered_at_ms == 0;
+    return anew ? STANDING_LEFT_OUT : STANDING_SAME;
 }
 
 bool catalog_judge(struct db_connection *c, struct entry *n, struct binary *found, struct err *e) {

@@ -212,6 +212,10 @@ class Offline(Case):
         self.assertEqual(self.put(other, "1.1.0").status, 201)
         self.assertTrue(self.grid.api("GET", ROUTE % "1.1.0")["published"])
         self.assertEqual(list(self.repository().named()), [NEXT])
+        self.grid.api("POST", ROUTE % "1.1.0" + "/yank?name=storage-server")
+        self.leave_out(self.key("targets"))
+        self.assertEqual(self.put(other, "1.1.0").status, 200)
+        self.assertTrue(self.grid.api("GET", ROUTE % "1.1.0")["yanked"], "what was yanked is never offered again")
 
     def test_roots_that_break_the_chain_are_refused(self):
         repository = self.repository()
