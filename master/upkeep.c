@@ -5,10 +5,12 @@
 #include "lib/tuf_client.h"
 #include "master/audit_points.h"
 
+#include <malloc.h>
 #include <string.h>
 
 #define REVIEW_TICKS 10   /* a second */
 #define PRUNE_TICKS 36000 /* an hour */
+#define TRIM_TICKS 600    /* a minute */
 
 static void prune(struct master *m) {
     struct err e;
@@ -88,6 +90,11 @@ static void watch_bus_certificate(const struct master *m, bool *told) {
     *told = outdated;
 }
 
+/* A crowd of handshakes leaves pieces all over the heaps, which glibc would keep for good. */
+static void give_memory_back(void) {
+    (void)malloc_trim(0);
+}
+
 void upkeep_tick(struct upkeep *u) {
     struct master *m = u->master;
     struct err e;
@@ -97,4 +104,5 @@ void upkeep_tick(struct upkeep *u) {
     if (u->ticks % REVIEW_TICKS == 0) renew_certificates(m);
     if (u->ticks % REVIEW_TICKS == 0) watch_bus_certificate(m, &u->bus_told);
     if (u->ticks % PRUNE_TICKS == 0) prune(m);
+    if (u->ticks % TRIM_TICKS == 0) give_memory_back();
 }
