@@ -84,7 +84,8 @@ static void sign_in(struct http_request *r, bool invited) {
                          .name = order.name,
                          .password = order.password,
                          .invitation = order.invitation,
-                         .now_wall_ms = clock_wall_ms()};
+                         .now_wall_ms = clock_wall_ms(),
+                         .now_ms = clock_monotonic_ms()};
     struct sessions *sessions = master_of(r)->sessions;
     struct err e;
     bool done = body_no_query(r, &e) &&

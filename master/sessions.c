@@ -1,6 +1,5 @@
 #include "master/sessions.h"
 
-#include "lib/clock.h"
 #include "lib/condition.h"
 #include "master/events.h"
 #include "master/lockouts.h"
@@ -78,7 +77,7 @@ static void end_hash(struct sessions *s) {
 /* Whether this may be tried; in->wait_ms otherwise. */
 static bool may_try(struct sessions *s, struct sign_in *in, struct err *e) {
     const struct attempt by = {in->address, in->name};
-    return lockouts_check(s->lockouts, &by, clock_monotonic_ms(), &in->wait_ms, e);
+    return lockouts_check(s->lockouts, &by, in->now_ms, &in->wait_ms, e);
 }
 
 struct beginning {
@@ -102,7 +101,7 @@ static bool begin_session(struct sessions *s, struct sign_in *in, struct err *e)
     secret_generate("gs", id, in->cookie, hash);
     struct beginning b = {&in->user, hash, in->now_wall_ms};
     if (db_write(s->db, insert_session, &b, e)) {
-        lockouts_signed_in(s->lockouts, &by, clock_monotonic_ms());
+        lockouts_signed_in(s->lockouts, &by, in->now_ms);
         return true;
     }
     secret_wipe(in->cookie, sizeof in->cookie);
@@ -128,15 +127,14 @@ bool sessions_login(struct sessions *s, struct sign_in *in, struct err *e) {
     /* Those who failed meanwhile count. */
     bool right = may_try(s, in, e) && check_password(s, in, &known, e);
     if (!right && e->code == ERR_UNAUTHENTICATED)
-        lockouts_failed(s->lockouts, &by, known, clock_monotonic_ms());
+        lockouts_failed(s->lockouts, &by, known, in->now_ms);
     end_hash(s);
     return right && begin_session(s, in, e);
 }
 
 static bool check_invitation(struct sessions *s, const struct sign_in *in, struct err *e) {
     if (users_check_invitation(s->db, in->invitation, in->name, in->now_wall_ms, e)) return true;
-    if (e->code == ERR_UNAUTHENTICATED)
-        lockouts_not_invited(s->lockouts, in->address, clock_monotonic_ms());
+    if (e->code == ERR_UNAUTHENTICATED) lockouts_not_invited(s->lockouts, in->address, in->now_ms);
     return false;
 }
 

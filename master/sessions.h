@@ -25,6 +25,7 @@ struct sign_in {
     const char *address, *name, *password;
     const char *invitation; /* of sessions_setup */
     int64_t now_wall_ms;
+    int64_t now_ms;                /* monotonic: the limit of failures is by this one */
     struct user user;              /* who it is */
     char cookie[SECRET_TEXT_SIZE]; /* of the new session; wipe it */
     int64_t wait_ms;               /* with ERR_RATE_LIMITED */

@@ -193,7 +193,7 @@ class Https(unittest.TestCase):
         self.grid.wait_healthy("a-1", "1.1.0")
 
     def sign_for(self, seconds):
-        """An http.pem of the grid's own CA, with the same key, that expires soon."""
+        """An http.pem of the grid's own CA, with the same key, that expires soon; its DER."""
         tls = os.path.dirname(self.grid.ca)
         with open(tls + "/http.cnf", "w") as f:
             f.write("[ca]\ndefault_ca=c\n[c]\ndatabase=%s/db\nrand_serial=yes\ndefault_md=sha256\npolicy=p\ncopy_extensions=copy\n"
@@ -212,13 +212,14 @@ class Https(unittest.TestCase):
             for part in ("http.key", "http.crt"):
                 with open(os.path.join(tls, part)) as f:
                     out.write(f.read())
+        with open(tls + "/http.crt") as f:
+            return ssl.PEM_cert_to_DER_cert(f.read())
 
     def test_a_certificate_is_renewed_without_a_restart_and_keeps_its_key(self):
         self.start()
         self.grid.master.stop()
-        self.sign_for(9)
+        soon = self.sign_for(9)
         self.grid.start_master()
-        soon = shown(self.port)
         with open(os.path.dirname(self.grid.ca) + "/pin") as f:
             pin = f.read()
         kept = socket.create_connection(("127.0.0.1", self.port))

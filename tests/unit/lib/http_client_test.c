@@ -666,13 +666,14 @@ static void bad_downloads_fail_with_what_was_received(void **state) {
     }
 }
 
+/* The script's thread, too, must get its turn and answer before that is a stall. */
 static void a_download_that_stalls_keeps_what_it_has(void **state) {
     (void)state;
     OWN_FD int fd = open_target();
     struct script s = {.bytes = OK "Content-Length: 5\r\n\r\nabc", .hangs = true};
     script_begin(&s);
     struct http_download d = {
-        .url = url_at(s.port, "/"), .fd = fd, .size_bytes = 5, .stall_timeout_ms = 100};
+        .url = url_at(s.port, "/"), .fd = fd, .size_bytes = 5, .stall_timeout_ms = 2000};
     int64_t received = -1;
     struct err e;
     assert_false(http_download(&d, &received, &e));
@@ -750,13 +751,14 @@ static void a_slow_download_is_no_stall(void **state) {
     check_target(fd, 100000);
 }
 
-/* Every byte renews the patience: this one comes to its end long after one stall timeout. */
+/* Every byte renews the patience: this one, of 50 bytes a second, comes to its end after more than
+ * one stall timeout, within which the script's thread gets its turn on a busy machine as well. */
 static void a_slow_server_is_no_stall(void **state) {
     (void)state;
     struct err e;
-    struct watch w = {.cancel_at = 100};
+    struct watch w = {.cancel_at = 150};
     struct script dripping = {.bytes = OK "Content-Length: 1000000\r\n\r\nx", .drips = true};
-    struct http_call call = {.stall_timeout_ms = 500, .progress = watch, .progress_argument = &w};
+    struct http_call call = {.stall_timeout_ms = 2000, .progress = watch, .progress_argument = &w};
     assert_false(call_script(&dripping, call, &e));
     assert_string_equal(e.text, "cancelled");
 }

@@ -790,6 +790,14 @@ static void unknown_session_is_answered_with_a_signed_demand_for_hello(void **st
     refused(&m, &r, "hello_required", nonce, &error);
 }
 
+/* What is sent before goes down with the old connection; what is sent then waits for the next. */
+static void until_it_notices_the_end(const struct machine *m) {
+    for (int64_t end = clock_monotonic_ms() + PATIENCE_MS; bus_client_connected(m->bus);) {
+        assert_true(clock_monotonic_ms() < end);
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    }
+}
+
 static void master_that_restarted_asks_for_hello_and_goes_on(void **state) {
     struct post *p = *state;
     OWN_MACHINE struct machine m;
@@ -797,6 +805,7 @@ static void master_that_restarted_asks_for_hello_and_goes_on(void **state) {
     machine_up(&m, p, "a-1");
     int port = bus_server_port(p->bus);
     post_close(p);
+    until_it_notices_the_end(&m);
     assert_ok(agents_flush(p->f->agents, &error));
     agents_close(p->f->agents);
     post_open_agents(p);
