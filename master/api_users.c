@@ -86,6 +86,7 @@ static void reply_invited(struct http_request *r, const struct user *user, const
     struct user_json shown;
     OWN_SECRET_TEXT struct text json = TEXT_EMPTY;
     const char *host = http_header(r, "Host");
+    text_room(&json, 8 * sizeof shown); /* growing would leave copies of the secret behind */
     describe(user, &shown);
     snprintf(shown.invitation, sizeof shown.invitation, "%s", secret);
     snprintf(shown.link, sizeof shown.link, "%s://%.300s/#/setup?invitation=%s",

@@ -63,6 +63,26 @@ class SecretsInMemoryTest(unittest.TestCase):
         self.assertFalse(self.looks_inside(agent.pid), "the agent's memory")
         self.assertTrue(self.looks_inside(node["pid"]), "a node has no keys, and may be debugged")
 
+    def holds(self, pid, secret):
+        """Whether the process's memory has these bytes somewhere. What the sanitizer maps for itself has none."""
+        with open("/proc/%d/maps" % pid) as f:
+            places = [line.split() for line in f if "w" in line.split()[1]]
+        with open("/proc/%d/mem" % pid, "rb", buffering=0) as memory:
+            for place in places:
+                begin, end = (int(x, 16) for x in place[0].split("-"))
+                if end - begin > 256 << 20:
+                    continue
+                memory.seek(begin)
+                if secret in memory.read(end - begin):
+                    return True
+        return False
+
+    def test_an_invitation_is_gone_from_the_master_once_it_was_told(self):
+        master = self.start_master()
+        invited = self.api("POST", "/api/users", {"name": "ada", "role": "viewer"})["invitation"]
+        self.assertTrue(self.holds(master.pid, b"grid-master"), "this looks into the memory")
+        self.assertFalse(self.holds(master.pid, invited.split(".")[1].encode()))
+
     def test_launcher_shows_nobody_the_join_string_in_its_environment(self):
         script = b"#!/bin/sh\nexec /bin/sleep 300\n"
         builds = os.path.join(self.home, "agent", "agent")
