@@ -149,18 +149,18 @@ struct rollout_facts {
 };
 
 struct rollout_member {
-    int32_t domain;  /* index of its failure domain, in order of turns */
+    int64_t deadline_ms; /* GRANTED, RETURNING: of the grant; DEFERRED: not granted before; WAITING:
+                            failed fetches are old news before */
+    int32_t domain;      /* index of its failure domain, in order of turns */
+    int32_t attempt;     /* of the newest grant; 0: none yet */
+    int32_t turn;        /* the how-manieth grant of the rollout it was: newest go back first */
+    struct rollout_facts facts;
     uint8_t state;   /* enum rollout_member_state */
     uint8_t cause;   /* enum rollout_cause */
     bool canary;     /* chosen when CANARY begins */
     bool was_broken; /* did not work before it was moved: takes no slot, is not counted against the
                         budget, and its failure is no evidence */
     bool changed;    /* by the last rollout_next: to be persisted and told */
-    int32_t attempt; /* of the newest grant; 0: none yet */
-    int32_t turn;    /* the how-manieth grant of the rollout it was: newest go back first */
-    int64_t deadline_ms; /* GRANTED, RETURNING: of the grant; DEFERRED: not granted before; WAITING:
-                            failed fetches are old news before */
-    struct rollout_facts facts;
 };
 
 /* It has leave, or what began by it is not over. */
