@@ -25,7 +25,8 @@ struct lockouts *lockouts_new(struct events *events) {
     const struct rate_limit failures = {.per_second = 5.0 / 60, .burst = 5};
     const struct rate_limit failures_told = {.per_second = 1.0 / 6, .burst = 20};
     const struct rate_limit place = {.per_second = 1.0 / PLACE_S, .burst = 1};
-    const struct rate_limit told = {.per_second = 60.0 / HOUR_S, .burst = 60};
+    /* At most sixty in any hour: as many at once as come back within it. */
+    const struct rate_limit told = {.per_second = 30.0 / HOUR_S, .burst = 30};
     const struct rate_limit told_each = {.per_second = 1.0 / HOUR_S, .burst = 1};
     struct lockouts *l = memory_zeroed(1, sizeof *l);
     l->events = events;

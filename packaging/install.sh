@@ -350,6 +350,7 @@ choose_proof() {
     own_ca='' wget_pins='' proven=1
     case $url in
         https://*) ;;
+        http://*@*) proven=$insecure; return 0 ;;
         http://localhost | http://localhost:*[0-9] | http://127.0.0.1 | http://127.0.0.1:*[0-9] | 'http://[::1]' | \
             'http://[::1]:'*[0-9]) return 0 ;;
         *) proven=$insecure; return 0 ;;

@@ -74,12 +74,12 @@ static void crowd_of_addresses_floods_no_trail(void **state) {
         fail_often(l, address, "nobody", false, 1000);
     }
     struct trail t = read_trail(f);
-    assert_int_equal(t.count, 60);
+    assert_int_equal(t.count, 30);
     forget(&t);
     fail_often(l, "10.0.2.1", "nobody", false, 1000 + HOUR_MS);
     t = read_trail(f);
-    assert_int_equal(t.count, 61);
-    assert_non_null(strstr(t.rows[0].data, "40 times more before"));
+    assert_int_equal(t.count, 31);
+    assert_non_null(strstr(t.rows[0].data, "70 times more before"));
     forget(&t);
     lockouts_free(l);
 }
