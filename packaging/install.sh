@@ -221,6 +221,7 @@ check_origin() {
     [ -n "$url" ] || [ -n "$from" ] ||
         fail 2 "there is nothing that says where the master is" "give a join string, --url http://HOST:7001 or --from DIR"
     case $url in
+        *@*) fail 2 "--url $url names a user, and what stands before @ is no host" "write it like http://HOST:7001" ;;
         '' | http://?* | https://?*) ;;
         *) fail 2 "--url $url is no URL" "write it like http://HOST:7001" ;;
     esac
@@ -350,7 +351,6 @@ choose_proof() {
     own_ca='' wget_pins='' proven=1
     case $url in
         https://*) ;;
-        http://*@*) proven=$insecure; return 0 ;;
         http://localhost | http://localhost:*[0-9] | http://127.0.0.1 | http://127.0.0.1:*[0-9] | 'http://[::1]' | \
             'http://[::1]:'*[0-9]) return 0 ;;
         *) proven=$insecure; return 0 ;;

@@ -110,6 +110,7 @@ class InstallRefusedTest(InstallCase):
                 words = ["--public-downloads=off"] + ["--insecure"] * ("closed" in mark and option != "--insecure")
                 self.refused(machine, "%s %s %s" % (script, option, elsewhere), 4, *words)
             self.assertEqual(["Authorization" in headers for headers in shown], asked, (mark, option))
+        self.refused(machine, "%s --url http://localhost:x@127.0.0.1:1 %s" % (script, join), 2, "before @", "http://HOST:7001")
 
     def test_without_root_it_says_who_may(self):
         machine = self.machine()
