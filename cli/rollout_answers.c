@@ -24,11 +24,22 @@ static const struct json_field progress_fields[] = {
 static const struct json_schema progress_schema =
     JSON_SCHEMA(struct answer_progress, progress_fields);
 
+static const struct json_field window_fields[] = {
+    J(JSON_TEXT, struct answer_window, days, 0),
+    J(JSON_TEXT, struct answer_window, from, 0),
+    J(JSON_TEXT, struct answer_window, to, 0),
+    J(JSON_TEXT, struct answer_window, tz, 0),
+};
+static const struct json_schema window_schema = JSON_SCHEMA(struct answer_window, window_fields);
+
 static const struct json_field policy_fields[] = {
     J(JSON_RAW, struct answer_policy, canary, 0),
     J(JSON_RAW, struct answer_policy, max_parallel, 0),
     J(JSON_RAW, struct answer_policy, max_failures, 0),
+    J(JSON_RAW, struct answer_policy, min_healthy_s, 0),
+    J(JSON_RAW, struct answer_policy, probation_s, 0),
     J(JSON_RAW, struct answer_policy, auto_promote_s, 0),
+    J_LIST(struct answer_policy, windows, &window_schema, 0),
 };
 static const struct json_schema policy_schema = JSON_SCHEMA(struct answer_policy, policy_fields);
 

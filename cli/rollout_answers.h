@@ -10,12 +10,23 @@ struct answer_progress {
     int64_t in_flight, unavailable, slots;
 };
 
+struct answer_window {
+    char *days;
+    char *from;
+    char *to;
+    char *tz;
+};
+
 /* Numbers, "10%", "never": as they are written in JSON. */
 struct answer_policy {
     char *canary;
     char *max_parallel;
     char *max_failures;
+    char *min_healthy_s;
+    char *probation_s;
     char *auto_promote_s;
+    struct answer_window *windows;
+    size_t windows_count;
 };
 
 struct answer_rollout {

@@ -2,7 +2,9 @@
 
 #include "cli/format.h"
 
+#include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static bool is(const char *value, const char *word) {
@@ -120,14 +122,40 @@ static void add_policy(const struct answer_policy *p, struct text *out) {
     if (is(p->auto_promote_s, "\"never\"")) text_add(out, ", promoted by hand");
 }
 
+/* "120" -> "2 min", "90" -> "90 s", "0.3" -> "0.3 s": a setting is not rounded, as ages are. */
+static void add_seconds(const char *json, struct text *out) {
+    double seconds = strtod(json, NULL);
+    bool minutes = seconds > 0 && fmod(seconds, 60) == 0;
+    text_add_format(out, "%.10g %s", minutes ? seconds / 60 : seconds, minutes ? "min" : "s");
+}
+
+static void add_probation(const struct answer_policy *p, struct text *out) {
+    if (p->probation_s == NULL) return;
+    add_seconds(p->probation_s, out);
+    if (p->min_healthy_s == NULL) return;
+    text_add(out, ", healthy for the last ");
+    add_seconds(p->min_healthy_s, out);
+}
+
+static void add_windows(const struct answer_policy *p, struct text *out) {
+    for (size_t i = 0; i < p->windows_count; i++) {
+        const struct answer_window *w = &p->windows[i];
+        text_add_format(out, "%s%s %s-%s %s", i > 0 ? "; " : "", format_or(w->days, "daily"),
+                        format_or(w->from, "?"), format_or(w->to, "?"), format_or(w->tz, "UTC"));
+    }
+}
+
 void rollout_words_show(const struct answer_rollout *r, int64_t now_ms,
                         const struct output_style *style, struct text *out) {
     char words[FORMAT_SIZE];
     OWN_TEXT struct text state = TEXT_EMPTY, progress = TEXT_EMPTY, policy = TEXT_EMPTY;
+    OWN_TEXT struct text probation = TEXT_EMPTY, windows = TEXT_EMPTY;
     OWN_TABLE struct output_table t = OUTPUT_FIELDS;
     rollout_words_state(r, &state);
     rollout_words_progress(r, &progress);
     add_policy(&r->policy, &policy);
+    add_probation(&r->policy, &probation);
+    add_windows(&r->policy, &windows);
     output_field(&t, "Rollout", r->id);
     output_field_format(&t, "Version", "%s %s", format_or(r->name, "?"),
                         format_or(r->version, "?"));
@@ -138,6 +166,8 @@ void rollout_words_show(const struct answer_rollout *r, int64_t now_ms,
     output_field(&t, "Domain", r->current_domain);
     output_field(&t, "Selector", format_or(r->selector, "every agent"));
     output_field(&t, "Policy", text_value(&policy));
+    output_field(&t, "Probation", text_value(&probation));
+    output_field(&t, "Windows", text_value(&windows));
     output_field_format(&t, "Started", "%s by %s",
                         format_age(format_or(r->created_at, ""), now_ms, words),
                         format_or(r->principal, "?"));

@@ -91,6 +91,27 @@ static void shows_everything_as_fields(void **state) {
                                   "Started   5 min ago by ada\n");
 }
 
+static void shows_how_long_it_watches_and_when_it_may_begin(void **state) {
+    (void)state;
+    OWN_TEXT struct text out = TEXT_EMPTY;
+    struct answer_window windows[] = {
+        {.days = "mon-fri", .from = "22:00", .to = "04:00",    .tz = "Europe/Berlin"},
+        {.days = "sat,sun",                 .from = "00:00",                .to = "23:59"},
+    };
+    rollout.policy.probation_s = "120";
+    rollout.policy.min_healthy_s = "90";
+    rollout.policy.windows = windows;
+    rollout.policy.windows_count = COUNT(windows);
+    rollout_words_show(&rollout, 0, &plain, &out);
+    assert_non_null(strstr(out.data, "\nProbation  2 min, healthy for the last 90 s\n"));
+    assert_non_null(strstr(out.data, "\nWindows    mon-fri 22:00-04:00 Europe/Berlin; "
+                                     "sat,sun 00:00-23:59 UTC\n"));
+    rollout.policy.probation_s = "0.3";
+    rollout.policy.min_healthy_s = NULL;
+    rollout_words_show(&rollout, 0, &plain, &out);
+    assert_non_null(strstr(out.data, "\nProbation  0.3 s\n"));
+}
+
 static void an_end_that_is_not_good_has_its_reason(void **state) {
     (void)state;
     OWN_TEXT struct text good = TEXT_EMPTY, bad = TEXT_EMPTY;
@@ -192,6 +213,7 @@ int main(void) {
         cmocka_unit_test_setup(only_a_person_ends_a_standstill, make_rollout),
         cmocka_unit_test_setup(progress_names_what_there_is, make_rollout),
         cmocka_unit_test_setup(shows_everything_as_fields, make_rollout),
+        cmocka_unit_test_setup(shows_how_long_it_watches_and_when_it_may_begin, make_rollout),
         cmocka_unit_test_setup(an_end_that_is_not_good_has_its_reason, make_rollout),
         cmocka_unit_test(agents_in_trouble_come_with_their_diagnosis),
         cmocka_unit_test(agents_in_no_trouble_need_no_table),
