@@ -406,3 +406,24 @@ static inline void frame_nonce(const struct machine *m, uint64_t sequence,
     snprintf(out + SESSION_ID_HEX_SIZE - 1, WIRE_NONCE_HEX_SIZE - SESSION_ID_HEX_SIZE + 1,
              "%016llx", (unsigned long long)sequence);
 }
+
+static inline bool copy_view(const struct agent_view *v, void *argument) {
+    *(struct agent_view *)argument = *v;
+    return true;
+}
+
+/* Its pointers are valid as long as nothing changes the agent. */
+static inline struct agent_view view(const struct post *p, const char *id) {
+    struct err error = {0};
+    struct agent_view v = {.status = AGENT_PENDING};
+    assert_ok(agents_visit_one(p->f->agents, id, copy_view, &v, &error));
+    return v;
+}
+
+static inline void point_stable_to(const struct post *p, const char *version) {
+    struct err error = {0};
+    struct channel channel;
+    assert_ok(
+        channels_set(p->f->db, "stable", "storage-server", version, "test", &channel, &error));
+    assert_ok(agents_refresh(p->f->agents, &error));
+}
