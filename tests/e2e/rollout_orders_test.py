@@ -45,10 +45,10 @@ class Orders(unittest.TestCase):
                                                    if m["phase"] == "not_begun"])
         (agent,) = rollout.members("granted")
         rollout.order("pause")
-        for sound in self.fleet.labels:
-            self.fleet.tell(sound)
         wait_for("the agent to hear of it",
                  lambda: "waits for its turn" in self.fleet.api("GET", "/api/agents/" + agent)["update"]["reason"])
+        for sound in self.fleet.labels:
+            self.fleet.tell(sound)
         rollout.wait_for("the slot to be free", lambda: rollout.show()["progress"]["granted"] == 0)
         self.assertEqual(rollout.states()[agent], "waiting")
         self.assertEqual(rollout.show()["state"], "paused")
