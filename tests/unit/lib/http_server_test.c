@@ -1,39 +1,11 @@
-#include "tests/unit/lib/http_fixture.h"
+/* What requests bring, bodies and all, and what is answered. */
+#include "tests/unit/lib/http_server_fixture.h"
 
 #include "lib/clock.h"
-#include "lib/http_client.h"
 #include "lib/json.h"
 
-#include <dirent.h>
 #include <poll.h>
 #include <sys/resource.h>
-
-/* What handlers saw; a test reads it after it has the answer. */
-static struct {
-    atomic_int handled;
-    atomic_int finished;
-    char method[16];
-    char route[64];
-    int status;
-    int64_t sent_bytes;
-    pthread_mutex_t lock; /* guards the fields above but the first two, and released */
-    pthread_cond_t change;
-    bool released;
-} seen = {.lock = PTHREAD_MUTEX_INITIALIZER, .change = PTHREAD_COND_INITIALIZER};
-
-static void note_finished(void *context, const char *method, const char *route, int status,
-                          double seconds, int64_t sent_bytes) {
-    (void)context;
-    (void)seconds;
-    pthread_mutex_lock(&seen.lock);
-    snprintf(seen.method, sizeof seen.method, "%s", method);
-    snprintf(seen.route, sizeof seen.route, "%s", route);
-    seen.status = status;
-    seen.sent_bytes = sent_bytes;
-    atomic_fetch_add(&seen.finished, 1);
-    pthread_cond_broadcast(&seen.change);
-    pthread_mutex_unlock(&seen.lock);
-}
 
 static void wait_finished(int wanted) {
     struct timespec deadline;
@@ -45,157 +17,6 @@ static void wait_finished(int wanted) {
         failed = pthread_cond_timedwait(&seen.change, &seen.lock, &deadline);
     pthread_mutex_unlock(&seen.lock);
     assert_int_equal(failed, 0);
-}
-
-static void hello(struct http_request *r) {
-    static const char json[] = "{\"hello\":\"world\"}";
-    http_reply_json(r, 200, json, sizeof json - 1);
-}
-
-static void item(struct http_request *r) {
-    const char *id = http_param(r, "id");
-    http_reply_text(r, 200, "text/plain", id, strlen(id));
-}
-
-static void tagged(struct http_request *r) {
-    http_reply_json_etag(r, "{\"a\":1}", 7);
-}
-
-/* Tells everything that accessors say. */
-static void mirror(struct http_request *r) {
-    static const char *const allowed[] = {"name", "limit", NULL};
-    OWN_TEXT struct text out = TEXT_EMPTY;
-    struct err e;
-    int64_t limit = 0;
-    if (!http_query_only(r, allowed, &e) || !http_query_int(r, "limit", 1, 100, 7, &limit, &e)) {
-        http_reply_err(r, &e);
-        return;
-    }
-    const char *name = http_query(r, "name");
-    const char *accept = http_header(r, "accept");
-    text_add_format(&out, "%s|%s|%s|%s|%" PRId64 "|%s|%s", http_method(r), http_path(r),
-                    http_address(r), name != NULL ? name : "-", limit,
-                    accept != NULL ? accept : "-", http_principal(r));
-    http_reply_text(r, 200, "text/plain", out.data, out.length);
-}
-
-static void echo(struct http_request *r) {
-    OWN_TEXT struct text body = TEXT_EMPTY;
-    struct err e;
-    atomic_fetch_add(&seen.handled, 1);
-    if (!http_body(r, &body, &e))
-        http_reply_err(r, &e);
-    else
-        http_reply_text(r, 200, "application/octet-stream", text_value(&body), body.length);
-}
-
-static void count(struct http_request *r) {
-    char piece[65536];
-    char words[32];
-    int64_t total = 0;
-    size_t length = 0;
-    struct err e;
-    do {
-        if (!http_body_read(r, piece, sizeof piece, &length, &e)) {
-            http_reply_err(r, &e);
-            return;
-        }
-        total += (int64_t)length;
-    } while (length > 0);
-    snprintf(words, sizeof words, "%" PRId64, total);
-    http_reply_text(r, 200, "text/plain", words, strlen(words));
-}
-
-static void ignore_body(struct http_request *r) {
-    http_reply_empty(r, 204);
-}
-
-static void fail_with(struct http_request *r) {
-    struct err e;
-    err_set(&e, err_code_by_name(http_param(r, "code")), "it \"failed\"\nhere");
-    err_hint(&e, "try again");
-    http_reply_err(r, &e);
-}
-
-static void decorated(struct http_request *r) {
-    http_reply_header(r, "Location", "/x\r\nSet-Cookie: stolen=1");
-    http_reply_header(r, "Cache-Control", "public, max-age=60");
-    http_reply_empty(r, 201);
-}
-
-static void stream(struct http_request *r) {
-    char piece[65536];
-    memset(piece, 'x', sizeof piece);
-    int64_t total = strtoll(http_param(r, "bytes"), NULL, 10);
-    bool counted = strcmp(http_param(r, "kind"), "counted") == 0;
-    if (!http_stream_begin(r, 200, "application/octet-stream", counted ? total : -1)) return;
-    for (int64_t left = total; left > 0;) {
-        size_t length = (uint64_t)left < sizeof piece ? (size_t)left : sizeof piece;
-        if (!http_stream_write(r, piece, length)) return;
-        left -= (int64_t)length;
-    }
-    http_stream_end(r);
-}
-
-static void broken_stream(struct http_request *r) {
-    bool chunked = strcmp(http_param(r, "kind"), "chunked") == 0;
-    bool ends = strcmp(http_param(r, "kind"), "short") == 0;
-    if (http_stream_begin(r, 200, "text/plain", chunked ? -1 : 10) &&
-        http_stream_write(r, "half", 4) && ends)
-        http_stream_end(r);
-}
-
-static void hold(struct http_request *r) {
-    atomic_fetch_add(&seen.handled, 1);
-    pthread_mutex_lock(&seen.lock);
-    pthread_cond_broadcast(&seen.change);
-    while (!seen.released) pthread_cond_wait(&seen.change, &seen.lock);
-    pthread_mutex_unlock(&seen.lock);
-    http_reply_text(r, 200, "text/plain", "held", 4);
-}
-
-static bool authorize(struct http_request *r, enum http_role role, struct err *e) {
-    const char *token = http_bearer(r);
-    if (token == NULL) return role == HTTP_PUBLIC || err_set(e, ERR_UNAUTHENTICATED, "no token");
-    if (strcmp(token, "operator") != 0) return err_set(e, ERR_UNAUTHENTICATED, "unknown token");
-    http_set_principal(r, "token:op", HTTP_OPERATOR);
-    return role <= HTTP_OPERATOR || err_set(e, ERR_DENIED, "needs %s", http_role_name(role));
-}
-
-static const struct http_route routes[] = {
-    {"GET",    "/hello",               HTTP_PUBLIC,   hello,         0,       0,      NULL},
-    {"GET",    "/items/:id",           HTTP_PUBLIC,   item,          0,       0,      NULL},
-    {"GET",    "/tagged",              HTTP_PUBLIC,   tagged,        0,       0,      NULL},
-    {"GET",    "/mirror/*rest",        HTTP_PUBLIC,   mirror,        0,       0,      NULL},
-    {"POST",   "/echo",                HTTP_PUBLIC,   echo,          100000,  0,      NULL},
-    {"POST",   "/impatient",           HTTP_PUBLIC,   echo,          100000,  150,    NULL},
-    {"PUT",    "/count",               HTTP_PUBLIC,   count,         1 << 30, 600000, NULL},
-    {"POST",   "/ignore",              HTTP_PUBLIC,   ignore_body,   1 << 30, 0,      NULL},
-    {"DELETE", "/echo",                HTTP_PUBLIC,   ignore_body,   0,       0,      NULL},
-    {"GET",    "/fail/:code",          HTTP_PUBLIC,   fail_with,     0,       0,      NULL},
-    {"GET",    "/decorated",           HTTP_PUBLIC,   decorated,     0,       0,      NULL},
-    {"GET",    "/stream/:kind/:bytes", HTTP_PUBLIC,   stream,        0,       0,      NULL},
-    {"GET",    "/broken/:kind",        HTTP_PUBLIC,   broken_stream, 0,       0,      NULL},
-    {"GET",    "/hold",                HTTP_PUBLIC,   hold,          0,       0,      NULL},
-    {"GET",    "/operators",           HTTP_OPERATOR, hello,         0,       0,      NULL},
-    {"GET",    "/admins",              HTTP_ADMIN,    hello,         0,       0,      NULL},
-};
-#define ROUTES .routes = routes, .route_count = sizeof routes / sizeof routes[0]
-
-static struct served shared;
-
-static int begin(void **state) {
-    (void)state;
-    /* What should end a connection and does not is waited for longer than anyone's patience. */
-    shared = serve_with((struct http_server_options){
-        ROUTES, .keep_alive_ms = 60000, .authorize = authorize, .finished = note_finished});
-    return 0;
-}
-
-static int end(void **state) {
-    (void)state;
-    http_server_stop(shared.server);
-    return 0;
 }
 
 static bool holds(const struct reply *r, const char *words) {
@@ -417,48 +238,6 @@ static void json_with_an_etag_is_not_sent_twice(void **state) {
     assert_int_equal(other.status, 200);
 }
 
-static void connections_are_kept_and_pipelined(void **state) {
-    (void)state;
-    int fd = dial(shared.port);
-    for (int i = 0; i < 3; i++)
-        send_words(fd, "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc"
-                       "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: "
-                       "chunked\r\n\r\n2\r\nde\r\n1\r\nf\r\n0\r\n\r\n"
-                       "GET /items/x HTTP/1.1\r\nHost: a\r\n\r\n");
-    static const char *const bodies[] = {"abc", "def", "x"};
-    for (int i = 0; i < 9; i++) {
-        OWN_REPLY struct reply r;
-        receive_reply(fd, true, &r);
-        assert_int_equal(r.status, 200);
-        assert_string_equal(r.body.data, bodies[i % 3]);
-    }
-    close(fd);
-}
-
-static void connections_end_when_the_client_says_so(void **state) {
-    (void)state;
-    static const struct {
-        const char *request;
-        const char *connection;
-    } cases[] = {
-        {"GET /hello HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", "close"},
-        {"GET /hello HTTP/1.0\r\n\r\n",                                 "close"},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        OWN_REPLY struct reply r;
-        int fd = dial(shared.port);
-        send_words(fd, cases[i].request);
-        receive_reply(fd, true, &r);
-        assert_int_equal(r.status, 200);
-        assert_string_equal(reply_header(&r, "Connection"), cases[i].connection);
-        assert_true(ended(fd));
-        close(fd);
-    }
-    OWN_REPLY struct reply kept;
-    exchange_words(shared.port, "GET /hello HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", &kept);
-    assert_string_equal(reply_header(&kept, "Connection"), "keep-alive");
-}
-
 static void post(int port, const char *path, size_t length, struct reply *r) {
     OWN_TEXT struct text request = TEXT_EMPTY;
     text_add_format(&request, "POST %s HTTP/1.1\r\nHost: a\r\nContent-Length: %zu\r\n\r\n", path,
@@ -618,35 +397,6 @@ static void a_client_that_did_not_wait_is_not_told(void **state) {
     assert_string_equal(r.body.data, "abc");
 }
 
-static void a_body_nobody_reads_does_not_become_a_request(void **state) {
-    (void)state;
-    int fd = dial(shared.port);
-    static const char inner[] = "GET /items/smuggled HTTP/1.1\r\nHost: a\r\n\r\n";
-    char request[256];
-    snprintf(request, sizeof request,
-             "POST /ignore HTTP/1.1\r\nHost: a\r\nContent-Length: %zu\r\n\r\n%sGET /items/next "
-             "HTTP/1.1\r\nHost: a\r\n\r\n",
-             sizeof inner - 1, inner);
-    send_words(fd, request);
-    OWN_REPLY struct reply r;
-    receive_reply(fd, true, &r);
-    assert_int_equal(r.status, 204);
-    OWN_REPLY struct reply next;
-    receive_reply(fd, true, &next);
-    assert_string_equal(next.body.data, "next");
-    close(fd);
-    fd = dial(shared.port);
-    send_words(fd, "POST /ignore HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\nGET "
-                   "/items/smuggled HTTP/1.1\r\nHost: a\r\n\r\n");
-    OWN_REPLY struct reply closed;
-    receive_reply(fd, true, &closed);
-    assert_int_equal(closed.status, 204);
-    assert_string_equal(reply_header(&closed, "Connection"), "close");
-    shutdown(fd, SHUT_WR);
-    assert_true(ended(fd));
-    close(fd);
-}
-
 /* The most memory that was resident so far. */
 static int64_t resident_kib(void) {
     struct rusage usage;
@@ -702,18 +452,6 @@ static void streams_are_framed(void **state) {
     assert_int_equal(old.body.length, 1000);
 }
 
-static void a_stream_not_ended_is_seen_as_cut(void **state) {
-    (void)state;
-    static const char *const kinds[] = {"GET /broken/chunked", "GET /broken/counted",
-                                        "GET /broken/short"};
-    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
-        OWN_REPLY struct reply r;
-        exchange(shared.port, kinds[i], "", &r);
-        assert_true(r.cut);
-        assert_string_equal(r.body.data, "half");
-    }
-}
-
 static void every_answer_is_reported(void **state) {
     (void)state;
     int before = atomic_load(&seen.finished);
@@ -733,251 +471,6 @@ static void every_answer_is_reported(void **state) {
     assert_int_equal(seen.status, 400);
 }
 
-static size_t count_threads(void) {
-    size_t count = 0;
-    DIR *tasks = opendir("/proc/self/task");
-    assert_non_null(tasks);
-    for (const struct dirent *entry; (entry = readdir(tasks)) != NULL;)
-        count += entry->d_name[0] != '.';
-    closedir(tasks);
-    return count;
-}
-
-static void workers_begin_as_connections_come(void **state) {
-    (void)state;
-    enum { CLIENTS = 100 };
-    int fds[CLIENTS];
-    if (over_tls()) skip(); /* the threads between are counted too */
-    size_t before = count_threads();
-    struct served s =
-        serve_with((struct http_server_options){ROUTES, .workers = 1000, .keep_alive_ms = 60000});
-    assert_true(count_threads() < before + 50);
-    /* Nobody is sent away for silence, whatever the others' answers take. */
-    for (int i = 0; i < CLIENTS; i++) {
-        fds[i] = dial(s.port);
-        send_words(fds[i], "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
-    }
-    for (int i = 0; i < CLIENTS; i++) {
-        OWN_REPLY struct reply r;
-        receive_reply(fds[i], true, &r);
-        assert_int_equal(r.status, 200);
-    }
-    assert_in_range(count_threads(), before + CLIENTS, before + CLIENTS + 50);
-    for (int i = 0; i < CLIENTS; i++) close(fds[i]);
-    http_server_stop(s.server);
-    assert_int_equal(count_threads(), before);
-}
-
-static void an_address_has_so_many_connections(void **state) {
-    (void)state;
-    if (over_tls()) skip(); /* http_tls_test.c has its own */
-    struct served s =
-        serve_with((struct http_server_options){ROUTES, .max_connections_per_address = 2});
-    int first = dial(s.port);
-    int second = dial(s.port);
-    OWN_REPLY struct reply r;
-    for (int i = 0; i < 2; i++) {
-        OWN_REPLY struct reply taken;
-        send_words(i == 0 ? first : second, "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
-        receive_reply(i == 0 ? first : second, true, &taken);
-        assert_int_equal(taken.status, 200);
-    }
-    int third = dial(s.port);
-    receive_reply(third, true, &r);
-    assert_int_equal(r.status, 429);
-    assert_non_null(reply_header(&r, "Retry-After"));
-    assert_true(ended(third));
-    close(third);
-    shutdown(second, SHUT_RDWR);
-    close(second);
-    /* The server learns of the end in its own time. */
-    int64_t deadline_ms = clock_monotonic_ms() + PATIENCE_S * 1000;
-    int status = 429;
-    while (status != 200 && clock_monotonic_ms() < deadline_ms) {
-        OWN_REPLY struct reply again;
-        exchange(s.port, "GET /hello", "", &again);
-        status = again.status;
-    }
-    assert_int_equal(status, 200);
-    close(first);
-    http_server_stop(s.server);
-}
-
-static void slow_heads_are_given_up(void **state) {
-    (void)state;
-    /* The handshake, which a busy machine takes its time for, is of the same time. */
-    struct served s = serve_with(
-        (struct http_server_options){ROUTES, .header_timeout_ms = over_tls() ? 1000 : 150});
-    int fd = dial(s.port);
-    send_words(fd, "GET /hello HTTP/1.1\r\nHo");
-    OWN_REPLY struct reply r;
-    receive_reply(fd, true, &r);
-    assert_int_equal(r.status, 408);
-    assert_true(ended(fd));
-    close(fd);
-    int silent = dial(s.port);
-    assert_true(ended(silent));
-    close(silent);
-    http_server_stop(s.server);
-}
-
-static void idle_connections_end(void **state) {
-    (void)state;
-    struct served s = serve_with((struct http_server_options){ROUTES, .keep_alive_ms = 100});
-    int fd = dial(s.port);
-    send_words(fd, "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
-    OWN_REPLY struct reply r;
-    receive_reply(fd, true, &r);
-    assert_int_equal(r.status, 200);
-    assert_true(ended(fd));
-    close(fd);
-    http_server_stop(s.server);
-}
-
-static void slow_clients_leave_room_for_others(void **state) {
-    (void)state;
-    enum { SLOW = 100 };
-    struct served s = serve_with((struct http_server_options){ROUTES, .workers = SLOW + 10});
-    int slow[SLOW];
-    for (int i = 0; i < SLOW; i++) {
-        slow[i] = dial(s.port);
-        send_words(slow[i], "GET /hello HTTP/1.1\r\n");
-    }
-    OWN_REPLY struct reply r;
-    exchange(s.port, "GET /hello", "", &r);
-    assert_int_equal(r.status, 200);
-    for (int i = 0; i < SLOW; i++) close(slow[i]);
-    http_server_stop(s.server);
-}
-
-static void draining_ends_connections_with_their_answer(void **state) {
-    (void)state;
-    struct served s = serve_with((struct http_server_options){ROUTES});
-    int fd = dial(s.port);
-    send_words(fd, "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
-    OWN_REPLY struct reply before;
-    receive_reply(fd, true, &before);
-    assert_null(reply_header(&before, "Connection"));
-    http_server_drain(s.server);
-    send_words(fd, "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
-    OWN_REPLY struct reply after;
-    receive_reply(fd, true, &after);
-    assert_int_equal(after.status, 200);
-    assert_string_equal(reply_header(&after, "Connection"), "close");
-    assert_true(ended(fd));
-    close(fd);
-    OWN_REPLY struct reply other;
-    exchange(s.port, "GET /hello", "", &other);
-    assert_int_equal(other.status, 200);
-    http_server_stop(s.server);
-}
-
-static void *stop_server(void *server) {
-    http_server_stop(server);
-    return NULL;
-}
-
-static void stopping_waits_for_the_handler(void **state) {
-    (void)state;
-    struct served s = serve_with((struct http_server_options){ROUTES});
-    seen.released = false;
-    int before = atomic_load(&seen.handled);
-    int idle = dial(s.port);
-    send_words(idle, "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
-    OWN_REPLY struct reply warm;
-    receive_reply(idle, true, &warm);
-    int fd = dial(s.port);
-    send_words(fd, "GET /hold HTTP/1.1\r\nHost: a\r\n\r\n");
-    pthread_mutex_lock(&seen.lock);
-    while (atomic_load(&seen.handled) == before) pthread_cond_wait(&seen.change, &seen.lock);
-    pthread_mutex_unlock(&seen.lock);
-    pthread_t stopper;
-    assert_int_equal(pthread_create(&stopper, NULL, stop_server, s.server), 0);
-    assert_true(ended(idle)); /* it has begun to stop */
-    close(idle);
-    pthread_mutex_lock(&seen.lock);
-    seen.released = true;
-    pthread_cond_broadcast(&seen.change);
-    pthread_mutex_unlock(&seen.lock);
-    OWN_REPLY struct reply r;
-    receive_reply(fd, true, &r);
-    assert_int_equal(r.status, 200);
-    assert_string_equal(r.body.data, "held");
-    assert_string_equal(reply_header(&r, "Connection"), "close");
-    close(fd);
-    pthread_join(stopper, NULL);
-}
-
-static void stopping_cuts_who_never_ends(void **state) {
-    (void)state;
-    struct served s = serve_with((struct http_server_options){ROUTES, .stop_timeout_ms = 100});
-    int reader = dial(s.port); /* takes nothing of what is streamed to it */
-    send_words(reader, "GET /stream/chunked/1000000000 HTTP/1.1\r\nHost: a\r\n\r\n");
-    char byte;
-    assert_int_equal(receive_some(reader, &byte, 1), 1);
-    int writer = dial(s.port); /* never sends the body it announced */
-    send_words(
-        writer,
-        "PUT /count HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\nExpect: 100-continue\r\n\r\n");
-    assert_int_equal(receive_some(writer, &byte, 1), 1);
-    http_server_stop(s.server);
-    close(reader);
-    close(writer);
-}
-
-static void wrong_addresses_and_ports_are_named(void **state) {
-    (void)state;
-    struct http_server *s = NULL;
-    struct err e = {0};
-    struct http_server_options options = {
-        .address = "127.0.0.1", .port = shared.port, .workers = 2, ROUTES};
-    assert_false(http_server_start(&s, &options, &e));
-    assert_int_equal(e.code, ERR_CONFLICT);
-    assert_non_null(strstr(e.text, "in use"));
-    assert_string_not_equal(e.hint, "");
-    options.address = "no-address";
-    assert_false(http_server_start(&s, &options, &e));
-    assert_int_equal(e.code, ERR_INVALID);
-    assert_non_null(strstr(e.text, "no-address"));
-    options.address = "192.0.2.1"; /* RFC 5737: nobody's */
-    assert_false(http_server_start(&s, &options, &e));
-    assert_non_null(strstr(e.text, "192.0.2.1"));
-    options = (struct http_server_options){.port = 70000, .workers = 2, ROUTES};
-    assert_false(http_server_start(&s, &options, &e));
-    assert_int_equal(e.code, ERR_INVALID);
-    assert_null(s);
-}
-
-static void ipv6_works_too(void **state) {
-    (void)state;
-    struct http_server *s = NULL;
-    struct err e;
-    struct http_server_options options = {.address = "::1", .workers = 2, ROUTES};
-    if (!http_server_start(&s, &options, &e)) {
-        print_message("not tested: %s\n", e.text); /* a machine without IPv6 */
-        return;
-    }
-    char url[64];
-    snprintf(url, sizeof url, "http://[::1]:%d/mirror/", http_server_port(s));
-    struct http_call call = {.url = url};
-    OWN_HTTP_ANSWER struct http_answer a;
-    http_client_setup();
-    if (!http_call_ok(&call, &a, &e)) fail_msg("%s", e.text);
-    assert_non_null(strstr(a.body.data, "|::1|"));
-    http_server_stop(s);
-}
-
-static void servers_start_and_stop_again(void **state) {
-    (void)state;
-    for (int i = 0; i < 20; i++) {
-        struct served s = serve_with((struct http_server_options){ROUTES, .workers = 4});
-        OWN_REPLY struct reply r;
-        exchange(s.port, "GET /hello", "", &r);
-        assert_int_equal(r.status, 200);
-        http_server_stop(s.server);
-    }
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(get_is_answered_with_safe_headers),
@@ -993,8 +486,6 @@ int main(void) {
         cmocka_unit_test(encoded_parameters_reach_the_handler_decoded),
         cmocka_unit_test(header_values_cannot_begin_new_lines),
         cmocka_unit_test(json_with_an_etag_is_not_sent_twice),
-        cmocka_unit_test(connections_are_kept_and_pipelined),
-        cmocka_unit_test(connections_end_when_the_client_says_so),
         cmocka_unit_test(bodies_of_every_size_come_back),
         cmocka_unit_test(a_body_above_the_cap_is_refused_before_it_is_sent),
         cmocka_unit_test(whoever_sends_too_much_still_reads_why),
@@ -1005,22 +496,9 @@ int main(void) {
         cmocka_unit_test(a_body_that_drips_is_given_up),
         cmocka_unit_test(clients_that_wait_are_told_to_continue),
         cmocka_unit_test(a_client_that_did_not_wait_is_not_told),
-        cmocka_unit_test(a_body_nobody_reads_does_not_become_a_request),
         cmocka_unit_test(large_bodies_stream_through_little_memory),
         cmocka_unit_test(streams_are_framed),
-        cmocka_unit_test(a_stream_not_ended_is_seen_as_cut),
         cmocka_unit_test(every_answer_is_reported),
-        cmocka_unit_test(workers_begin_as_connections_come),
-        cmocka_unit_test(an_address_has_so_many_connections),
-        cmocka_unit_test(slow_heads_are_given_up),
-        cmocka_unit_test(idle_connections_end),
-        cmocka_unit_test(slow_clients_leave_room_for_others),
-        cmocka_unit_test(draining_ends_connections_with_their_answer),
-        cmocka_unit_test(stopping_waits_for_the_handler),
-        cmocka_unit_test(stopping_cuts_who_never_ends),
-        cmocka_unit_test(wrong_addresses_and_ports_are_named),
-        cmocka_unit_test(ipv6_works_too),
-        cmocka_unit_test(servers_start_and_stop_again),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }
