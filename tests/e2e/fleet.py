@@ -18,6 +18,8 @@ SOON = ("--heartbeat", "1s", "--suspect-after", "2s", "--lost-after", "4s", "--r
 # A good version has as long to start as a machine with much else to do may take, or it would be taken for a bad one.
 QUICK = {"canary": 1, "max_parallel": 1, "min_healthy_s": 0.1, "probation_s": 0.3, "auto_promote_s": 0,
          "healthy_deadline_s": 20, "progress_deadline_s": 60}
+# For what is held (Fleet.hold): no deadline passes meanwhile.
+HELD = {"healthy_deadline_s": 300, "progress_deadline_s": 300}
 ENDS = ("completed", "reverted", "revert_stuck", "stopped", "superseded")
 
 
@@ -123,6 +125,16 @@ class Fleet(Grid):
             with open(temporary, "w") as f:
                 f.write("\n".join(rules))
             os.rename(temporary, os.path.join(self.data(agent, index), "test-faults"))
+
+    def hold(self, version, agents=None):
+        """Whoever switches to the version is not through with it before tell() says otherwise: a test that looks now and
+        then would miss states that pass by meanwhile."""
+        for agent in agents or self.labels:
+            self.tell(agent, version + " * unhealthy")
+
+    def let_go(self, *rules):
+        for agent in self.labels:
+            self.tell(agent, *rules)
 
     def node_url(self, agent, path, index=0):
         return "http://127.0.0.1:%d%s" % (self.nodes(agent)[index]["port"], path)

@@ -1,5 +1,5 @@
 """What end-to-end tests of the master's REST share: contents, a grid of a master alone, and questions to it."""
-import hashlib, re, socket, struct, unittest
+import hashlib, re, socket, struct, time, unittest
 
 from grid import Grid, PATIENCE_S
 
@@ -57,6 +57,18 @@ class Test(unittest.TestCase):
         self.assertEqual(answer.headers["Content-Type"], "application/problem+json")
         self.assertEqual(answer.json()["code"], code, answer.body)
         return answer.json()
+
+    def until_limited(self, ask, burst, every_s=12):
+        """The answers before the one that is turned away (429), and that one. As many as may be at once, and on a slow
+        machine those that come back meanwhile, one every so often; the next of them is not due soon."""
+        begun, answers = time.monotonic(), []
+        while (answer := ask()).status != 429 or int(answer.headers["Retry-After"]) < every_s / 2:
+            if answer.status != 429:
+                answers.append(answer)
+            self.assertLessEqual(len(answers), burst + (time.monotonic() - begun) / every_s)
+            self.assertLess(len(answers), 10 * burst, "it takes too long here for a limit")
+        self.assertGreaterEqual(len(answers), burst)
+        return answers, answer
 
     def role(self, role):
         return self.grid.api("POST", "/api/tokens", {"kind": "api", "role": role})["secret"]

@@ -61,9 +61,8 @@ class Roles(Test):
         self.assertEqual(self.get("/api/summary", token=viewer).status, 200)
 
     def test_wrong_tokens_are_limited_without_harm_to_right_ones(self):
-        statuses = [self.get("/api/summary", token="gt_0123456789abcdef.x").status for _ in range(40)]
-        self.assertEqual(statuses[0], 401)
-        self.assertEqual(statuses[-1], 429)
+        said, _ = self.until_limited(lambda: self.get("/api/summary", token="gt_0123456789abcdef.x"), 10)
+        self.assertEqual({a.status for a in said}, {401})
         limited = self.get("/healthz", token="gt_0123456789abcdef.x")
         self.assertGreaterEqual(int(limited.headers["Retry-After"]), 1)
         self.assertEqual(self.get("/api/summary", token=self.grid.token).status, 200)
@@ -179,13 +178,15 @@ class Shapes(Test):
         self.grid.agent("a-1")
         wait_for("the agent", lambda: self.grid.show("a-1")["status"] == "up")
         self.grid.drop(program("gridctl"), "wrong name")
+        last = self.grid.events()[-1]["seq"]
         summary = wait_for("the counts", lambda: (lambda s: s if s["rejected"] == 1 else None)(self.grid.api("GET", "/api/summary")))
         self.assertEqual(summary["agents"], {"pending": 0, "up": 1, "suspect": 0, "lost": 0, "revoked": 0})
         self.assertEqual(summary["binaries"], 1)
         self.assertEqual(summary["channels"], [{"name": "stable", "artifact": "storage-server", "version": "1.0.0"}])
         self.assertEqual(summary["http_url"], self.grid.master.url)
         self.assertEqual(summary["bus_address"], self.grid.master.bus)
-        self.assertGreaterEqual(summary["last_event"], self.grid.events()[-1]["seq"] - 1)
+        self.assertGreaterEqual(summary["last_event"], last)
+        self.assertLessEqual(summary["last_event"], self.grid.events()[-1]["seq"])
 
 
 class Pages(Test):

@@ -1,7 +1,7 @@
 """The master is killed in every state of a rollout, and goes on where it was: nobody is moved twice, nobody is forgotten."""
 import unittest
 
-from fleet import NEW, OLD, SOON, Fleet, Watch, machines
+from fleet import HELD, NEW, OLD, SOON, Fleet, Watch, machines
 from grid import wait_for
 
 
@@ -30,11 +30,14 @@ class MasterKilled(unittest.TestCase):
                          dict.fromkeys(self.fleet.labels, grants))
 
     def test_on_the_way_forward(self):
+        self.fleet.hold(NEW)
         with Watch(self.fleet) as watch:
-            rollout = self.fleet.roll_out(NEW, auto_promote_s="never", probation_s=2)
+            rollout = self.fleet.roll_out(NEW, auto_promote_s="never", **HELD)
             self.kill_in(rollout, "prefetch", "canary")
             self.kill_in(rollout, "canary")
+            self.fleet.let_go()
             self.assertEqual(self.kill_in(rollout, "await_promote")["state"], "await_promote")
+            self.fleet.hold(NEW, rollout.members("waiting"))
             rollout.order("promote")
             self.kill_in(rollout, "rolling")
             # One that has begun holds the only slot: nobody has a leave that the pause would take back.
@@ -43,6 +46,7 @@ class MasterKilled(unittest.TestCase):
             rollout.order("pause")
             shown = self.kill_in(rollout, "paused")
             self.assertEqual((shown["state"], shown["resume_state"]), ("paused", "rolling"))
+            self.fleet.let_go()
             rollout.order("resume")
             rollout.wait("completed")
         self.assertEqual(self.kill_in(rollout, "completed")["state"], "completed")
@@ -74,11 +78,11 @@ class MasterKilled(unittest.TestCase):
 
     def test_bad_version_is_taken_back_while_it_is_away(self):
         """The agent decides alone, and tells when somebody listens."""
-        for agent in self.fleet.labels:
-            self.fleet.tell(agent, NEW + " * exit 3")
-        rollout = self.fleet.roll_out(NEW)
+        self.fleet.hold(NEW)
+        rollout = self.fleet.roll_out(NEW, **HELD)
         (canary,) = rollout.wait_begun(1)
         self.fleet.master.kill()
+        self.fleet.let_go(NEW + " * exit 3")
         said = self.fleet.agents[canary].err
         wait_for("the return", lambda: "version=%s sealed" % OLD in said().rpartition("version=%s sealed" % NEW)[2])
         self.fleet.start_master()

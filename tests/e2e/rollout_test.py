@@ -1,7 +1,7 @@
 """Rollouts over real machines: a good version arrives everywhere, a bad one goes back by itself, and nobody else is touched."""
 import unittest
 
-from fleet import NEW, OLD, Fleet, Watch, machines
+from fleet import HELD, NEW, OLD, Fleet, Watch, machines
 
 
 class GoodVersion(unittest.TestCase):
@@ -34,11 +34,12 @@ class GoodVersion(unittest.TestCase):
         fleet = Fleet(self, machines(2))
         fleet.publish(NEW)
         fleet.put_chunk("a-1", "before", b"b" * 5000)
-        fleet.tell("a-2", NEW + " * exit 3")
-        rollout = fleet.roll_out(NEW, canary=0)
+        fleet.hold(NEW, ["a-2"])
+        rollout = fleet.roll_out(NEW, canary=0, **HELD)
         rollout.wait_members(1, "committed")
         self.assertTrue(fleet.runs(NEW, ["a-1"]))
         fleet.put_chunk("a-1", "during", b"d" * 5000)
+        fleet.tell("a-2", NEW + " * exit 3")
         rollout.wait("reverted")
         fleet.wait_all(OLD)
         self.assertEqual(fleet.get_chunk("a-1", "before"), b"b" * 5000)

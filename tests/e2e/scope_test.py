@@ -130,7 +130,7 @@ class Scope(Test):
         self.assertIn("b-1", str(plan))
         self.assertNotIn("a-1", str(plan))
         self.problem(self.ask("POST", "/api/rollouts", dict(quick, selector="rack=a")), 404, "not_found")
-        whole = self.grid.api("POST", "/api/rollouts", dict(quick, selector="rack=a"))["id"]
+        whole = self.grid.api("POST", "/api/rollouts", dict(quick, selector="rack=a", auto_promote_s="never"))["id"]
         self.assertEqual(self.json("/api/rollouts"), [])
         for path in ("/api/rollouts/" + whole, "/api/rollouts/%s/agents" % whole):
             self.problem(self.ask("GET", path), 404, "not_found")

@@ -4,7 +4,7 @@ master learns it when they can speak again.
 import json, unittest, urllib.request
 
 import machine
-from fleet import NEW, OLD, SOON, Fleet, machines
+from fleet import HELD, NEW, OLD, SOON, Fleet, machines
 from grid import wait_for
 
 setUpModule = machine.private_network
@@ -39,15 +39,17 @@ class Line(unittest.TestCase):
         self.fleet = FarFleet(self, self.far)
         self.fleet.publish(NEW)
 
-    def cut_when_granted(self, **policy):
-        """All of them have begun, and have their word of the grant, when the line is cut, one way or both."""
-        rollout = self.fleet.roll_out(NEW, canary=0, max_parallel=3, **policy)
+    def cut_when_begun(self, *verdicts, rules=(), **policy):
+        """All of them have begun, and none is through, when the line is cut, one way or both."""
+        self.fleet.hold(NEW)
+        rollout = self.fleet.roll_out(NEW, canary=0, max_parallel=3, **HELD, **policy)
         rollout.wait_begun(3)
+        self.far.hurt(*verdicts)
+        self.fleet.let_go(*rules)
         return rollout
 
     def test_granted_switches_are_finished_without_the_master(self):
-        rollout = self.cut_when_granted(probation_s=1)
-        self.far.hurt("drop", "drop")
+        rollout = self.cut_when_begun("drop", "drop", probation_s=1)
         wait_for("all nodes to be new", lambda: set(self.fleet.versions().values()) == {NEW})
         wait_for("all agents to be lost", self.fleet.lost)
         self.assertEqual(rollout.states(), dict.fromkeys(self.fleet.labels, "granted"))
@@ -57,10 +59,7 @@ class Line(unittest.TestCase):
         self.assertEqual(sorted(self.fleet.told("rollout.agent.granted")), sorted(self.fleet.labels))
 
     def test_bad_version_goes_back_without_the_master(self):
-        for agent in self.fleet.labels:
-            self.fleet.tell(agent, NEW + " * exit 3")
-        rollout = self.cut_when_granted()
-        self.far.hurt("drop", "drop")
+        rollout = self.cut_when_begun("drop", "drop", rules=[NEW + " * exit 3"])
         wait_for("all agents to give it up", lambda: all(
             "version=%s sealed" % OLD in agent.err().rpartition("version=%s sealed" % NEW)[2]
             for agent in self.fleet.agents.values()))
@@ -72,8 +71,7 @@ class Line(unittest.TestCase):
         self.assertEqual(len(self.fleet.api("GET", "/api/quarantine")), 1)
 
     def test_reports_that_do_not_get_through_delay_and_change_nothing(self):
-        rollout = self.cut_when_granted(probation_s=1)
-        self.far.hurt(out="drop")
+        rollout = self.cut_when_begun("drop", probation_s=1)
         wait_for("all nodes to be new", lambda: set(self.fleet.versions().values()) == {NEW})
         wait_for("all agents to be lost", self.fleet.lost)
         self.far.hurt()
