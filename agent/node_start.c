@@ -148,6 +148,12 @@ static bool is_machines(enum err_code code) {
     return code == ERR_NO_SPACE || code == ERR_IO || code == ERR_CORRUPT;
 }
 
+/* A start may take its time. The process began where whoever adopts it will say that it did. */
+static int64_t age_of(pid_t pid) {
+    int64_t start_time = adopt_start_time(pid);
+    return start_time >= 0 ? adopt_age_ms(start_time) : 0;
+}
+
 bool node_start(struct node *n, const struct node_launch *l, int64_t now_ms, struct err *e) {
     struct spawned child;
     if (adopt_is_held(n->data)) {
@@ -167,7 +173,7 @@ bool node_start(struct node *n, const struct node_launch *l, int64_t now_ms, str
     }
     if (n->facts->machine_failed) n->facts->failures = 0; /* the row was the machine's */
     n->facts->machine_failed = false;
-    node_become_running(n, child.pid, child.pidfd, 0, now_ms);
+    node_become_running(n, child.pid, child.pidfd, age_of(child.pid), now_ms);
     n->facts->restart_ordered = false;
     n->port_waits = 0;
     log_info("node.started", "node=%s pid=%d port=%" PRId64 " version=%s sealed=%s", n->id,
