@@ -8,10 +8,10 @@
 #include <poll.h>
 #include <sys/socket.h>
 
-/* Bytes have come that the worker has not read yet. */
+/* Bytes have come that the worker has not read yet. Of a client that is gone there is only an end. */
 static bool has_bytes(const struct http_worker *worker) {
-    struct pollfd one = {.fd = worker->socket, .events = POLLIN};
-    return poll(&one, 1, 0) > 0;
+    char byte;
+    return recv(worker->socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
 static bool waits_longer(const struct http_worker *a, const struct http_worker *than) {
