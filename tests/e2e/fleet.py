@@ -10,7 +10,7 @@ that asks the nodes themselves all the time, so that no test takes the master's 
 """
 import json, os, threading, time, urllib.parse, urllib.request
 
-from grid import Grid, ApiError, processes_of, wait_for
+from grid import PATIENCE_S, Grid, ApiError, processes_of, wait_for
 
 OLD, NEW, NEWER = "1.2.0", "1.3.0", "1.4.0"
 # Silence is noticed within seconds, for tests in which machines or the master go away.
@@ -177,7 +177,7 @@ class Watch:
 
     def __init__(self, fleet):
         self.over = threading.Event()
-        self.down = {}  # agent -> [[first seen down, last seen down], ...]
+        self.down = {}  # agent -> [[down at the latest since, down at least until], ...]
         self.rounds = 0
         targets = [(agent, n["port"]) for agent in fleet.labels for n in fleet.nodes(agent)]
         self.threads = [threading.Thread(target=self.look, args=(targets[n::2],)) for n in range(2)]
@@ -186,20 +186,21 @@ class Watch:
         spans = {}
         while not self.over.wait(0.02):
             for target in targets:
-                now = time.monotonic()
-                if self.works(target[1]):
+                asked, works, answered = time.monotonic(), self.works(target[1]), time.monotonic()
+                if works:
                     spans.pop(target, None)
                 elif target in spans:
-                    spans[target][1] = now
+                    spans[target][1] = asked
                 else:
-                    spans[target] = [now, now]
+                    spans[target] = [answered, asked]
                     self.down.setdefault(target[0], []).append(spans[target])
             self.rounds += 1
 
     @staticmethod
     def works(port):
         try:
-            with urllib.request.urlopen("http://127.0.0.1:%d/healthz" % port, timeout=1) as answer:
+            # One that is busy is not down: who is gone refuses at once.
+            with urllib.request.urlopen("http://127.0.0.1:%d/healthz" % port, timeout=PATIENCE_S) as answer:
                 return json.loads(answer.read())["status"] == "ok"
         except (OSError, ValueError):
             return False

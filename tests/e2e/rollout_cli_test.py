@@ -10,7 +10,7 @@ from relay import Relay
 from terminal import on_terminal
 
 BAD = "1.5.0"  # ends with 3 wherever it starts
-QUICK = ("--canary", "1", "--max-parallel", "1", "--min-healthy", "100ms", "--probation", "300ms", "--healthy-deadline", "20s",
+QUICK = ("--canary", "1", "--max-parallel", "1", "--min-healthy", "100ms", "--probation", "300ms", "--healthy-deadline", "300s",
          "--auto-promote", "0s")
 
 
@@ -103,6 +103,7 @@ class RolloutCliTest(unittest.TestCase):
 
     def test_ctrl_c_leaves_it_running_and_it_can_be_watched_again(self):
         version = self.other()
+        self.grid.hold(version)
         watching = subprocess.Popen([program("gridctl"), "rollout", "start", "--version", version, *QUICK, "--yes"],
                                     env=self.env(), stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         seen = ""
@@ -116,7 +117,7 @@ class RolloutCliTest(unittest.TestCase):
         rollout = re.search(r"(r-\d+) goes on\. Watch it again: gridctl rollout status \1 --wait\n", stderr).group(1)
         self.assertRegex(seen, r"%s  > [ab]-1  \w+  in [ab]\n" % rollout)
         self.assertRegex(self.run_ok("status").stdout, r"Rollout %s  %s  " % (rollout, re.escape(version)))
-        code, shown = self.on_terminal("rollout", "status", rollout, "--wait")
+        code, shown = self.on_terminal("rollout", "status", rollout, "--wait", once=(rollout, self.grid.let_go))
         self.assertEqual(code, 0, shown)
         self.assertIn("\033[J", shown)  # redrawn in place
         frames = re.sub(r"\033\[[0-9;]*[A-Za-z]", "", shown)
@@ -160,7 +161,8 @@ class RolloutCliTest(unittest.TestCase):
         lost = LostAnswers(self.grid.master.url)
         self.addCleanup(lost.close)
         known = set(self.run_ok("rollout", "list", "-o", "name").stdout.split())
-        rollout = self.begin("--version", self.other(), *QUICK, "--auto-promote", "never", "--url", lost.url)
+        version = self.other()
+        rollout = self.begin("--version", version, *QUICK, "--auto-promote", "never", "--url", lost.url)
         self.assertEqual(lost.lost, 1)
         self.assertEqual(len(lost.keys()), 2)
         self.assertEqual(len(set(lost.keys())), 1)
@@ -170,9 +172,10 @@ class RolloutCliTest(unittest.TestCase):
         late = self.run_ok("rollout", "status", rollout, "--wait", "--timeout", "3s", code=124).stderr
         self.assertIn("has not ended within --timeout, and goes on\nNext: gridctl rollout status %s --wait" % rollout, late)
         self.assertIn("Next: gridctl rollout promote " + rollout, late)
+        self.grid.hold(version, [m["agent_id"] for m in self.grid.api("GET", "/api/rollouts/%s/agents?state=waiting" % rollout)])
         watching = subprocess.Popen([program("gridctl"), "rollout", "promote", rollout, "--wait"], env=self.env(),
                                     stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.wait_state(rollout, "rolling", "completed")
+        self.wait_state(rollout, "rolling")
         self.grid.master.kill()
         seen = ""
         while "trying again until it is back" not in seen:
@@ -180,6 +183,7 @@ class RolloutCliTest(unittest.TestCase):
             self.assertTrue(line, seen)
             seen += line
         self.grid.start_master()
+        self.grid.let_go()
         stdout, stderr = watching.communicate(timeout=PATIENCE_S)
         self.assertEqual(watching.returncode, 0, stdout + stderr)
         self.assertIn("the master is back\n", stderr)

@@ -53,7 +53,7 @@ def wait_for(what, condition):
 def traced(pid):
     """Whether a tracer holds every thread of the process."""
     for thread in os.listdir(f"/proc/{pid}/task"):
-        with open(f"/proc/{pid}/task/{thread}/status", encoding="utf-8") as file:
+        with contextlib.suppress(FileNotFoundError), open(f"/proc/{pid}/task/{thread}/status", encoding="utf-8") as file:
             if "TracerPid:\t0\n" in file.read():
                 return False
     return True

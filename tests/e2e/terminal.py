@@ -4,8 +4,9 @@ import fcntl, os, pty, select, struct, termios, time
 from grid import PATIENCE_S, program
 
 
-def on_terminal(arguments, env, directory, answer=None, columns=80):
-    """Runs gridctl on a terminal of 24 lines, giving this answer once it asks: exit code and everything it showed."""
+def on_terminal(arguments, env, directory, answer=None, columns=80, once=None):
+    """Runs gridctl on a terminal of 24 lines, giving this answer once it asks: exit code and everything it showed.
+    once: (words, act): what to do as soon as it has shown these words."""
     pid, fd = pty.fork()
     if pid == 0:
         os.chdir(directory)
@@ -25,6 +26,9 @@ def on_terminal(arguments, env, directory, answer=None, columns=80):
         if answer is not None and b"[y/N]" in shown:
             os.write(fd, answer.encode())
             answer = None
+        if once is not None and once[0].encode() in shown:
+            once[1]()
+            once = None
     _, status = os.waitpid(pid, 0)
     os.close(fd)
     return os.waitstatus_to_exitcode(status), shown.decode(errors="replace")

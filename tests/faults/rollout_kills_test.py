@@ -3,7 +3,7 @@ import contextlib, hashlib, os, random, signal, time, unittest
 
 import checker, rollout_checker
 from fleet import NEW, OLD, SOON, Fleet, machines
-from grid import processes_of
+from grid import ApiError, processes_of
 from ledger import Ledger
 from scale import SEED, say, scale
 
@@ -46,16 +46,20 @@ class RolloutKills(unittest.TestCase):
     def audited(self):
         return rollout_checker.rows(self.fleet, "SELECT count(*) FROM audit WHERE action = 'rollout.start'")[0][0]
 
-    def follow(self, rollout):
-        """Until it is over; what stands still because of a killed machine is told to go on."""
-        for _ in range(KILLS_EACH):
-            state = rollout.show()["state"]
-            if state in OVER:
-                return state
-            if state == "paused":
+    def over(self, rollout):
+        """Its state once it is over; what stands still because of a killed machine is told to go on."""
+        state = rollout.show()["state"]
+        if state == "paused":
+            with contextlib.suppress(ApiError):  # it may be going back by now
                 rollout.order("resume")
+        return state if state in OVER else None
+
+    def follow(self, rollout):
+        for _ in range(KILLS_EACH):
+            if state := self.over(rollout):
+                return state
             self.hurt()
-        return rollout.wait(*OVER)["state"]
+        return rollout.wait_for("to be over", lambda: self.over(rollout))
 
     def run_round(self, number):
         version = (NEW, OLD)[number % 2]
@@ -65,7 +69,6 @@ class RolloutKills(unittest.TestCase):
         if state == "completed" and self.random.random() < 0.3:
             rollout.order("rollback")
             state = self.follow(rollout)
-        rollout.wait(*OVER)
         return state
 
     def test_rollouts_end_and_everybody_runs_what_they_say(self):
