@@ -14,10 +14,10 @@
 #include <string.h>
 
 #define HELLO_MS 5000
-#define SLACK_MS 5000   /* beyond the interval, before a heartbeat counts as lost */
-#define FAREWELL_MS 500 /* for the last report */
-#define HELLO_TICKET 0  /* others are sequences of session frames, which begin at 1 */
-#define LOG_REQUESTS 4  /* heartbeats under way whose log answers are remembered */
+#define SLACK_MS 5000    /* beyond the interval, before a heartbeat counts as lost */
+#define FAREWELL_MS 3000 /* for the last report, to a master that may be slow at the moment */
+#define HELLO_TICKET 0   /* others are sequences of session frames, which begin at 1 */
+#define LOG_REQUESTS 4   /* heartbeats under way whose log answers are remembered */
 
 struct link {
     struct link_options options;

@@ -1,5 +1,5 @@
 """A stopped agent is known to be stopped, one that was killed is missed."""
-import unittest
+import signal, time, unittest
 
 from grid import Grid, wait_for
 
@@ -16,6 +16,15 @@ class FarewellTest(unittest.TestCase):
         self.assertEqual((seen["status"], seen["reason"]), ("lost", "was stopped"))
         wait_for("its event", lambda: self.grid.events(kind="agent.stopped", subject="a-1"))
         self.assertEqual(self.grid.request("DELETE", "/api/agents/a-1").status, 204)
+
+    def test_a_master_that_stalls_hears_the_farewell_all_the_same(self):
+        self.grid.master.popen.send_signal(signal.SIGSTOP)
+        self.agent.popen.send_signal(signal.SIGTERM)
+        wait_for("it to stop", lambda: "agent.stopping" in self.agent.err())
+        time.sleep(1)  # as when its disk is slow
+        self.grid.master.popen.send_signal(signal.SIGCONT)
+        self.assertEqual(self.agent.wait(), 0)
+        self.assertEqual(self.grid.show("a-1")["reason"], "was stopped")
 
     def test_stopped_agent_that_comes_back_is_up(self):
         self.agent.stop()
