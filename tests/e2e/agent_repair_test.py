@@ -1,7 +1,6 @@
 """What an agent mends by itself, and what it leaves alone."""
 import os, shutil, signal, unittest
 
-from agent_helpers import wait_reason
 from grid import Grid, Process, alive, here, processes_of, storage_server, wait_for
 
 
@@ -12,8 +11,11 @@ class HungNode(unittest.TestCase):
         agent = grid.agent("a-1", "--restart-hung-after", "2s")
         node = grid.wait_healthy("a-1", "1.0.0")["nodes"][0]
         os.kill(node["pid"], signal.SIGSTOP)
-        wait_reason(grid, "a-1", "timeout: it answered nothing for")
-        said = grid.show("a-1")["reason"]
+        def told():  # in one look: the next process makes an end of it
+            shown = grid.show("a-1")
+            reasons = shown["nodes"][0]["reasons"]
+            return shown["reason"] if any("timeout: it answered nothing for" in r for r in reasons) else None
+        said = wait_for("the reason", told)
         def back():
             now = grid.nodes("a-1")[0]
             return now if now["state"] == "healthy" and now["pid"] != node["pid"] else None
@@ -152,7 +154,9 @@ class DeletedState(unittest.TestCase):
         grid.publish("1.0.0")
         agent = grid.agent("a-1")
         pid = grid.wait_healthy("a-1", "1.0.0")["nodes"][0]["pid"]
-        shutil.rmtree(agent.state)
+        gone = agent.state + "-gone"  # at one blow: its node writes there meanwhile, and the agent makes it anew
+        os.rename(agent.state, gone)
+        wait_for("its end", lambda: shutil.rmtree(gone, ignore_errors=True) or not os.path.exists(gone))
         wait_for("the identity", lambda: os.path.exists(os.path.join(agent.state, "identity/id")))
         wait_for("a fresh node", lambda: grid.nodes("a-1")[0]["pid"] not in (0, pid) and grid.wait_healthy("a-1", "1.0.0"))
         self.assertTrue(agent.running())

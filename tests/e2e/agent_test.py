@@ -107,12 +107,12 @@ class Survival(unittest.TestCase):
         os.kill(node["pid"], signal.SIGSTOP)
         agent.kill()
         self.grid.agent("a-1", *options)
-        wait_reason(self.grid, "a-1", "pid %d" % node["pid"])
-        self.assertEqual(processes_of(self.grid.directory), [node["pid"]])
         return node
 
     def test_hung_node_is_adopted_as_unhealthy_and_well_when_it_wakes(self):
         node = self.hang_across_a_restart("--restart-hung-after", "10m")
+        wait_reason(self.grid, "a-1", "pid %d" % node["pid"])
+        self.assertEqual(processes_of(self.grid.directory), [node["pid"]])
         shown = self.grid.nodes("a-1")[0]
         self.assertEqual((shown["state"], shown["pid"]), ("unhealthy", node["pid"]))
         os.kill(node["pid"], signal.SIGCONT)
