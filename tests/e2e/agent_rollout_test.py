@@ -77,7 +77,7 @@ class OneAgent(unittest.TestCase):
 
     def test_a_killed_agent_goes_on_with_the_probation_where_it_was(self):
         s = self.begin("1.2.0")
-        s.want("1.2.0", rollout="r-1", attempt=1, **dict(QUICK, probation_ms=2500))
+        s.want("1.2.0", rollout="r-1", attempt=1, **dict(QUICK, probation_ms=8000))  # so that it is killed within
         s.wait("probation")
         pids = processes_of(s.directory)
         wait_for("a part of it to be noted", lambda: "\"watched_ms\":0," not in self.journal(s))
@@ -113,11 +113,14 @@ class OneAgent(unittest.TestCase):
 
     def test_what_the_machine_prevents_is_told_as_its_fault_and_fails_no_version(self):
         s = self.begin("1.2.0")
-        s.want("1.2.0", rollout="r-1", attempt=1, **dict(QUICK, probation_ms=3000))
+        s.want("1.2.0", rollout="r-1", attempt=1, **dict(QUICK, probation_ms=8000))  # so that it ends within
         s.wait("probation")
         record = os.path.join(s.process.state, "nodes", "0", "record.json")
-        os.remove(record)
-        os.mkdir(record)  # no start can be written down
+        def obstruct():  # no start can be written down; the agent may write meanwhile
+            os.remove(record)
+            os.mkdir(record)
+            return True
+        wait_for("the record to be in the way", obstruct)
         s.tell("1.2.0 * exit 9")
         self.assertIn("record.json", s.wait("probation", cause="machine")["reason"])
         s.tell()
