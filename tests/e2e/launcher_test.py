@@ -139,18 +139,21 @@ class LauncherTest(unittest.TestCase):
         self.link(current=good, previous=self.steady("1.0.0"))
         launcher = self.launch("--proven-after", "100ms")
         wait_for("the build to be proven", lambda: self.record().get("proven") == "yes")
+        pid = self.stays(launcher)
         open(self.notes + ".bad", "w").close()
-        os.kill(self.agent_pid(launcher), signal.SIGKILL)
+        os.kill(pid, signal.SIGKILL)
         wait_for("more starts than a new build is given", lambda: len(self.noted()) > 4)
         self.assertEqual(self.linked("current"), good)
         os.remove(self.notes + ".bad")
-        pid = wait_for("the agent to stay", lambda: (p := self.agent_pid(launcher)) and alive(p) and self.idle(p) and p)
-        self.assertTrue(alive(pid))
+        self.assertTrue(alive(self.stays(launcher)))
 
-    @staticmethod
-    def idle(pid):
-        with open("/proc/%d/comm" % pid) as f:
-            return f.read().strip() == "sleep"
+    def stays(self, launcher):
+        """Its agent, once it has nothing left to do but to sleep."""
+        def idle():
+            pid = self.agent_pid(launcher)
+            with open("/proc/%d/comm" % pid) as f:
+                return pid if f.read().strip() == "sleep" and alive(pid) else 0
+        return wait_for("the agent to stay", idle)
 
     def test_a_proven_build_that_crashes_gives_way(self):
         crashing = self.build("1.1.0", "#!/bin/sh\n[ -e {0}.bad ] && kill -SEGV $$\nexec sleep 1000\n".format(self.notes))
@@ -158,8 +161,9 @@ class LauncherTest(unittest.TestCase):
         self.link(current=crashing, previous=good)
         launcher = self.launch("--proven-after", "100ms")
         wait_for("the build to be proven", lambda: self.record().get("proven") == "yes")
+        pid = self.stays(launcher)
         open(self.notes + ".bad", "w").close()
-        os.kill(self.agent_pid(launcher), signal.SIGKILL)
+        os.kill(pid, signal.SIGKILL)
         wait_for("the previous build to run", self.noted)
         self.assertEqual(self.linked("current"), good)
         self.assertIn('reason="signal SEGV"', launcher.err())
@@ -259,7 +263,7 @@ class LauncherTest(unittest.TestCase):
         self.assertTrue(launcher.running())
         self.assertIn("agent.no_way_back", launcher.err())
         open(self.notes + ".good", "w").close()
-        wait_for("the agent to stay", lambda: (pid := self.agent_pid(launcher)) and alive(pid) and self.idle(pid))
+        self.stays(launcher)
         self.assertEqual(launcher.stop(), 128 + signal.SIGTERM)
 
     def test_a_full_disk_does_not_keep_the_agent_from_starting(self):
@@ -298,7 +302,9 @@ class LauncherTest(unittest.TestCase):
         wait_for("the log to be cut at the start", lambda: os.path.getsize(log) == 0)
         self.assertEqual(os.path.getsize(log + ".1"), len(words))
         with open(log, "ab") as f:
-            f.write(words + b"and more\n")
+            f.write(words[:4 << 20])  # not yet too large
+            f.flush()
+            f.write(b"and more\n")
         wait_for("the log to be cut while the agent runs", lambda: os.path.getsize(log) == 0)
         with open(log + ".1", "rb") as f:
             self.assertTrue(f.read().endswith(b"and more\n"))
