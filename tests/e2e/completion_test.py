@@ -57,6 +57,7 @@ class Shell:
             os.remove(self.file)
         os.write(self.fd, (line + "\t" * tabs + DUMP + KILL_LINE).encode())
         wait_for("the line after Tab; the screen: %r" % self.shown, lambda: self.read() and os.path.exists(self.file))
+        self.read()  # what it showed before it wrote that line
         with open(self.file) as f:
             return f.read()
 
