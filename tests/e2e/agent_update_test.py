@@ -63,13 +63,15 @@ class Switching(unittest.TestCase):
     def test_version_that_was_taken_back_half_way_leaves_the_store(self):
         agent = self.grid.agent("a-1", "--nodes", "3")
         self.grid.wait_healthy("a-1", "1.0.0", nodes=3)
-        self.grid.publish("1.1.0")
-        self.grid.set_channel("1.1.0")
-        wait_for("the first node to move", lambda: "version=1.1.0 sealed" in agent.err())
+        with open(os.path.join(agent.state, "nodes/0/data/test-faults"), "w") as f:
+            f.write("1.2.0 * unhealthy")  # so that it stays half way
+        self.grid.publish("1.2.0")
+        self.grid.set_channel("1.2.0")
+        wait_for("the first node to move", lambda: "version=1.2.0 sealed" in agent.err())
         self.grid.set_channel("1.0.0")
         self.grid.wait_healthy("a-1", "1.0.0", nodes=3)
         kept = {sha256(storage_server("1.0.0")) + end for end in ("", ".json")}
-        wait_for("the end of 1.1.0", lambda: set(os.listdir(os.path.join(agent.state, "store"))) == kept)
+        wait_for("the end of 1.2.0", lambda: set(os.listdir(os.path.join(agent.state, "store"))) == kept)
 
     def test_first_version_that_fails_says_so_and_the_next_one_heals(self):
         grid = Grid(self)
@@ -99,7 +101,10 @@ class Switching(unittest.TestCase):
         wait_for("the drain", lambda: self.grid.nodes("a-1")[0]["state"] == "draining")
         self.grid.publish("1.1.0")
         self.grid.set_channel("1.1.0")
-        self.assertIn("gridctl agent resume a-1", update_in(self.grid, "a-1", "waiting")["reason"])
+        def waits():
+            update = self.grid.show("a-1")["update"]
+            return update["state"] == "waiting" and "gridctl agent resume a-1" in update["reason"]
+        wait_for("the next version to wait", waits)
         pid = self.grid.nodes("a-1")[0]["pid"]
         os.kill(pid, signal.SIGKILL)
         node = wait_for("the node", lambda: next((n for n in self.grid.nodes("a-1")

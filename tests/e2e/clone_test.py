@@ -44,8 +44,8 @@ class CloneTest(unittest.TestCase):
         self.grid.set_channel("2.0.0")
         def held():
             update = self.grid.show("a-1")["update"]
-            return update if update["to"] == "2.0.0" and update["state"] == "waiting" else None
-        self.assertIn("two machines", wait_for("the update to wait", held)["reason"])
+            return (update["to"], update["state"]) == ("2.0.0", "waiting") and "two machines" in update["reason"]
+        wait_for("the update to wait for an operator", held)
         self.grid.master.kill()
         self.grid.start_master()
         self.assertTrue(self.conflict(), "a restart of the master forgot it")

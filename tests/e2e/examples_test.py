@@ -6,7 +6,7 @@ import unittest
 import yaml
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from fleet import Fleet, NEW, NEWER, SOON, machines
+from fleet import Fleet, NEW, NEWER, machines
 from grid import PATIENCE_S, here, program, storage_server, wait_for
 
 EXAMPLES = os.path.abspath(os.path.join(os.path.dirname(__file__), "../../packaging/examples"))
@@ -18,7 +18,7 @@ class ExamplesTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.addCleanup = cls.addClassCleanup  # the grid lives as long as the class
-        cls.grid = Fleet(cls, machines(1, "a", "b"), master_arguments=SOON)
+        cls.grid = Fleet(cls, machines(1, "a", "b"), master_arguments=("--rollout-quiet", "1s"))
         del cls.addCleanup
         cls.token = cls.grid.gridctl("token", "create", "--role", "publisher").stdout.strip()
 
