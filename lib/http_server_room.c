@@ -8,7 +8,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 
-/* Bytes have come that the worker has not read yet. Of a client that is gone there is only an end. */
+/* Bytes have come that the worker has not read yet. A client that is gone leaves only an end. */
 static bool has_bytes(const struct http_worker *worker) {
     char byte;
     return recv(worker->socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
