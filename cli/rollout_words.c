@@ -47,6 +47,8 @@ static const struct {
     {"paused",        "operator",  "gridctl rollout resume %s"                                                },
     {"paused",        "version",   "gridctl rollout rollback %s; or resume it to go on all the same"          },
     {"paused",        "untrusted", "gridctl rollout rollback %s; nobody should run such bytes"                },
+    {"paused",        "withdrawn",
+     "gridctl rollout rollback %s, or stop it; resume it once targets name it again"                          },
     {"paused",        NULL,        "mend that, then gridctl rollout resume %s; or gridctl rollout rollback %s"},
     {"completed",     NULL,        "gridctl agent list"                                                       },
     {"reverted",      "operator",  "gridctl agent list"                                                       },
@@ -93,6 +95,7 @@ static const char *hold_words(const char *hold) {
         {"machine",          "machines that are to be mended"                           },
         {"download",         "machines that could not fetch the bytes"                  },
         {"version",          "machines that fell ill with the new version"              },
+        {"withdrawn",        "a version that is offered again"                          },
     };
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
         if (is(hold, known[i].hold)) return known[i].words;

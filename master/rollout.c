@@ -60,7 +60,8 @@ static void forget_changes(struct rollout *r) {
 }
 
 bool rollout_next(struct rollout *r, enum rollout_event event, struct rollout_time at) {
-    if (!rollout_allows(event, r->state)) return false;
+    bool in_vain = event == ROLLOUT_RESUME && r->withdrawn;
+    if (in_vain || !rollout_allows(event, r->state)) return false;
     struct durable before = durable_of(r);
     bool over = r->state == ROLLOUT_REVERTED || r->state == ROLLOUT_SUPERSEDED;
     if (event == ROLLOUT_TICK && !over) {

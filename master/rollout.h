@@ -88,6 +88,7 @@ enum rollout_cause {
     CAUSE_WINDOW,     /* outside of its maintenance windows (a hold, never a pause) */
     CAUSE_RECOVERING, /* the master has just started (a hold) */
     CAUSE_SUPERSEDED,
+    CAUSE_WITHDRAWN, /* agents would refuse the version: yanked, or left out of signed targets */
     CAUSE_COUNT
 };
 const char *rollout_cause_name(enum rollout_cause cause);
@@ -179,6 +180,8 @@ struct rollout {
     bool condemned;          /* another rollout goes back from the same version because it is bad,
                                 and this one was not told to try it all the same. Not durable: the
                                 shell fills it before each event */
+    bool withdrawn;          /* a build that members would move to was yanked or left out of the
+                                signed targets. Not durable: the shell keeps it up to date */
     int64_t quiet_until_ms;  /* the master has just started: nobody is admitted or failed before */
     int64_t seen_ms;         /* of the event before. Not durable */
     int64_t staged;          /* most members seen with the bytes during PREFETCH. Not durable */

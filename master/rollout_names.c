@@ -22,6 +22,7 @@ static const char *const causes[CAUSE_COUNT] = {
     [CAUSE_WINDOW] = "window",
     [CAUSE_RECOVERING] = "recovering",
     [CAUSE_SUPERSEDED] = "superseded",
+    [CAUSE_WITHDRAWN] = "withdrawn",
 };
 
 const char *rollout_cause_name(enum rollout_cause cause) {

@@ -46,8 +46,9 @@ static const struct rollout_orders *const tables[ROLLOUT_STATE_COUNT] = {
 struct rollout_orders rollout_orders(const struct rollout *r, const struct rollout_member *m) {
     struct rollout_orders o = {TOLD_OTHERS, false, false};
     if (tables[r->state] != NULL) o = tables[r->state][m->state];
-    bool distrusted = r->state == ROLLOUT_PAUSED && r->cause == CAUSE_UNTRUSTED;
-    if (r->state == ROLLOUT_DRAFT || distrusted) o.prefetch = false;
+    bool refused =
+        r->state == ROLLOUT_PAUSED && (r->cause == CAUSE_UNTRUSTED || r->cause == CAUSE_WITHDRAWN);
+    if (r->state == ROLLOUT_DRAFT || refused) o.prefetch = false;
     if (m->state != MEMBER_GRANTED) {
         /* It may still be on its way: what has begun is to be finished, whichever way it ends. */
         if (m->state == MEMBER_FAILED && m->cause == CAUSE_SILENT && o.told == TOLD_ORIGIN)

@@ -139,11 +139,13 @@ static void step_rolling(struct rollout *r, struct rollout_survey *s, struct rol
         pause_when_overdue(r, at.now_ms);
 }
 
-/* Deferred machines trickle in, as long as the version does well. */
+/* Deferred machines trickle in, as long as the version does well and is offered. */
 static void step_completed(struct rollout *r, struct rollout_survey *s, struct rollout_time at) {
     if (!somebody_waits(s)) return;
     if (rollout_failed(r, s))
         r->hold = CAUSE_VERSION;
+    else if (r->withdrawn)
+        r->hold = CAUSE_WITHDRAWN;
     else
         admit(r, s, at);
 }
@@ -175,16 +177,19 @@ static bool end_stuck(struct rollout *r, const struct rollout_survey *s, int64_t
     return true;
 }
 
-/* True when it stopped or turned back by itself. */
+/* True when it stopped or turned back by itself. That agents refuse what was withdrawn is no sign
+ * of an attack. */
 static bool guard(struct rollout *r, const struct rollout_survey *s, int64_t now_ms) {
     if (!rollout_is_forward(r->state) || r->state == ROLLOUT_DRAFT) return false;
     bool failed = rollout_failed(r, s);
     if (failed && r->policy.auto_revert)
         rollout_begin_revert(r, s->failed, now_ms);
-    else if (s->untrusted)
+    else if (s->untrusted && !r->withdrawn)
         rollout_pause(r, CAUSE_UNTRUSTED, now_ms);
     else if (failed)
         rollout_pause(r, s->failed, now_ms);
+    else if (r->withdrawn && r->state != ROLLOUT_PAUSED)
+        rollout_pause(r, CAUSE_WITHDRAWN, now_ms);
     else if (r->condemned && r->state != ROLLOUT_PAUSED)
         rollout_pause(r, CAUSE_VERSION, now_ms);
     else if (s->tally.states[MEMBER_HELD] > 0 && r->state != ROLLOUT_PAUSED)

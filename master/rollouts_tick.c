@@ -144,6 +144,30 @@ static bool lacks_builds(struct live_rollout *l) {
     return any;
 }
 
+static bool needs(const struct live_rollout *l, const struct binary *build) {
+    for (size_t i = 0; i < l->row.state.member_count; i++)
+        if (l->row.state.members[i].state != MEMBER_EXCLUDED &&
+            strcmp(l->agents[i].to_sha256, build->sha256) == 0)
+            return true;
+    return false;
+}
+
+/* Of the builds that its members move to, all may still be offered or not. */
+static bool look_for_builds(struct rollouts *r, struct live_rollout *l, struct err *e) {
+    OWN_MEMORY struct binary *builds = NULL;
+    size_t count = 0;
+    bool withdrawn = false;
+    if (!catalog_list(r->options.catalog, l->row.request.name, NULL, NULL, l->row.request.version,
+                      &builds, &count, e))
+        return false;
+    for (size_t i = 0; i < count; i++)
+        withdrawn |= !binary_is_offered(&builds[i]) && needs(l, &builds[i]);
+    pthread_mutex_lock(&r->lock);
+    l->row.state.withdrawn = withdrawn;
+    pthread_mutex_unlock(&r->lock);
+    return true;
+}
+
 /* Machines that came, or came to match, after it began; and those that were moved elsewhere. */
 static void update_members(struct rollouts *r, struct live_rollout *l, int64_t now_ms) {
     struct agents *agents = r->options.agents;
@@ -151,6 +175,10 @@ static void update_members(struct rollouts *r, struct live_rollout *l, int64_t n
     struct err e;
     if (mark == l->mark) return;
     l->mark = mark;
+    if (!look_for_builds(r, l, &e)) {
+        l->mark = -1;
+        note_failure(l, "rollout.builds", &e);
+    }
     struct live_rollout *after = live_rollout_copy(l);
     bool news = live_rollout_relabel(after, agents);
     if (takes_late_joiners(l->row.state.state)) {
@@ -246,6 +274,18 @@ static void name_allowed(struct rollouts *r, const struct live_rollout *l, struc
     }
 }
 
+static bool refuse_withdrawn(const struct live_rollout *l, struct err *e) {
+    err_set(e, ERR_CONFLICT,
+            "rollout " ROLLOUT_ID_FORMAT " cannot be resumed: %s %s was yanked or left out of the "
+            "signed targets, so agents would refuse it",
+            l->row.number, l->row.request.name, l->row.request.version);
+    return err_hint(e,
+                    "gridctl rollout rollback " ROLLOUT_ID_FORMAT
+                    ", or gridctl rollout stop " ROLLOUT_ID_FORMAT
+                    "; what is left out comes back by gridctl binary sign and push",
+                    l->row.number, l->row.number);
+}
+
 static bool refuse(struct rollouts *r, const struct live_rollout *l, enum rollout_event order,
                    struct rollout_time at, struct err *e) {
     OWN_TEXT struct text allowed = TEXT_EMPTY;
@@ -296,7 +336,8 @@ static bool carry_out(struct rollouts *r, const struct live_rollout *l, enum rol
     const struct rollout_time at = live_rollout_time(l, now_ms, clock_wall_ms());
     bool taken = false;
     struct rollout next = try_event(r, l, order, at, &taken);
-    bool may = taken || refuse(r, l, order, at, e);
+    bool in_vain = order == ROLLOUT_RESUME && next.withdrawn;
+    bool may = taken || (in_vain ? refuse_withdrawn(l, e) : refuse(r, l, order, at, e));
     may = may && (order != ROLLOUT_ROLLBACK || check_newest(r, l, e));
     if (!may || !is_durable(l, &next)) {
         free(next.members);

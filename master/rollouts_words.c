@@ -29,6 +29,8 @@ static const struct {
     [CAUSE_WINDOW] = {"outside of its maintenance windows",    "outside of its maintenance windows"        },
     [CAUSE_RECOVERING] = {"the master has just started",           "the master has just started"               },
     [CAUSE_SUPERSEDED] = {"a newer rollout moves it",              "a newer rollout took over"                 },
+    [CAUSE_WITHDRAWN] = {"the version was withdrawn",
+                    "the version was yanked or targets leave it out"                                     },
 };
 
 const char *rollout_member_words(enum rollout_cause cause) {
@@ -68,7 +70,8 @@ static const char *first_reason(const struct live_rollout *l) {
 
 static bool is_about_machines(enum rollout_cause cause) {
     return cause != CAUSE_NONE && cause != CAUSE_OPERATOR && cause != CAUSE_PROGRESS &&
-           cause != CAUSE_WINDOW && cause != CAUSE_RECOVERING && cause != CAUSE_SUPERSEDED;
+           cause != CAUSE_WINDOW && cause != CAUSE_RECOVERING && cause != CAUSE_SUPERSEDED &&
+           cause != CAUSE_WITHDRAWN;
 }
 
 void rollout_words(const struct live_rollout *l, char out[ROLLOUT_REASON_SIZE]) {

@@ -41,6 +41,7 @@ static void every_standstill_has_a_next_step(void **state) {
     assert_next("paused", "operator", "gridctl rollout resume r-3");
     assert_next("paused", "version", "gridctl rollout rollback r-3");
     assert_next("paused", "untrusted", "gridctl rollout rollback r-3");
+    assert_next("paused", "withdrawn", "gridctl rollout rollback r-3, or stop it");
     assert_next("paused", "machine", "mend that, then gridctl rollout resume r-3");
     assert_next("reverted", "operator", "gridctl agent list");
     assert_next("reverted", "version", "gridctl quarantine list");

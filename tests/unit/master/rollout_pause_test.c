@@ -66,6 +66,27 @@ static void version_that_failed_elsewhere_pauses_until_somebody_says_go_on(void 
     fleet_fini(&f);
 }
 
+static void version_that_is_withdrawn_pauses_until_it_is_offered_again(void **state) {
+    (void)state;
+    struct fleet f;
+    fleet_init(&f, 4, 1, usual_policy());
+    fleet_run_until(&f, ROLLOUT_ROLLING);
+    f.rollout.withdrawn = true;
+    fleet_member(&f, 3)->facts.staged = false;
+    fleet_member(&f, 3)->facts.fetch_cause = CAUSE_UNTRUSTED;
+    fleet_run_for(&f, 60000); /* that agents refuse it is no attack */
+    assert_int_equal(f.rollout.state, ROLLOUT_PAUSED);
+    assert_int_equal(f.rollout.cause, CAUSE_WITHDRAWN);
+    assert_false(rollout_orders(&f.rollout, fleet_member(&f, 2)).prefetch);
+    assert_false(fleet_event(&f, ROLLOUT_RESUME));
+    assert_int_equal(f.rollout.state, ROLLOUT_PAUSED);
+    f.rollout.withdrawn = false;
+    fleet_member(&f, 3)->facts.staged = true;
+    assert_true(fleet_event(&f, ROLLOUT_RESUME));
+    fleet_run_until(&f, ROLLOUT_COMPLETED);
+    fleet_fini(&f);
+}
+
 static void distrust_after_the_grant_halts_too(void **state) {
     (void)state;
     struct fleet f;
@@ -510,6 +531,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(full_disk_pauses_and_never_reverts),
         cmocka_unit_test(bad_signature_halts_everything_at_once),
+        cmocka_unit_test(version_that_is_withdrawn_pauses_until_it_is_offered_again),
         cmocka_unit_test(distrust_after_the_grant_halts_too),
         cmocka_unit_test(version_that_failed_elsewhere_pauses_until_somebody_says_go_on),
         cmocka_unit_test(fetches_that_fail_for_most_pause_and_for_few_do_not),

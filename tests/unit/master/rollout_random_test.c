@@ -52,7 +52,7 @@ static void random_fleet(struct fleet *f) {
 
 static void random_fault(struct fleet *f) {
     struct rollout_facts *facts = &fleet_member(f, random_below(f->rollout.member_count))->facts;
-    switch (random_below(11)) {
+    switch (random_below(12)) {
     case 0:
         facts->online = !facts->online;
         facts->lost = !facts->online && chance(2);
@@ -84,6 +84,9 @@ static void random_fault(struct fleet *f) {
     case 9:
         if (f->rollout.state < ROLLOUT_REVERTING && chance(4))
             fleet_join(f, (int32_t)random_below(5));
+        break;
+    case 10:
+        if (chance(4)) f->rollout.withdrawn = !f->rollout.withdrawn;
         break;
     default:
         facts->staged = true;
@@ -122,6 +125,8 @@ static void check_grants(struct fleet *f, int32_t turns_before, int64_t grants_b
     if (mixed) fail_msg("seed %llu: two domains", (unsigned long long)seed);
     if (r->turns > turns_before && (!f->window_open || f->now_ms < r->quiet_until_ms))
         fail_msg("seed %llu: granted outside of a window or at a start", (unsigned long long)seed);
+    if (r->turns > turns_before && r->withdrawn)
+        fail_msg("seed %llu: granted what was withdrawn", (unsigned long long)seed);
     int64_t budget = rollout_amount_of(r->policy.max_parallel, tally.selected);
     bool returns = r->state == ROLLOUT_REVERTING && tally.in_flight <= 1;
     if (new_slots > 0 && tally.in_flight + tally.unavailable > budget && !returns)
@@ -149,6 +154,7 @@ static void checked_tick(struct fleet *f) {
 
 static void end_faults(struct fleet *f) {
     f->window_open = true;
+    f->rollout.withdrawn = false;
     for (size_t i = 0; i < f->rollout.member_count; i++) {
         struct rollout_facts *facts = &fleet_member(f, i)->facts;
         f->agents[i].nature = GOOD;
