@@ -212,7 +212,7 @@ static const struct json_field binary_fields[] = {
     J(JSON_TEXT, struct answer_binary, key_id, 0),
     J(JSON_BOOL, struct answer_binary, publisher_signed, 0),
     J(JSON_BOOL, struct answer_binary, yanked, 0),
-    J(JSON_BOOL, struct answer_binary, published, 0),
+    J_OPTIONAL(JSON_BOOL, struct answer_binary, published),
     J(JSON_TEXT, struct answer_binary, notes, 0),
 };
 const struct json_schema answer_binary_schema = JSON_SCHEMA(struct answer_binary, binary_fields);

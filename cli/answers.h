@@ -194,10 +194,15 @@ struct answer_binary {
     bool publisher_signed;
     char *key_id;
     bool yanked;
-    bool published;
+    bool published, has_published; /* an older master does not tell */
     char *notes;
 };
 extern const struct json_schema answer_binary_schema;
+
+/* Whether the master says that signed targets do not name it. */
+static inline bool answer_binary_left_out(const struct answer_binary *b) {
+    return b->has_published && !b->published;
+}
 
 struct answer_rejected {
     char *file;

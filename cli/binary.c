@@ -27,7 +27,7 @@ static char *format_unix(int64_t seconds, char out[CLOCK_RFC3339_SIZE]) {
 
 static const char *signed_word(const struct answer_binary *b) {
     if (b->yanked) return "yanked";
-    if (!b->published) return "left out";
+    if (answer_binary_left_out(b)) return "left out";
     if (b->publisher_signed) return "publisher";
     return b->is_signed ? "grid" : "targets";
 }
@@ -125,7 +125,7 @@ static void describe(const struct answer_binary *b, const struct output_style *s
         output_field(&t, "Signed", "by the keys of targets: gridctl key show");
     output_field(&t, "Published", format_time(format_unix(b->uploaded_at, at), words));
     if (b->yanked) output_field(&t, "Yanked", "yes, it is never offered again");
-    if (!b->published)
+    if (answer_binary_left_out(b))
         output_field(&t, "Left out", "yes, the signed targets do not name it: agents refuse it");
     output_field(&t, "Notes", b->notes);
     output_fields(&t, style, out);

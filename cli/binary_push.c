@@ -44,8 +44,13 @@ static bool signature_header(struct upload *u, struct err *e) {
     return true;
 }
 
+static bool refuse_yanked(const struct upload *u, struct err *e) {
+    err_set(e, ERR_CONFLICT, "%s was yanked and is never offered again", u->file->name);
+    return err_hint(e, "push the build under a new version");
+}
+
 /* Whether the name is taken: *same when these very bytes are published, ERR_CONFLICT when it has
- * others. What the targets leave out can be offered anew. */
+ * others or was yanked. What the targets leave out can be offered anew. */
 static bool look_up(struct upload *u, struct http_answer *answer, bool *same, struct err *e) {
     OWN_TEXT struct text path = TEXT_EMPTY;
     struct answer_binary binary;
@@ -54,9 +59,10 @@ static bool look_up(struct upload *u, struct http_answer *answer, bool *same, st
     if (!api_get(u->call->api, text_value(&path), answer, e)) return e->code == ERR_NOT_FOUND;
     if (!answer_decode(&answer_binary_schema, answer, &binary, e)) return false;
     bool equal = strcmp(binary.checksum, u->file->sha256) == 0;
-    *same = equal && binary.published;
+    bool yanked = binary.yanked;
+    *same = equal && !answer_binary_left_out(&binary);
     json_clear(&answer_binary_schema, &binary);
-    if (equal) return true;
+    if (equal) return !yanked || refuse_yanked(u, e);
     err_set(e, ERR_CONFLICT,
             "%s is published already with other bytes, and a published name keeps its bytes",
             u->file->name);

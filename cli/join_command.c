@@ -32,7 +32,7 @@ bool join_command_line(const char *join, const char sha256[SHA256_HEX_SIZE], str
 }
 
 static bool is_offered(const struct answer_binary *b) {
-    return !b->yanked && b->published;
+    return !b->yanked && !answer_binary_left_out(b);
 }
 
 static bool published(const struct answer_binary *list, size_t count, const char *name,

@@ -179,6 +179,7 @@ class GridctlTest(unittest.TestCase):
         self.assertTrue(self.run_json("binary", "show", name)["yanked"])
         self.assertIn("yanked: agents do not begin to run it", self.run_ok("binary", "verify", path))
         self.run_bad(5, "", "channel", "set", "yanked", "0.1.1")
+        self.run_bad(5, name + " was yanked", "binary", "push", path)
         self.assertEqual(self.run_ok("binary", "rm", name, "--dry-run"), "would remove %s\n" % name)
         self.run_ok("binary", "rm", name, "--yes")
         self.run_bad(3, "", "binary", "show", name)

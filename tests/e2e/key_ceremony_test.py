@@ -214,6 +214,13 @@ class KeyCeremonyTest(unittest.TestCase):
         custom = self.served("targets")["signed"]["targets"][name_of("2.0.0")]["custom"]
         self.assertEqual((custom["yanked"], custom["floor"]), (True, "1.0.0"))
         self.assertTrue(next(b for b in grid.api("GET", "/api/binaries") if b["version"] == "2.0.0")["yanked"])
+        self.give_targets()
+        gone = office.ok("key", "targets", "--remove", name_of("2.0.0")).stdout.strip()
+        office.carry(gone, build)
+        build.ok("key", "sign", gone, "--key", "build.key", "--metadata", "targets.json", "--yes")
+        build.carry(gone, office)
+        office.ok("key", "publish", gone, "--yes")
+        office.refused(5, name_of("2.0.0") + " was yanked", "binary", "push", name_of("2.0.0"))
 
     def test_lost_and_stolen_keys_are_exchanged(self):
         office, build = self.office, self.build

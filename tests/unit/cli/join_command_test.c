@@ -79,6 +79,9 @@ static void only_places_with_both_programs_can_be_installed_on(void **state) {
         "[" LAUNCHER("arm") "," BINARY("grid-agent", "arm", OFFERED ",\"yanked\":true") "]", "");
     assert_platforms(
         "[" LAUNCHER("arm") "," BINARY("grid-agent", "arm", ",\"published\":false") "]", "");
+    const char *of_an_older_master =
+        "[" BINARY("grid-launcher", "arm", "") "," BINARY("grid-agent", "arm", "") "]";
+    assert_platforms(of_an_older_master, "linux/arm");
     assert_platforms("[" AGENT("arm") "," AGENT("arm") "," LAUNCHER("arm") "," LAUNCHER(
                          "arm") "," AGENT("x86") "," LAUNCHER("x86") "]",
                      "linux/arm, linux/x86");
