@@ -49,6 +49,11 @@ void sha256_bytes(const void *bytes, size_t length, unsigned char out[SHA256_SIZ
 }
 
 bool sha256_file(int fd, char out[SHA256_HEX_SIZE], int64_t *size_bytes, struct err *e) {
+    return sha256_file_up_to(fd, INT64_MAX, out, size_bytes, e);
+}
+
+bool sha256_file_up_to(int fd, int64_t max_bytes, char out[SHA256_HEX_SIZE], int64_t *size_bytes,
+                       struct err *e) {
     OWN(sha256) struct sha256 *hash = sha256_begin();
     OWN_MEMORY unsigned char *buffer = memory_resize(NULL, READ_SIZE, 1);
     int64_t offset = 0;
@@ -57,6 +62,8 @@ bool sha256_file(int fd, char out[SHA256_HEX_SIZE], int64_t *size_bytes, struct 
         if (count < 0 && errno == EINTR) continue;
         if (count < 0) return err_errno(e, errno, "read at offset %lld", (long long)offset);
         if (count == 0) break;
+        if (count > max_bytes - offset)
+            return err_set(e, ERR_TOO_LARGE, "more than %lld bytes", (long long)max_bytes);
         sha256_add(hash, buffer, (size_t)count);
         offset += count;
     }

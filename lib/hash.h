@@ -26,6 +26,9 @@ void sha256_bytes(const void *bytes, size_t length, unsigned char out[SHA256_SIZ
 
 /* Hashes the whole of fd from offset 0 by pread, without moving its position. */
 MUST_CHECK bool sha256_file(int fd, char out[SHA256_HEX_SIZE], int64_t *size_bytes, struct err *e);
+/* The same of a file that somebody may be writing to: ERR_TOO_LARGE once there are more bytes. */
+MUST_CHECK bool sha256_file_up_to(int fd, int64_t max_bytes, char out[SHA256_HEX_SIZE],
+                                  int64_t *size_bytes, struct err *e);
 
 /* True for 64 lower-case hex digits. */
 bool sha256_hex_valid(const char *hex);

@@ -89,6 +89,19 @@ static void sha256_file_reads_all_and_leaves_the_position(void **state) {
     assert_true(sha256_file(fd, hex, NULL, &e));
 }
 
+static void sha256_file_stops_where_a_file_has_more_than_it_may(void **state) {
+    (void)state;
+    struct err e;
+    int64_t size = 0;
+    char hex[SHA256_HEX_SIZE];
+    OWN_FD int fd = memory_file(1000000);
+    assert_true(sha256_file_up_to(fd, 1000000, hex, &size, &e));
+    assert_string_equal(hex, million_a);
+    assert_int_equal(size, 1000000);
+    assert_false(sha256_file_up_to(fd, 999999, hex, &size, &e));
+    assert_int_equal(e.code, ERR_TOO_LARGE);
+}
+
 static void sha256_file_reports_what_cannot_be_read(void **state) {
     (void)state;
     char hex[SHA256_HEX_SIZE];
@@ -245,6 +258,7 @@ int main(void) {
         cmocka_unit_test(sha256_of_pieces_is_that_of_the_whole),
         cmocka_unit_test(an_unfinished_hash_can_be_dropped),
         cmocka_unit_test(sha256_file_reads_all_and_leaves_the_position),
+        cmocka_unit_test(sha256_file_stops_where_a_file_has_more_than_it_may),
         cmocka_unit_test(sha256_file_reports_what_cannot_be_read),
         cmocka_unit_test(hex_valid_takes_64_lower_case_digits),
         cmocka_unit_test(every_way_of_crc32c_agrees_with_the_standard),
