@@ -37,15 +37,20 @@ void peers_add(struct peers *ps, const struct session *s, const struct wire_hell
     p->greeting = hello->greeting;
     if (tsearch(p, &ps->by_session, by_session) == NULL) abort();
     p->older = ps->unproven;
+    if (p->older != NULL) p->older->newer = p;
     ps->unproven = p;
     ps->unproven_count++;
     ps->count++;
 }
 
-static void leave_unproven(struct peers *ps, const struct peer *p) {
-    struct peer **at = &ps->unproven;
-    while (*at != p) at = &(*at)->older;
-    *at = p->older;
+/* Without a walk: thousands greet at once, and the first to prove themselves are the oldest. */
+static void leave_unproven(struct peers *ps, struct peer *p) {
+    if (p->newer != NULL)
+        p->newer->older = p->older;
+    else
+        ps->unproven = p->older;
+    if (p->older != NULL) p->older->newer = p->newer;
+    p->older = p->newer = NULL;
     ps->unproven_count--;
 }
 

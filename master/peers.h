@@ -16,7 +16,7 @@ struct peer {
     int64_t edition; /* of the newest answer that was sealed */
     bool live;       /* it has proven itself and speaks for the agent */
     int64_t created_ms;
-    struct peer *older; /* in the list of unproven sessions */
+    struct peer *older, *newer; /* in the list of unproven sessions */
     struct bus_request *parked;
     uint64_t parked_sequence;
     int64_t parked_at_ms;
