@@ -29,6 +29,7 @@ struct agent {
      * that no report of an earlier run of the master speaks of one of this run. */
     int64_t leave_edition, leave_told; /* the latter: newest that went out in this session */
     int64_t leave_refresh;             /* the number of the newest refresh that told it */
+    int64_t choice_refresh; /* of the newest that told rule, reason, grants, and what to fetch */
     struct wire_node_order *orders;
     size_t order_count;
     struct log_fetch *log;      /* owned; NULL: never asked for */

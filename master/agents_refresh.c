@@ -296,6 +296,8 @@ static bool take_grant(struct wire_grant *held, const struct wire_grant *read, b
  * its row did not change. */
 static bool take_derived(struct agent *agent, const struct candidate *c, int64_t number) {
     struct agent_view *v = &agent->view;
+    if (number < agent->choice_refresh) return false;
+    agent->choice_refresh = number;
     bool outdated = number < agent->leave_refresh;
     bool leaves_differ = take_grant(&v->grant, &c->storage.grant, outdated);
     leaves_differ |= take_grant(&v->self.grant, &c->self.grant, outdated);

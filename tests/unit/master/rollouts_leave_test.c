@@ -158,6 +158,25 @@ static void refresh_that_read_before_a_pause_does_not_bring_the_leave_back(void 
     assert_string_equal(g->f->told, "");
 }
 
+static void refresh_that_read_before_a_stop_does_not_bring_its_orders_back(void **state) {
+    struct grid *g = *state;
+    struct err error;
+    int64_t number = grid_begin(g, "1.1.0", "\"auto_promote_s\":\"never\"");
+    (void)grid_until(g, number, ROLLOUT_AWAIT_PROMOTE);
+    struct agents_refresh *late = agents_refresh_begin(g->f->agents);
+    assert_ok(db_write(g->f->db, read_choice, late, &error));
+    int64_t generation = grid_agent(g, "a-1").generation;
+    assert_ok(rollouts_order(g->rollouts, number, ROLLOUT_STOP, "token:op", &error));
+    OWN_MEMORY char *reason = text_duplicate(grid_agent(g, "a-1").desired_reason);
+    agents_refresh_done(late);
+    agents_refresh_free(late);
+    struct agent_view v = grid_agent(g, "a-1");
+    assert_int_equal(v.generation, generation);
+    assert_int_equal(v.desired_rule, DESIRED_COMPLETED);
+    assert_string_equal(v.desired_reason, reason);
+    assert_string_equal(v.grant.rollout, "");
+}
+
 static void window_that_closes_takes_back_the_leave_whatever_else_changes(void **state) {
     static const int64_t hour_ms = 3600000;
     struct grid *g = *state;
@@ -310,6 +329,7 @@ int main(void) {
         T(report_from_before_a_restart_gives_no_leave_back),
         T(whoever_holds_a_grant_is_told_again_after_a_new_session),
         T(refresh_that_read_before_a_pause_does_not_bring_the_leave_back),
+        T(refresh_that_read_before_a_stop_does_not_bring_its_orders_back),
         T(window_that_closes_takes_back_the_leave_whatever_else_changes),
         T(waiting_members_are_told_to_fetch_and_stay),
         T(next_master_goes_on_after_a_quiet_time),
