@@ -215,16 +215,24 @@ class Https(unittest.TestCase):
         with open(tls + "/http.crt") as f:
             return ssl.PEM_cert_to_DER_cert(f.read())
 
+    def start_with_one_that_expires_soon(self):
+        """What is due when the master starts is renewed before anybody sees it: on a slow machine it gets more time."""
+        for seconds in (9, 30, 90):
+            self.grid.master.stop()
+            self.soon = self.sign_for(seconds)
+            self.grid.start_master()
+            if shown(self.port) == self.soon:
+                return
+        self.fail("the master starts too slowly here to show a certificate that is due soon")
+
     def test_a_certificate_is_renewed_without_a_restart_and_keeps_its_key(self):
         self.start()
-        self.grid.master.stop()
-        soon = self.sign_for(9)
-        self.grid.start_master()
+        self.start_with_one_that_expires_soon()
         with open(os.path.dirname(self.grid.ca) + "/pin") as f:
             pin = f.read()
         kept = socket.create_connection(("127.0.0.1", self.port))
         with ssl.create_default_context(cafile=self.grid.ca).wrap_socket(kept, server_hostname="localhost") as session:
-            wait_for("another certificate", lambda: shown(self.port) != soon)
+            wait_for("another certificate", lambda: shown(self.port) != self.soon)
             session.sendall(b"GET /healthz HTTP/1.0\r\n\r\n")  # whether it is still open is the keep-alive's affair
         self.assertEqual(self.grid.api("GET", "/healthz", token=None)["status"], "ok")
         with open(os.path.dirname(self.grid.ca) + "/pin") as f:
