@@ -10,9 +10,9 @@ AGENTS = ("a-1", "a-2", "a-3")
 QUICK = dict(fleet.QUICK, name="grid-agent")
 # What is said of each: tests/e2e/self_update_test.py has them all, one agent at a time.
 BROKEN = {"1.2.0": "test fault: it ends at once"}
-LONGER = {}
+LONGER, HUNG_AFTER = {}, "60s"
 if os.environ.get("GRID_FAULTS") == "full":
-    LONGER = dict(probation_s=3, healthy_deadline_s=6)  # some come up well
+    LONGER, HUNG_AFTER = dict(probation_s=3, healthy_deadline_s=6), "1s"  # some come up well
     BROKEN.update({"1.2.1": "test fault: it crashes now", "1.2.2": "self.probation", "1.2.3": "self.return",
                    "1.2.4": "every node is a stranger"})
 
@@ -31,7 +31,7 @@ class SelfRollout(unittest.TestCase):
         os.makedirs(os.path.join(state, "agent", build), 0o700)
         shutil.copy(grid_agent("1.0.0"), os.path.join(state, "agent", build, "grid-agent"))
         os.symlink(build, os.path.join(state, "agent", "current"))
-        launcher = Process("grid-launcher", ["--state", state, "--restart-pause", "20ms", "--hung-after", "1s", "--", "--id", agent],
+        launcher = Process("grid-launcher", ["--state", state, "--restart-pause", "20ms", "--hung-after", HUNG_AFTER, "--", "--id", agent],
                            os.path.join(self.grid.directory, agent + "-run"), {"GRID_TOKEN": self.grid.join()})
         self.grid.agents[agent] = launcher
 

@@ -10,10 +10,10 @@ QUICK = dict(rollout="r-1", lease_ms=30000, min_healthy_ms=100, probation_ms=300
 
 
 class SelfUpdate(unittest.TestCase):
-    def begin(self, *broken, **options):
+    def begin(self, *broken, hung_after="60s", **options):
         s = Launched(self, "1.0.0", agents=["1.0.0", *broken], **options)
         s.install("1.0.0")
-        s.launch("--hung-after", "1s")
+        s.launch("--hung-after", hung_after)
         s.want("1.0.0")
         s.wait("idle", version="1.0.0")
         s.pids = processes_of(s.directory)
@@ -49,8 +49,8 @@ class SelfUpdate(unittest.TestCase):
         s.staged("1.1.0")
         wait_for("the build that is not wanted to go", lambda: s.kept() == ["1.0.0", "1.1.0"])
 
-    def comes_back(self, version, reason, diagnosis, **grant):
-        s = self.begin(version)
+    def comes_back(self, version, reason, diagnosis, hung_after="60s", **grant):
+        s = self.begin(version, hung_after=hung_after)
         s.want_build(version, attempt=1, **dict(QUICK, **grant))
         update = s.wait_build("failed", "1.0.0", rollout="r-1", rollout_attempt=1, cause="version")
         self.assertIn(reason, update["reason"])
@@ -74,7 +74,7 @@ class SelfUpdate(unittest.TestCase):
         tries = (self.ends_at_once,
                  lambda: self.comes_back("1.2.1", "signal ABRT", "test fault: it crashes now", **long),
                  lambda: self.comes_back("1.2.1", "signal ABRT", "3 starts in vain"),  # after it was proven
-                 lambda: self.comes_back("1.2.2", "signal ABRT after no sign of life", "self.probation", **long),
+                 lambda: self.comes_back("1.2.2", "signal ABRT after no sign of life", "self.probation", "3s", **long),
                  lambda: self.comes_back("1.2.3", "did not reach the master", "self.return", **soon),
                  lambda: self.comes_back("1.2.4", "did not take over the nodes", "every node is a stranger", **soon))
         with concurrent.futures.ThreadPoolExecutor(len(tries)) as pool:  # they wait most of the time
