@@ -7,7 +7,7 @@ from grid import sha256, storage_server, wait_for
 from master_case import Test
 
 ROLLOUTS = "/api/rollouts"
-QUICK = {"min_healthy_s": 0.1, "probation_s": 0.3, "healthy_deadline_s": 10, "progress_deadline_s": 60, "max_parallel": "100%"}
+QUICK = {"min_healthy_s": 0.1, "probation_s": 0.3, "healthy_deadline_s": 20, "progress_deadline_s": 60, "max_parallel": "100%"}
 
 
 class RolloutTest(Test):

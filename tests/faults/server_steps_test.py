@@ -7,7 +7,7 @@ from ledger import Ledger
 from load import FAULTS, content, sha256
 from master_case import elf
 from scale import SEED, say, scale
-from steps import Steps, end, points, usable
+from steps import Steps, end, kill_at_points, usable
 
 MACHINE = 62 if os.uname().machine == "x86_64" else 183
 CHUNK_BYTES = 200_000
@@ -31,14 +31,17 @@ class ServerSteps(unittest.TestCase):
     def run_every_step(self, what, start, act, recover, sample):
         """start(wrapper) gives a server, act() uses it, recover() starts it again and says what is wrong."""
         steps, begun = Steps(self.grid.directory, what.replace(" ", "-")), time.monotonic()
-        self.under(start(steps.wrapper(0)), act)
-        count = steps.count()
-        chosen, died = points(count, sample), 0
-        for n in chosen:
-            server = start(steps.wrapper(n))
-            self.under(server, act)
-            died += steps.count() >= n
+
+        def measure(n=0):
+            self.under(start(steps.wrapper(n)), act)
+            return steps.count()
+
+        def hurt(n):
+            died = measure(n) >= n
             self.assertEqual(recover(), [], "%s killed at call %d (seed %d)" % (what, n, SEED))
+            return died
+
+        count, died = kill_at_points(measure, hurt, sample)
         say("%s: %d calls, killed at %d of them (seed %d) in %.0f s, %d acknowledged, %d in doubt" % (
             what, count, died, SEED, time.monotonic() - begun, self.ledger.acknowledged, self.ledger.doubtful))
         self.assertGreater(died, 0)

@@ -6,6 +6,7 @@ from scale import CALLS, FULL, SEED, say
 
 PROGRESS = 100  # kills between two lines that tell how far it is
 FAILURES_MOST = 10
+ROUNDS_MOST = 5
 
 KILL_AT = os.path.abspath(os.path.join(e2e.BUILD, "tests", "kill-at"))
 
@@ -58,6 +59,18 @@ def points(count, sample):
         first, last, step = PART
         return list(everything[first - 1:last:step])
     return list(everything) if FULL else sorted(random.Random(SEED).sample(everything, min(sample, count)))
+
+
+def kill_at_points(measure, hurt, sample):
+    """(calls of a run, how many of the points in it killed). measure() makes an undisturbed run and counts its calls,
+    hurt(n) tells whether call n killed. While a run stalls others make calls that the next one does not reach: where no
+    point killed, it is measured again."""
+    for _ in range(ROUNDS_MOST):
+        count = measure()
+        died = sum(hurt(n) for n in points(count, sample))
+        if died:
+            break
+    return count, died
 
 
 class Matrix:

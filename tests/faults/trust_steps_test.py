@@ -7,7 +7,7 @@ from grid import BUILD, Grid
 from load import FAULTS
 from master_case import ROUTE, script
 from scale import SEED, say, scale
-from steps import Steps, end, points, usable
+from steps import Steps, end, kill_at_points, usable
 from tuf_repo import Key, Repository, next_root, next_targets, signed, target
 
 CLIENT = os.path.abspath(os.path.join(BUILD, "tests/tools/tuf-client"))
@@ -69,22 +69,22 @@ class TrustSteps(unittest.TestCase):
     def run_every_step(self, what, prepare, act, check, sample):
         steps, begun = Steps(self.grid.directory, what), time.monotonic()
 
-        def under(n):
+        def measure(n=0):
             prepare()
             self.grid.master.stop()
             master = self.grid.start_master(wrapper=steps.wrapper(n))
             master.popen.send_signal(signal.SIGUSR1)
             act()
             end(master)
-
-        under(0)
-        count, died = steps.count(), 0
-        self.grid.start_master()
-        for n in points(count, sample):
-            under(n)
-            died += steps.count() >= n
             self.grid.start_master()
+            return steps.count()
+
+        def hurt(n):
+            died = measure(n) >= n
             self.assertEqual(self.wrong() + check(), [], "%s killed at call %d (seed %d)" % (what, n, SEED))
+            return died
+
+        count, died = kill_at_points(measure, hurt, sample)
         say("%s: %d calls, killed at %d of them (seed %d) in %.0f s" % (what, count, died, SEED, time.monotonic() - begun))
         self.assertGreater(died, 0)
 
