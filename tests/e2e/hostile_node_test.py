@@ -11,7 +11,7 @@ HOST = "Host: 127.0.0.1\r\n"
 HEADS = [("body cut short", "PUT /v1/chunks/c HTTP/1.1\r\n" + HOST + "Content-Length: 10\r\n\r\nabc", 400),
          ("larger than a chunk", "PUT /v1/chunks/c HTTP/1.1\r\n" + HOST + "Content-Length: 67108865\r\n\r\n", 413),
          ("two lengths", "PUT /v1/chunks/c HTTP/1.1\r\n" + HOST + "Content-Length: 1\r\nContent-Length: 2\r\n\r\na", 400),
-         ("length with chunked", "PUT /v1/chunks/c HTTP/1.1\r\n" + HOST + "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
+         ("length with chunked", "PUT /v1/chunks/c HTTP/1.1\r\n" + HOST + "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\na", 400),
          ("largest chunk", "PUT /v1/chunks/c HTTP/1.1\r\n" + HOST + "Transfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n", (400, 411, 413)),
          ("host of a stranger", "GET /healthz HTTP/1.1\r\nHost: evil.example\r\n\r\n", 403)]
 IDS = [("dot segments", "../../etc/passwd", 400), ("dots, encoded", "%2e%2e%2fetc", 400), ("dots, doubly", "%252e%252e", 400),
