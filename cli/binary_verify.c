@@ -59,37 +59,43 @@ static bool verify_checksum(struct invocation *call, const struct binary_file *f
     return valid;
 }
 
+/* One role's word for a file. */
+struct voucher {
+    int64_t version, threshold;
+    char *keys; /* lines, owned */
+};
+#define VOUCHER_FIELDS(role_, name_)                                                               \
+    J_NAMED(JSON_INT, struct verdict, by[role_].version, name_ "_version", 0),                     \
+        J_NAMED(JSON_INT, struct verdict, by[role_].threshold, name_ "_threshold", 0),             \
+        J_NAMED(JSON_STRINGS, struct verdict, by[role_].keys, name_ "_keys", 0)
+
 /* What is said of a file that is right. */
 struct verdict {
     bool valid;
     char expected_checksum[SHA256_HEX_SIZE];
     bool yanked;
-    int64_t targets_version, targets_threshold;
-    char *targets_keys; /* lines, owned */
-    int64_t root_version, root_threshold;
-    char *root_keys; /* the same */
+    struct voucher by[TUF_ROLE_COUNT];
 };
 static const struct json_field verdict_fields[] = {
-    J(JSON_BOOL, struct verdict, valid, 0),
-    J(JSON_STRING, struct verdict, expected_checksum, 0),
-    J(JSON_BOOL, struct verdict, yanked, 0),
-    J(JSON_INT, struct verdict, targets_version, 0),
-    J(JSON_INT, struct verdict, targets_threshold, 0),
-    J(JSON_STRINGS, struct verdict, targets_keys, 0),
-    J(JSON_INT, struct verdict, root_version, 0),
-    J(JSON_INT, struct verdict, root_threshold, 0),
-    J(JSON_STRINGS, struct verdict, root_keys, 0),
+    J(JSON_BOOL, struct verdict, valid, 0),   J(JSON_STRING, struct verdict, expected_checksum, 0),
+    J(JSON_BOOL, struct verdict, yanked, 0),  VOUCHER_FIELDS(TUF_TARGETS, "targets"),
+    VOUCHER_FIELDS(TUF_SNAPSHOT, "snapshot"), VOUCHER_FIELDS(TUF_TIMESTAMP, "timestamp"),
+    VOUCHER_FIELDS(TUF_ROOT, "root"),
 };
 static const struct json_schema verdict_schema = JSON_SCHEMA(struct verdict, verdict_fields);
 
-/* The keys of the role whose signatures are on the file, a line each. */
-static char *keys_on(const struct trust_file *f, const struct tuf_root *root,
+/* From what names the file to what all others follow from. Targets of a grid delegate to nobody. */
+static const enum tuf_role_kind chain[] = {TUF_TARGETS, TUF_SNAPSHOT, TUF_TIMESTAMP, TUF_ROOT};
+#define CHAIN_LENGTH (sizeof chain / sizeof chain[0])
+
+/* The keys of the role whose signatures are on its metadata, a line each. */
+static char *keys_on(const struct text *metadata, const struct tuf_root *root,
                      enum tuf_role_kind role) {
     OWN_TEXT struct text lines = TEXT_EMPTY;
     const struct tuf_signers *signers = &root->roles[role];
     char name[SIGN_KEY_ID_HEX_SIZE];
     for (size_t i = 0; i < signers->key_count; i++)
-        if (trust_file_signed_by(f, &root->keys, signers->key_ids[i]))
+        if (trust_bytes_signed_by(metadata, &root->keys, signers->key_ids[i]))
             text_add_format(&lines, "%s%s", lines.length > 0 ? "\n" : "",
                             trust_key_name(tuf_keys_find(&root->keys, signers->key_ids[i]), name));
     return text_take(&lines);
@@ -103,13 +109,44 @@ static bool refuse_unnamed(const struct binary_file *file, const struct trust_ba
     return err_hint(e, "where the key is: gridctl binary sign FILE, then gridctl binary push FILE");
 }
 
+static bool take_versions(const struct trust_base *base, struct voucher by[TUF_ROLE_COUNT],
+                          struct err *e) {
+    const struct text *files = base->proven;
+    struct tuf_timestamp timestamp;
+    struct tuf_snapshot snapshot;
+    if (!tuf_timestamp_parse(text_value(&files[TUF_TIMESTAMP]), files[TUF_TIMESTAMP].length,
+                             &timestamp, e) ||
+        !tuf_snapshot_parse(text_value(&files[TUF_SNAPSHOT]), files[TUF_SNAPSHOT].length, &snapshot,
+                            e))
+        return false;
+    by[TUF_ROOT].version = base->root.root.heading.version;
+    by[TUF_TIMESTAMP].version = timestamp.heading.version;
+    by[TUF_SNAPSHOT].version = snapshot.heading.version;
+    by[TUF_TARGETS].version = base->targets.targets.heading.version;
+    tuf_snapshot_clear(&snapshot);
+    return true;
+}
+
+static bool take_vouchers(const struct trust_base *base, struct verdict *out, struct err *e) {
+    const struct tuf_root *root = &base->root.root;
+    if (!take_versions(base, out->by, e)) return false;
+    for (size_t i = 0; i < CHAIN_LENGTH; i++) {
+        enum tuf_role_kind role = chain[i];
+        const struct text *metadata = role == TUF_ROOT      ? &base->root.bytes
+                                      : role == TUF_TARGETS ? &base->targets.bytes
+                                                            : &base->proven[role];
+        out->by[role].threshold = root->roles[role].threshold;
+        out->by[role].keys = keys_on(metadata, root, role);
+    }
+    return true;
+}
+
 /* As an agent does: by the targets that a chain of roots proves. */
 static bool verify_targets(struct invocation *call, const struct binary_file *file,
                            struct verdict *out, struct err *e) {
     OWN_TRUST_BASE struct trust_base base = {0};
     struct tuf_custom custom;
     if (!trust_fetch(call, &base, e)) return false;
-    const struct tuf_root *root = &base.root.root;
     const struct tuf_target *t = tuf_targets_find(&base.targets.targets, file->name);
     if (t == NULL) return refuse_unnamed(file, &base, e);
     if (strcmp(t->promise.sha256, file->sha256) != 0 || t->promise.length != file->size_bytes)
@@ -117,27 +154,19 @@ static bool verify_targets(struct invocation *call, const struct binary_file *fi
                        "%s is not %s: its SHA-256 is %.12s..., the trusted targets say %.12s...",
                        file->path, file->name, file->sha256, t->promise.sha256);
     if (!tuf_custom_of(t, &custom, e)) return false;
-    *out = (struct verdict){.valid = true,
-                            .yanked = custom.yanked,
-                            .targets_version = base.targets.targets.heading.version,
-                            .targets_threshold = root->roles[TUF_TARGETS].threshold,
-                            .targets_keys = keys_on(&base.targets, root, TUF_TARGETS),
-                            .root_version = root->heading.version,
-                            .root_threshold = root->roles[TUF_ROOT].threshold,
-                            .root_keys = keys_on(&base.root, root, TUF_ROOT)};
+    *out = (struct verdict){.valid = true, .yanked = custom.yanked};
     memcpy(out->expected_checksum, file->sha256, sizeof out->expected_checksum);
-    return true;
+    return take_vouchers(&base, out, e);
 }
 
-static void add_keys(const char *role, int64_t version, int64_t threshold, const char *lines,
-                     struct text *out) {
-    text_add_format(out, "%s %lld by", role, (long long)version);
-    for (const char *at = lines; at != NULL && *at != '\0'; at += strspn(at, "\n")) {
+static void add_voucher(enum tuf_role_kind role, const struct voucher *v, struct text *out) {
+    text_add_format(out, "%s %lld by", tuf_role_name(role), (long long)v->version);
+    for (const char *at = v->keys; at != NULL && *at != '\0'; at += strspn(at, "\n")) {
         size_t length = strcspn(at, "\n");
         text_add_format(out, " %.*s", (int)length, at);
         at += length;
     }
-    text_add_format(out, " (%lld needed)", (long long)threshold);
+    text_add_format(out, " (%lld needed)", (long long)v->threshold);
 }
 
 static bool report(const struct invocation *call, const struct binary_file *file,
@@ -151,9 +180,10 @@ static bool report(const struct invocation *call, const struct binary_file *file
     text_add_format(&out, "%s is %s, SHA-256 %s%s%s%s\nvouched for by ", file->path, file->name,
                     file->sha256, key_id[0] != '\0' ? ", signed by key " : "", key_id,
                     v->yanked ? ", yanked: agents do not begin to run it" : "");
-    add_keys("targets", v->targets_version, v->targets_threshold, v->targets_keys, &out);
-    text_add(&out, ", ");
-    add_keys("root", v->root_version, v->root_threshold, v->root_keys, &out);
+    for (size_t i = 0; i < CHAIN_LENGTH; i++) {
+        if (i > 0) text_add(&out, ", ");
+        add_voucher(chain[i], &v->by[chain[i]], &out);
+    }
     text_add(&out, "\n");
     return output_emit(&out, e);
 }
@@ -167,7 +197,6 @@ bool binary_verify(struct invocation *call, struct err *e) {
         return false;
     if (!verify_checksum(call, &file, e) || !verify_targets(call, &file, &verdict, e)) return false;
     bool done = report(call, &file, &verdict, key_id, e);
-    free(verdict.targets_keys);
-    free(verdict.root_keys);
+    for (size_t i = 0; i < CHAIN_LENGTH; i++) free(verdict.by[chain[i]].keys);
     return done;
 }

@@ -6,10 +6,10 @@
 
 #include <string.h>
 
-static bool fetch_both(struct invocation *call, struct trust_base *out, struct err *e) {
-    OWN_TEXT struct text root = TEXT_EMPTY, targets = TEXT_EMPTY;
-    return trust_pin_refresh(call, &root, &targets, e) && trust_file_parse(&root, &out->root, e) &&
-           trust_file_parse(&targets, &out->targets, e);
+static bool fetch_proven(struct invocation *call, struct trust_base *out, struct err *e) {
+    struct text *files = out->proven;
+    return trust_pin_refresh(call, files, e) && trust_file_parse(&files[TUF_ROOT], &out->root, e) &&
+           trust_file_parse(&files[TUF_TARGETS], &out->targets, e);
 }
 
 static bool read_given(const char *path, struct trust_base *out, struct err *e) {
@@ -31,7 +31,7 @@ static bool given(const struct invocation *call) {
 bool trust_fetch(struct invocation *call, struct trust_base *out, struct err *e) {
     const char *files = call->settings->trust.metadata;
     char path[PATH_MAX];
-    if (!given(call)) return fetch_both(call, out, e);
+    if (!given(call)) return fetch_proven(call, out, e);
     while (settings_next(&files, path))
         if (!read_given(path, out, e)) return false;
     return true;
@@ -54,7 +54,8 @@ bool trust_fetch_all(struct invocation *call, struct trust_base *out, struct err
     if (given(call)) return trust_fetch(call, out, e);
     out->master = memory_zeroed(1, sizeof *out->master);
     if (!api_get(call->api, "/api/trust", &answer, e) ||
-        !answer_decode(&answer_trust_schema, &answer, out->master, e) || !fetch_both(call, out, e))
+        !answer_decode(&answer_trust_schema, &answer, out->master, e) ||
+        !fetch_proven(call, out, e))
         return false;
     add_here(out->master, &out->here);
     return true;

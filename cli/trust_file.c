@@ -146,8 +146,13 @@ bool trust_signer_is(const struct tuf_signers *signers, const struct sign_public
 
 bool trust_file_signed_by(const struct trust_file *f, const struct tuf_keys *keys,
                           const char *key_id) {
+    return trust_bytes_signed_by(&f->bytes, keys, key_id);
+}
+
+bool trust_bytes_signed_by(const struct text *metadata, const struct tuf_keys *keys,
+                           const char *key_id) {
     char id[1][TUF_KEY_ID_SIZE];
     struct tuf_signers alone = {.key_ids = id, .key_count = 1, .threshold = 1};
     if (!text_copy(id[0], sizeof id[0], key_id)) return false;
-    return tuf_count_signers(text_value(&f->bytes), f->bytes.length, keys, &alone, NULL) == 1;
+    return tuf_count_signers(text_value(metadata), metadata->length, keys, &alone, NULL) == 1;
 }

@@ -48,3 +48,5 @@ MUST_CHECK bool trust_file_sign(struct trust_file *f, const struct sign_secret *
 bool trust_signer_is(const struct tuf_signers *signers, const struct sign_public *key);
 bool trust_file_signed_by(const struct trust_file *f, const struct tuf_keys *keys,
                           const char *key_id);
+bool trust_bytes_signed_by(const struct text *metadata, const struct tuf_keys *keys,
+                           const char *key_id);

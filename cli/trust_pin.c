@@ -118,8 +118,16 @@ static bool ensure_root(const struct invocation *call, struct pin *p, struct err
     return true;
 }
 
-bool trust_pin_refresh(struct invocation *call, struct text *root, struct text *targets,
-                       struct err *e) {
+static bool load_all(struct pin *p, struct text files[TUF_ROLE_COUNT], struct err *e) {
+    char file[32];
+    for (unsigned role = 0; role < TUF_ROLE_COUNT; role++) {
+        snprintf(file, sizeof file, "%s.json", tuf_role_name(role));
+        if (!load(p, file, &files[role], e)) return false;
+    }
+    return true;
+}
+
+bool trust_pin_refresh(struct invocation *call, struct text files[TUF_ROLE_COUNT], struct err *e) {
     OWN(tuf_client) struct tuf_client *client = NULL;
     struct pin p = {.api = call->api, .expected = ""};
     const struct tuf_client_options options = {
@@ -132,5 +140,5 @@ bool trust_pin_refresh(struct invocation *call, struct text *root, struct text *
                      p.directory);
         return err_wrap(e, "the master's metadata");
     }
-    return load(&p, "root.json", root, e) && load(&p, "targets.json", targets, e);
+    return load_all(&p, files, e);
 }

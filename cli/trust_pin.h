@@ -6,7 +6,9 @@
 
 #include "cli/invocation.h"
 #include "lib/text.h"
+#include "lib/tuf_metadata.h"
 
-/* The newest root and targets, verified. ERR_UNTRUSTED says what the master tries. */
-MUST_CHECK bool trust_pin_refresh(struct invocation *call, struct text *root, struct text *targets,
+/* The newest metadata of each role, verified; the caller frees the texts, on failure too.
+ * ERR_UNTRUSTED says what the master tries. */
+MUST_CHECK bool trust_pin_refresh(struct invocation *call, struct text files[TUF_ROLE_COUNT],
                                   struct err *e);

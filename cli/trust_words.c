@@ -12,6 +12,7 @@
 void trust_base_fini(struct trust_base *b) {
     trust_file_fini(&b->root);
     trust_file_fini(&b->targets);
+    for (size_t role = 0; role < TUF_ROLE_COUNT; role++) text_fini(&b->proven[role]);
     if (b->master != NULL) json_clear(&answer_trust_schema, b->master);
     free(b->master);
     free(b->here.key_ids);

@@ -12,8 +12,9 @@ struct answer_trust;
 struct trust_base {
     struct trust_file root;
     struct trust_file targets;
-    struct answer_trust *master; /* what it says of its keys; NULL: it was not asked */
-    struct tuf_signers here;     /* ids of the keys that the master has */
+    struct text proven[TUF_ROLE_COUNT]; /* timestamp and snapshot; owned */
+    struct answer_trust *master;        /* what it says of its keys; NULL: it was not asked */
+    struct tuf_signers here;            /* ids of the keys that the master has */
 };
 void trust_base_fini(struct trust_base *b);
 #define OWN_TRUST_BASE __attribute__((cleanup(trust_base_fini)))

@@ -145,11 +145,15 @@ class GridctlTest(unittest.TestCase):
         roles = {role["name"]: role for role in trust["roles"]}
         told = self.run_ok("binary", "verify", path)
         self.assertIn(" is " + name, told)
-        self.assertIn("vouched for by targets %d by %s (1 needed), root 1 by %s (1 needed)" % (
-            roles["targets"]["version"], *(roles[r]["keys"][0]["key_id"] for r in ("targets", "root"))), told)
+        chain = ("targets", "snapshot", "timestamp", "root")
+        words = ", ".join("%s %d by %s (1 needed)" % (r, roles[r]["version"], roles[r]["keys"][0]["key_id"]) for r in chain)
+        self.assertIn("vouched for by " + words, told)
         root = "1." + trust["root_sha256"]
         verdict = self.run_json("binary", "verify", path, "--root", root)
-        self.assertEqual((verdict["valid"], verdict["targets_keys"]), (True, [roles["targets"]["keys"][0]["key_id"]]))
+        self.assertTrue(verdict["valid"])
+        for role in chain:
+            self.assertEqual((verdict[role + "_version"], verdict[role + "_threshold"], verdict[role + "_keys"]),
+                             (roles[role]["version"], 1, [roles[role]["keys"][0]["key_id"]]))
         self.run_bad(1, "is not the root that was named", "binary", "verify", path, "--root", "1." + "0" * 64)
         self.run_bad(2, "VERSION.SHA256", "binary", "verify", path, "--root", "nonsense")
         by_join = {"GRID_URL": self.grid.master.url.replace("http://", "grid://") + "/?root=1." + "1" * 64}
