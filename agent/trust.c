@@ -215,14 +215,17 @@ bool trust_refresh(struct trust *t, bool (*go_on)(void *argument), void *argumen
     return err_wrap(e, "metadata of the repository");
 }
 
+/* Under the lock. */
+static bool is_named(const struct trust *t, const struct version *v, struct err *e) {
+    if (t->view.version > 0) return trust_view_allows(&t->view, v, e);
+    return err_set(e, ERR_NOT_FOUND, "no targets are trusted yet that could name %s", v->file);
+}
+
 bool trust_allows(struct trust *t, const struct version *v, int64_t *targets_version,
                   struct err *e) {
     pthread_mutex_lock(&t->lock);
     bool allowed = false;
-    if (t->view.version == 0)
-        err_set(e, ERR_NOT_FOUND, "no targets are trusted yet that could name %s", v->file);
-    else if (trust_view_allows(&t->view, v, e))
-        allowed = !is_frozen(t) || refuse_frozen(t, e);
+    if (is_named(t, v, e)) allowed = !is_frozen(t) || refuse_frozen(t, e);
     *targets_version = t->view.version;
     pthread_mutex_unlock(&t->lock);
     return allowed;
@@ -230,7 +233,7 @@ bool trust_allows(struct trust *t, const struct version *v, int64_t *targets_ver
 
 bool trust_allows_switch(struct trust *t, const struct version *v, struct err *e) {
     pthread_mutex_lock(&t->lock);
-    bool allowed = t->view.version == 0 || trust_view_allows(&t->view, v, e);
+    bool allowed = t->root == 0 || is_named(t, v, e);
     pthread_mutex_unlock(&t->lock);
     return allowed;
 }

@@ -60,7 +60,8 @@ MUST_CHECK bool trust_allows(struct trust *t, const struct version *v, int64_t *
                              struct err *e);
 
 /* Whether a switch to bytes that came in by trust_allows, or before there was any metadata, may
- * begin: the same, but the age of the metadata does not matter, nor that there are none yet. */
+ * begin: the same, but the age of the metadata does not matter, nor that there are none while no
+ * root is trusted yet. With a root, targets that somebody keeps back would speak for nothing. */
 MUST_CHECK bool trust_allows_switch(struct trust *t, const struct version *v, struct err *e);
 
 /* Grows when other targets are trusted, and when an attack is over: what was refused may be asked

@@ -362,6 +362,35 @@ static void damaged_files_are_fetched_again(void **unused) {
     }
 }
 
+static void targets_that_are_kept_back_after_a_rotation_let_nothing_begin(void **unused) {
+    (void)unused;
+    struct text nothing_there = TEXT_EMPTY;
+    assert_ok(refresh());
+    assert_true(trust_allows_switch(trust, &build, &place.e));
+    sign_secret_free(repository.keys[TUF_TARGETS]);
+    assert_ok(sign_generate(&repository.keys[TUF_TARGETS], &place.e));
+    repository_root(&repository, NULL);
+    text_add(&nothing_there, "{}");
+    repository_put(&repository, "timestamp.json", &nothing_there);
+    assert_false(refresh());
+    restart_trust();
+    assert_false(trust_allows_switch(trust, &build, &place.e));
+    assert_err(ERR_NOT_FOUND, "no targets are trusted yet");
+    repository_publish(&repository);
+    assert_ok(refresh());
+    assert_true(trust_allows_switch(trust, &build, &place.e));
+}
+
+static void what_came_in_before_there_was_a_root_may_begin(void **unused) {
+    (void)unused;
+    begin_at_the_bridge();
+    trust = trust_open(&options);
+    assert_true(trust_allows_switch(trust, &build, &place.e));
+    assert_false(allows(&build));
+    assert_err(ERR_NOT_FOUND, "no targets are trusted yet");
+    assert_int_equal(pthread_create(&thread, NULL, trust_run, trust), 0);
+}
+
 static void stolen_online_keys_install_nothing_and_a_rotation_heals(void **unused) {
     (void)unused;
     assert_ok(refresh());
@@ -514,6 +543,8 @@ int main(void) {
         TEST(the_release_key_is_a_bridge_that_is_crossed_once),
         TEST(a_bridge_that_another_key_made_is_refused),
         TEST(damaged_files_are_fetched_again),
+        TEST(targets_that_are_kept_back_after_a_rotation_let_nothing_begin),
+        TEST(what_came_in_before_there_was_a_root_may_begin),
         TEST(stolen_online_keys_install_nothing_and_a_rotation_heals),
         TEST(another_grids_metadata_give_way),
         TEST(a_refresh_that_nobody_waits_for_any_more_is_left),
