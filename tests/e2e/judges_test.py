@@ -180,13 +180,13 @@ class FilesTest(JudgesCase):
     def test_shellcheck_has_nothing_to_say(self):
         scripts = self.scripts("sh", "bash", "dash")
         self.assertIn(os.path.join(ROOT, "ci/deps"), scripts)
-        self.assert_agrees(judge("shellcheck", *scripts))
+        self.assert_agrees(judge("shellcheck", "-xa", *scripts))
 
     def test_dash_parses_scripts_for_any_shell(self):
         for path in self.scripts("sh", "dash"):
             with self.subTest(script=path):
                 self.assertEqual(judge("dash", "-n", path), (0, ""))
-                self.assert_agrees(judge("shellcheck", "--shell=dash", path))
+                self.assert_agrees(judge("shellcheck", "-xa", "--shell=dash", path))
 
     def test_shells_take_the_completion_scripts(self):
         for shell, command in (("bash", ["shellcheck", "--shell=bash", "-"]), ("zsh", ["zsh", "-n"])):
