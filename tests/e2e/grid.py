@@ -3,7 +3,7 @@
 Everything lives in one temporary directory, listens on ports the kernel picks, and is stopped by its own process
 ids when the test ends. Conditions are waited for with a deadline; nothing sleeps for luck.
 """
-import functools, hashlib, json, os, random, shutil, signal, socket, ssl, subprocess, tempfile, time
+import contextlib, functools, hashlib, json, os, random, shutil, signal, socket, ssl, subprocess, tempfile, time
 import urllib.error, urllib.request
 
 BUILD = os.environ.get("GRID_BUILD_DIR") or os.path.join(os.path.dirname(__file__), "../../build/dev")
@@ -76,6 +76,14 @@ def processes_of(directory):
         if "--data" in words and words[words.index("--data") + 1].startswith(directory) and alive(int(pid)):
             found.append(int(pid))
     return sorted(found)
+
+
+def kill_nodes(directory):
+    """Kills the storage-servers that serve a data directory below this one. One may be ending by itself."""
+    for pid in processes_of(directory):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    wait_for("the nodes to end", lambda: not processes_of(directory))
 
 
 def sanitizer_reports(directory):
@@ -324,9 +332,7 @@ class Grid:
         for process in [*self.agents.values(), *self.other, *([self.master] if self.master else [])]:
             if process.running():
                 process.stop()
-        for pid in processes_of(self.directory):
-            os.kill(pid, signal.SIGKILL)
-        wait_for("the nodes to end", lambda: not processes_of(self.directory))
+        kill_nodes(self.directory)
         bad = sanitizer_reports(self.directory)
         shutil.rmtree(self.directory, ignore_errors=True)
         if bad:

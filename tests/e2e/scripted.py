@@ -1,8 +1,8 @@
 """One real agent and a master that says what the test tells it to: for tests of what an agent does with its orders."""
-import contextlib, functools, http.server, json, os, shutil, signal, subprocess, tempfile, threading
+import contextlib, functools, http.server, json, os, shutil, subprocess, tempfile, threading
 
 from agent_helpers import own_ports
-from grid import BUILD, Agent, grid_agent, here, processes_of, sanitizer_reports, storage_server, wait_for
+from grid import BUILD, Agent, grid_agent, here, kill_nodes, sanitizer_reports, storage_server, wait_for
 
 MASTER = os.path.abspath(os.path.join(BUILD, "tests", "scripted-master"))
 
@@ -129,9 +129,7 @@ class Scripted:
         self.cut_files()
         if self.process and self.process.running():
             self.process.stop()
-        for pid in processes_of(self.directory):
-            os.kill(pid, signal.SIGKILL)
-        wait_for("the nodes to end", lambda: not processes_of(self.directory))
+        kill_nodes(self.directory)
         with contextlib.suppress(BrokenPipeError):
             self.master.stdin.close()
         self.master.wait()

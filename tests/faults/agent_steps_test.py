@@ -1,9 +1,9 @@
 """An agent killed at every system call from the download of a version to its being healthy: the next one goes on."""
-import functools, os, shutil, signal, unittest
+import functools, shutil, unittest
 
 import checker
 from agent_helpers import own_ports
-from grid import Grid, processes_of, wait_for
+from grid import Grid, kill_nodes, processes_of, wait_for
 from ledger import Ledger
 from scale import lanes, scale
 from steps import Matrix, Steps, end, usable
@@ -25,9 +25,7 @@ class AgentSteps(unittest.TestCase):
         process = self.grid.agents[agent]
         if process.running():
             process.kill()
-        for pid in processes_of(process.state):
-            os.kill(pid, signal.SIGKILL)
-        wait_for("the end of the node", lambda: not processes_of(process.state))
+        kill_nodes(process.state)
 
     def keep(self, agent):
         """What the state of this agent is before each of its runs."""

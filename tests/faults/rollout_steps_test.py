@@ -1,10 +1,10 @@
 """An agent killed at every system call of a rollout's orders: the next one has the version ready, proves it, or takes
 it back."""
-import os, shutil, signal, unittest
+import os, shutil, unittest
 
 import checker
 from concurrently import concurrently
-from grid import processes_of, sha256, storage_server, wait_for
+from grid import kill_nodes, processes_of, sha256, storage_server, wait_for
 from scale import lanes, scale
 from scripted import Scripted
 from steps import Matrix, Steps, end, usable
@@ -42,9 +42,7 @@ class Lane:
     def end(self):
         if self.s.process.running():
             self.s.process.kill()
-        for pid in processes_of(self.state):
-            os.kill(pid, signal.SIGKILL)
-        wait_for("the end of the node", lambda: not processes_of(self.state))
+        kill_nodes(self.state)
 
     def begin(self, n):
         self.end()
