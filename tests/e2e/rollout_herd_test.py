@@ -2,7 +2,7 @@
 import os, sys, unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../bench"))
-from fleet import QUICK, Rollout  # noqa: E402 (the path comes first)
+from fleet import HELD, QUICK, Rollout  # noqa: E402 (the path comes first)
 from herd import Herd  # noqa: E402
 from grid import wait_for  # noqa: E402
 from master_case import Test  # noqa: E402
@@ -44,7 +44,7 @@ class RolloutHerd(Test):
         with Herd(self.grid, COUNT) as herd:
             self.everybody(herd)
             herd.order("switch -1")
-            rollout = self.roll_out(canary=0, max_parallel="100%")
+            rollout = self.roll_out(canary=0, max_parallel="100%", **HELD)
             rollout.wait_for("to grant all", lambda: rollout.show()["progress"]["granted"] == COUNT)
             herd.order("expect -")
             rollout.order("pause")
