@@ -100,6 +100,18 @@ static void ecdsa_over_p256_is_verified_under_both_type_names(void **state) {
     assert_false(valid("ecdsa", p256, MESSAGE, hex.data));
 }
 
+static void ecdsa_keys_in_hex_count_for_nothing(void **state) {
+    (void)state;
+    OWN_TEXT struct text hex = TEXT_EMPTY;
+    make_key(CURVE("P-256"));
+    make_signature("-sha256", &hex);
+    assert_true(valid(p256, p256, MESSAGE, hex.data));
+    shell("openssl pkey -in key.pem -pubout -outform DER | tail -c 65 | od -An -v -tx1 |"
+          " tr -d ' \\n' >key.pub && test $(wc -c <key.pub) = 130");
+    assert_false(valid(p256, p256, MESSAGE, hex.data));
+    assert_false(valid("ecdsa", p256, MESSAGE, hex.data));
+}
+
 static void rsa_pss_is_verified_with_any_salt(void **state) {
     (void)state;
     static const char *const salts[] = {"digest", "max", "0"};
@@ -178,6 +190,7 @@ static void pem_of_other_line_lengths_is_the_same_key(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ecdsa_over_p256_is_verified_under_both_type_names),
+        cmocka_unit_test(ecdsa_keys_in_hex_count_for_nothing),
         cmocka_unit_test(rsa_pss_is_verified_with_any_salt),
         cmocka_unit_test(other_paddings_hashes_and_sizes_are_refused),
         cmocka_unit_test(texts_that_are_no_key_verify_nothing),
