@@ -1,5 +1,5 @@
 """The wall clock of a machine jumps by days, while programs run and before they start: timers do not notice."""
-import os, struct, time, unittest
+import os, struct, time, unittest, urllib.request
 
 import checker
 from grid import Grid, Process, wait_for
@@ -49,8 +49,15 @@ class Clock(unittest.TestCase):
         wait_for("heartbeats for a second", lambda: self.beats() > first and time.monotonic() > begun + 1)
         self.assertLess(self.beats() - first, 20 * (time.monotonic() - begun), "a storm of heartbeats")
 
+    def asked(self):
+        """How often the node was asked for its health."""
+        with urllib.request.urlopen("http://127.0.0.1:%d/metrics" % self.grid.nodes("a-1")[0]["port"]) as answer:
+            page = answer.read().decode()
+        return sum(float(l.split()[1]) for l in page.splitlines() if 'seconds_count{route="/healthz"' in l)
+
     def is_well(self, label):
-        """Heartbeats at their pace, orders and logs get through, nobody was restarted or missed."""
+        """Heartbeats at their pace, orders and logs get through, the node is asked, nobody was restarted or missed."""
+        asked = self.asked()
         with self.ledger.doing("label", ("a-1", "clock"), label) as op:
             op.answered(self.grid.request("PATCH", "/api/agents/a-1", {"labels": {"clock": label}}).status)
         for path, word in (("/api/agents/a-1/logs?lines=500", "node."), ("/api/nodes/a-1~0/logs?lines=50", "node.listening")):
@@ -58,6 +65,7 @@ class Clock(unittest.TestCase):
         checker.check(self.grid, self.ledger, label)
         self.assertEqual(self.grid.nodes("a-1")[0]["pid"], self.pid)
         self.heartbeats_keep_their_pace()
+        wait_for("the agent to ask its node", lambda: self.asked() > asked)
         self.assertEqual(self.grid.events(kind="agent.suspect") + self.grid.events(kind="agent.lost"), [])
         self.assertIn(self.grid.api("GET", "/api/summary")["uptime_s"], range(600))
 
