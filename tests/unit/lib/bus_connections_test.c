@@ -1,6 +1,8 @@
 /* Where the bus listens, who may connect, and what becomes of peers that misbehave. */
 #include "tests/unit/lib/bus_fixture.h"
 
+#include "lib/clock.h"
+
 #include <errno.h>
 #include <poll.h>
 
@@ -386,6 +388,21 @@ static void a_server_of_another_protocol_is_no_connection(void **state) {
     }
 }
 
+/* Or all agents of a grid would keep the machine busy that is to become their master again. */
+static void attempts_that_fail_are_pauses_apart(void **state) {
+    (void)state;
+    int port;
+    OWN_FD int listener = raw_listen(&port);
+    OWN(bus_client) struct bus_client *c = open_client(LOCAL, port);
+    int64_t begun_at_ms = clock_monotonic_ms();
+    for (int i = 0; i < 3; i++) {
+        OWN_FD int fd = raw_accept(listener, publisher);
+        raw_expect_end(fd);
+    }
+    assert_true(clock_monotonic_ms() - begun_at_ms > 150); /* two of at least 100 */
+    assert_false(bus_client_connected(c));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_taken_port_is_a_conflict),
@@ -404,6 +421,7 @@ int main(void) {
         cmocka_unit_test(a_request_of_endless_ids_is_dropped),
         cmocka_unit_test(a_connection_that_stays_silent_is_dropped),
         cmocka_unit_test(a_server_of_another_protocol_is_no_connection),
+        cmocka_unit_test(attempts_that_fail_are_pauses_apart),
     };
     return cmocka_run_group_tests_name("lib/bus_connections", tests, NULL, NULL);
 }
