@@ -40,6 +40,8 @@ enum json_type {
     JSON_OBJECT,
     /* struct *field (owned array) with a size_t count beside it, elements described by sub */
     JSON_LIST,
+    /* const struct *field, described by sub and somebody else's: only written, absent when NULL */
+    JSON_REFERENCE,
 };
 
 enum json_flags {
@@ -47,6 +49,8 @@ enum json_flags {
     JSON_REQUIRED = 1,
     /* "", NULL, 0, false, empty lists and objects of nothing but these are not written */
     JSON_OMIT_EMPTY = 2,
+    /* a JSON_TEXT that is NULL is written as "" */
+    JSON_NEVER_NULL = 4,
 };
 
 struct json_schema;
@@ -61,7 +65,7 @@ struct json_field {
     /* Of a bool that decoding sets when the key was there, even as null, and without which encoding
      * leaves the field out; SIZE_MAX when not wanted. */
     size_t present_offset;
-    const struct json_schema *sub; /* JSON_OBJECT, JSON_LIST */
+    const struct json_schema *sub; /* JSON_OBJECT, JSON_LIST, JSON_REFERENCE */
 };
 
 struct json_schema {
@@ -91,6 +95,11 @@ struct json_schema {
     {                                                                                              \
         .name = #field_, .type = JSON_OBJECT, .flags = (flags_),                                   \
         .offset = offsetof(struct_, field_), .present_offset = SIZE_MAX, .sub = (schema_)          \
+    }
+#define J_REFERENCE(struct_, field_, schema_)                                                      \
+    {                                                                                              \
+        .name = #field_, .type = JSON_REFERENCE, .offset = offsetof(struct_, field_),              \
+        .present_offset = SIZE_MAX, .sub = (schema_)                                               \
     }
 /* `struct node_report *nodes; size_t nodes_count;` */
 #define J_LIST(struct_, field_, schema_, flags_)                                                   \

@@ -75,6 +75,10 @@ static void quote_rest(const char *value, const char *end, struct text *out) {
 }
 
 void json_quote(const char *value, struct text *out) {
+    if (*value == '\0') {
+        text_add_bytes(out, "\"\"", 2);
+        return;
+    }
     size_t length = strlen(value), plain = plain_length(value, length);
     bool whole = plain == length;
     add_pieces(out, "\"", 1, value, plain, "\"", whole);
@@ -154,7 +158,7 @@ static void write_strings(const char *lines, struct text *out) {
 }
 
 /* A value whose field is a char * that may be NULL. */
-static void write_owned(enum json_type type, const char *value, struct text *out) {
+static void write_owned(enum json_type type, unsigned flags, const char *value, struct text *out) {
     if (type == JSON_LABELS)
         write_labels(value, out);
     else if (type == JSON_LABEL_CHANGES)
@@ -162,7 +166,7 @@ static void write_owned(enum json_type type, const char *value, struct text *out
     else if (type == JSON_STRINGS)
         write_strings(value, out);
     else if (value == NULL)
-        text_add(out, "null");
+        text_add(out, flags & JSON_NEVER_NULL ? "\"\"" : "null");
     else if (type == JSON_RAW)
         text_add(out, value);
     else
@@ -184,12 +188,15 @@ static void write_value(const struct json_field *f, const char *object, struct t
     case JSON_OBJECT:
         write_object(f->sub, field, out);
         break;
+    case JSON_REFERENCE:
+        write_object(f->sub, *(const char *const *)field, out);
+        break;
     case JSON_LIST:
         json_encode_list(f->sub, *(void *const *)field, *(const size_t *)(object + f->count_offset),
                          out);
         break;
     default:
-        write_owned(f->type, *(char *const *)field, out);
+        write_owned(f->type, f->flags, *(char *const *)field, out);
     }
 }
 
@@ -208,6 +215,8 @@ static bool field_empty(const struct json_field *f, const char *object) {
         return object_empty(f->sub, field);
     case JSON_LIST:
         return *(const size_t *)(object + f->count_offset) == 0;
+    case JSON_REFERENCE:
+        return *(const void *const *)field == NULL;
     default:
         return *(char *const *)field == NULL || **(char *const *)field == '\0';
     }
@@ -221,7 +230,9 @@ static bool object_empty(const struct json_schema *schema, const char *object) {
 
 static bool written(const struct json_field *f, const char *object) {
     if (f->present_offset != SIZE_MAX) return *(const bool *)(object + f->present_offset);
-    if (f->type == JSON_RAW && *(char *const *)(object + f->offset) == NULL) return false;
+    if ((f->type == JSON_RAW || f->type == JSON_REFERENCE) &&
+        *(char *const *)(object + f->offset) == NULL)
+        return false;
     return !(f->flags & JSON_OMIT_EMPTY) || !field_empty(f, object);
 }
 

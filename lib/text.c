@@ -13,15 +13,18 @@ static _Noreturn void out_of_memory(void) {
     abort();
 }
 
-/* Room for length more bytes and the NUL. */
-static void reserve(struct text *t, size_t length) {
+static void grow(struct text *t, size_t length) {
     if (length > SIZE_MAX / 4 - t->length) out_of_memory();
     size_t needed = t->length + length + 1;
-    if (needed <= t->capacity) return;
     size_t capacity = t->capacity < 32 ? 64 : t->capacity * 2;
     if (capacity < needed) capacity = needed;
     t->data = memory_resize(t->data, capacity, 1);
     t->capacity = capacity;
+}
+
+/* Room for length more bytes and the NUL. */
+static inline void reserve(struct text *t, size_t length) {
+    if (length >= t->capacity - t->length) grow(t, length);
 }
 
 void text_add(struct text *t, const char *words) {
@@ -88,7 +91,8 @@ bool text_copy(char *target, size_t size, const char *source) {
 
 void text_cut(char *target, size_t size, const char *source) {
     assert(size > 0);
-    size_t length = strnlen(source, size - 1);
+    size_t length = strlen(source);
+    if (length >= size) length = size - 1;
     memcpy(target, source, length);
     target[length] = '\0';
 }

@@ -242,6 +242,45 @@ void agents_visit(struct agents *a, agent_visitor *visitor, void *argument) {
     pthread_mutex_unlock(&a->lock);
 }
 
+#define CACHE_LINE 64
+
+static void fetch_bytes(const void *from, size_t length) {
+    for (size_t at = 0; at < length; at += CACHE_LINE) __builtin_prefetch((const char *)from + at);
+}
+
+/* Agents and their parts lie far apart in memory: half of a list's time went to waiting for one
+ * after the other. So the second next is on its way while this one is told of, and the parts of the
+ * next one. */
+static void fetch_ahead(const struct agents *a, size_t next) {
+    if (next + 1 < a->count) fetch_bytes(&a->sorted[next + 1]->view, sizeof a->sorted[0]->view);
+    if (next >= a->count) return;
+    const struct agent_view *v = &a->sorted[next]->view;
+    if (v->report.nodes_count > 0) fetch_bytes(v->report.nodes, sizeof *v->report.nodes);
+    __builtin_prefetch(v->labels);
+    __builtin_prefetch(v->desired_reason);
+}
+
+/* The agent at *next, where it is when ids come in their order, or where it is found; *next goes
+ * behind it. NULL when unknown. */
+static const struct agent *take_next(const struct agents *a, const char *id, size_t *next) {
+    bool found = *next < a->count && strcmp(a->sorted[*next]->view.id, id) == 0;
+    size_t at = found ? *next : position(a, id, &found);
+    *next = at + found;
+    fetch_ahead(a, *next);
+    return found ? a->sorted[at] : NULL;
+}
+
+void agents_visit_these(struct agents *a, const char *const *ids, size_t count,
+                        agent_visitor *visitor, void *argument) {
+    size_t next = 0;
+    pthread_mutex_lock(&a->lock);
+    for (size_t i = 0; i < count; i++) {
+        const struct agent *agent = take_next(a, ids[i], &next);
+        if (agent != NULL && !visitor(&agent->view, argument)) break;
+    }
+    pthread_mutex_unlock(&a->lock);
+}
+
 bool agents_visit_one(struct agents *a, const char *id, agent_visitor *visitor, void *argument,
                       struct err *e) {
     pthread_mutex_lock(&a->lock);

@@ -95,6 +95,10 @@ struct agent_view {
 typedef bool agent_visitor(const struct agent_view *agent,
                            void *argument); /* false ends the walk */
 void agents_visit(struct agents *a, agent_visitor *visitor, void *argument); /* in order of id */
+/* These in their order, without those that are gone. As reports wait meanwhile: some dozens at once
+ * at most. */
+void agents_visit_these(struct agents *a, const char *const *ids, size_t count,
+                        agent_visitor *visitor, void *argument);
 MUST_CHECK bool agents_visit_one(struct agents *a, const char *id, agent_visitor *visitor,
                                  void *argument, struct err *e);
 

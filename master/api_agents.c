@@ -80,36 +80,81 @@ static int compare_versions(const char *a, const char *b) {
     return semver_order(a, b);
 }
 
+/* Agents of a page, which are told of in turns: who reports waits for no more than one of these. */
+#define AGENTS_PER_TURN 32
+
+struct agent_page {
+    struct agents *agents;
+    const struct listing *listing;
+    size_t next, end; /* items of the list */
+    struct text json;
+    const char *separator; /* in front of the next agent */
+};
+
 static bool encode_agent(const struct agent_view *v, void *argument) {
-    struct text *out = argument;
-    if (out->length > 1) text_add(out, ",");
-    view_agent(v, out);
+    struct agent_page *page = argument;
+    text_add(&page->json, page->separator);
+    page->separator = ",";
+    view_agent(v, &page->json);
     return true;
 }
 
+/* What was removed since it was collected is left out. */
+static void encode_turn(struct agent_page *page) {
+    const char *ids[AGENTS_PER_TURN];
+    size_t count = 0;
+    while (count < AGENTS_PER_TURN && page->next < page->end)
+        ids[count++] = page->listing->items[page->next++].id;
+    agents_visit_these(page->agents, ids, count, encode_agent, page);
+}
+
+static void reply_whole(struct http_request *r, struct agent_page *page) {
+    text_add(&page->json, "[");
+    while (page->next < page->end) encode_turn(page);
+    text_add(&page->json, "]");
+    http_reply_json_etag(r, text_value(&page->json), page->json.length);
+}
+
+/* Among this many, one has always reported since: nobody would ever get a 304. So what is written
+ * goes out at once, in pieces of about this size, and the client reads while the rest is written.
+ */
+#define STREAMED_AGENTS 1000
+#define PIECE_BYTES (128 * 1024)
+
+static void reply_streamed(struct http_request *r, struct agent_page *page) {
+    bool sent = http_stream_begin(r, 200, "application/json", -1);
+    text_add(&page->json, "[");
+    while (sent && page->next < page->end) {
+        encode_turn(page);
+        if (page->json.length < PIECE_BYTES) continue;
+        sent = http_stream_write(r, page->json.data, page->json.length);
+        text_clear(&page->json);
+    }
+    text_add(&page->json, "]");
+    if (sent) (void)!http_stream_write(r, page->json.data, page->json.length);
+    http_stream_end(r);
+}
+
 void api_agents_list(struct http_request *r) {
-    struct agents *agents = master_of(r)->agents;
     OWN_LISTING struct listing listing = {0};
-    OWN_TEXT struct text json = TEXT_EMPTY;
+    struct agent_page page = {.agents = master_of(r)->agents, .listing = &listing, .separator = ""};
     struct agent_filter filter = {.listing = &listing};
     struct err e;
-    size_t first = 0, end = 0;
     if (!read_filter(r, &filter, &e)) {
         http_reply_err(r, &e);
         return;
     }
     listing.compare = filter.sort == SORT_VERSION ? compare_versions : NULL;
-    agents_visit(agents, collect_agent, &filter);
-    if (!listing_page(&listing, r, &first, &end, &e)) {
+    agents_visit(page.agents, collect_agent, &filter);
+    if (!listing_page(&listing, r, &page.next, &page.end, &e)) {
         http_reply_err(r, &e);
         return;
     }
-    text_add(&json, "[");
-    for (size_t i = first; i < end; i++)
-        if (!agents_visit_one(agents, listing.items[i].id, encode_agent, &json, &e))
-            continue; /* removed since it was collected */
-    text_add(&json, "]");
-    http_reply_json_etag(r, text_value(&json), json.length);
+    if (page.end - page.next < STREAMED_AGENTS)
+        reply_whole(r, &page);
+    else
+        reply_streamed(r, &page);
+    text_fini(&page.json);
 }
 
 struct one_agent {

@@ -9,7 +9,10 @@
 #define CURSOR_BYTES (2 * LISTING_TEXT_SIZE)
 
 void listing_add_number(struct listing *l, const char *key, const char *id, size_t number) {
-    l->items = memory_resize(l->items, l->count + 1, sizeof *l->items);
+    if (l->count == l->room) {
+        l->room = l->room > 0 ? 2 * l->room : 16;
+        l->items = memory_resize(l->items, l->room, sizeof *l->items);
+    }
     struct listing_item *item = &l->items[l->count++];
     item->number = number;
     text_cut(item->key, sizeof item->key, key);

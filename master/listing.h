@@ -15,7 +15,7 @@ struct listing_item {
 
 struct listing {
     struct listing_item *items;
-    size_t count;
+    size_t count, room;
     int (*compare)(const char *a, const char *b); /* of keys; strcmp when NULL */
     bool descending;
 };

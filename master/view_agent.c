@@ -6,14 +6,15 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Texts point into what is shown; nothing here is owned, so nothing is cleared. */
 struct exit_json {
-    char kind[12];
+    const char *kind;
     int64_t value;
     char at[CLOCK_RFC3339_SIZE];
-    char *log_tail;
+    const char *log_tail;
 };
 static const struct json_field exit_fields[] = {
-    J(JSON_STRING, struct exit_json, kind, 0),
+    J(JSON_TEXT, struct exit_json, kind, 0),
     J(JSON_INT, struct exit_json, value, 0),
     J(JSON_STRING, struct exit_json, at, 0),
     J(JSON_TEXT, struct exit_json, log_tail, JSON_OMIT_EMPTY),
@@ -30,10 +31,10 @@ static const struct json_field update_fields[] = {
     J(JSON_INT, struct wire_update, total_bytes, 0),
     J(JSON_STRING, struct wire_update, code, 0),
     J(JSON_STRING, struct wire_update, cause, 0),
-    J(JSON_TEXT, struct wire_update, reason, 0),
+    J(JSON_TEXT, struct wire_update, reason, JSON_NEVER_NULL),
     J(JSON_STRING, struct wire_update, rollout, 0),
     J(JSON_INT, struct wire_update, rollout_attempt, 0),
-    J(JSON_TEXT, struct wire_update, diagnosis, 0),
+    J(JSON_TEXT, struct wire_update, diagnosis, JSON_NEVER_NULL),
 };
 static const struct json_schema update_schema = JSON_SCHEMA(struct wire_update, update_fields);
 
@@ -44,44 +45,41 @@ static const struct json_field staging_fields[] = {
     J(JSON_INT, struct wire_staging, total_bytes, 0),
     J(JSON_STRING, struct wire_staging, code, 0),
     J(JSON_STRING, struct wire_staging, cause, 0),
-    J(JSON_TEXT, struct wire_staging, reason, 0),
+    J(JSON_TEXT, struct wire_staging, reason, JSON_NEVER_NULL),
 };
 static const struct json_schema staging_schema = JSON_SCHEMA(struct wire_staging, staging_fields);
 
 static const struct json_field trust_fields[] = {
-    J(JSON_INT, struct wire_trust, root, 0),      J(JSON_INT, struct wire_trust, targets, 0),
-    J(JSON_INT, struct wire_trust, timestamp, 0), J(JSON_TEXT, struct wire_trust, attack, 0),
-    J(JSON_TEXT, struct wire_trust, reason, 0),
+    J(JSON_INT, struct wire_trust, root, 0),
+    J(JSON_INT, struct wire_trust, targets, 0),
+    J(JSON_INT, struct wire_trust, timestamp, 0),
+    J(JSON_TEXT, struct wire_trust, attack, JSON_NEVER_NULL),
+    J(JSON_TEXT, struct wire_trust, reason, JSON_NEVER_NULL),
 };
 static const struct json_schema trust_schema = JSON_SCHEMA(struct wire_trust, trust_fields);
 
-/* Strings point into what is shown; nothing here is owned, so nothing is cleared. */
 struct node_json {
-    char id[WIRE_NODE_ID_SIZE];
-    char agent_id[WIRE_AGENT_ID_SIZE];
-    char host[BUS_ADDRESS_SIZE];
-    char state[16];
-    char version[SEMVER_SIZE];
-    char sha256[SHA256_HEX_SIZE];
+    const char *id, *agent_id, *host, *state, *version, *sha256;
     int64_t pid, port;
     char started_at[CLOCK_RFC3339_SIZE];
     int64_t restarts;
-    char *last_exit; /* raw JSON, NULL when it never ended */
+    struct exit_json exit;
+    const struct exit_json *last_exit; /* NULL when it never ended */
     int64_t capacity_bytes, free_bytes;
-    char *reasons;
+    const char *reasons;
 };
 static const struct json_field node_fields[] = {
-    J(JSON_STRING, struct node_json, id, 0),
-    J(JSON_STRING, struct node_json, agent_id, 0),
-    J(JSON_STRING, struct node_json, host, 0),
-    J(JSON_STRING, struct node_json, state, 0),
-    J(JSON_STRING, struct node_json, version, 0),
-    J(JSON_STRING, struct node_json, sha256, 0),
+    J(JSON_TEXT, struct node_json, id, 0),
+    J(JSON_TEXT, struct node_json, agent_id, 0),
+    J(JSON_TEXT, struct node_json, host, 0),
+    J(JSON_TEXT, struct node_json, state, 0),
+    J(JSON_TEXT, struct node_json, version, 0),
+    J(JSON_TEXT, struct node_json, sha256, 0),
     J(JSON_INT, struct node_json, pid, 0),
     J(JSON_INT, struct node_json, port, 0),
     J(JSON_STRING, struct node_json, started_at, 0),
     J(JSON_INT, struct node_json, restarts, 0),
-    J(JSON_RAW, struct node_json, last_exit, 0),
+    J_REFERENCE(struct node_json, last_exit, &exit_schema),
     J(JSON_INT, struct node_json, capacity_bytes, 0),
     J(JSON_INT, struct node_json, free_bytes, 0),
     J(JSON_STRINGS, struct node_json, reasons, 0),
@@ -89,107 +87,83 @@ static const struct json_field node_fields[] = {
 static const struct json_schema node_schema = JSON_SCHEMA(struct node_json, node_fields);
 
 struct agent_json {
-    char id[WIRE_AGENT_ID_SIZE];
-    char status[16];
-    char mode[16];
-    char version[SEMVER_SIZE];
-    char desired_version[SEMVER_SIZE];
-    char desired_reason[256];
-    struct wire_update update;
-    struct wire_staging staging;
+    const char *id, *status, *mode, *version, *desired_version, *desired_reason;
+    const struct wire_update *update;
+    const struct wire_staging *staging;
     char reason[256];
-    char platform[PLATFORM_SIZE], arch[PLATFORM_SIZE];
-    char *labels, *assigned_labels;
-    char channel[CHANNEL_NAME_SIZE];
-    char pin[SEMVER_SIZE];
-    char conflict[256];
-    char rollout[WIRE_ROLLOUT_ID_SIZE];
-    char address[BUS_ADDRESS_SIZE];
-    char agent_version[SEMVER_SIZE];
-    struct wire_update agent_update;
-    struct wire_trust trust;
-    char binary_path[256];
-    char *sandbox;
+    const char *platform, *arch, *labels, *assigned_labels, *channel, *pin, *conflict, *rollout;
+    const char *address, *agent_version;
+    const struct wire_update *agent_update;
+    const struct wire_trust *trust;
+    const char *binary_path, *sandbox;
     int64_t generation, free_bytes, clock_offset_ms;
     char enrolled_at[CLOCK_RFC3339_SIZE], last_seen_at[CLOCK_RFC3339_SIZE];
-    char *nodes; /* raw JSON */
+    struct node_json *nodes;
+    size_t nodes_count;
 };
 static const struct json_field agent_fields[] = {
-    J(JSON_STRING, struct agent_json, id, 0),
-    J(JSON_STRING, struct agent_json, status, 0),
-    J(JSON_STRING, struct agent_json, mode, 0),
-    J(JSON_STRING, struct agent_json, version, 0),
-    J(JSON_STRING, struct agent_json, desired_version, 0),
-    J(JSON_STRING, struct agent_json, desired_reason, 0),
-    J_SUB(struct agent_json, update, &update_schema, 0),
-    J_SUB(struct agent_json, staging, &staging_schema, 0),
+    J(JSON_TEXT, struct agent_json, id, 0),
+    J(JSON_TEXT, struct agent_json, status, 0),
+    J(JSON_TEXT, struct agent_json, mode, 0),
+    J(JSON_TEXT, struct agent_json, version, 0),
+    J(JSON_TEXT, struct agent_json, desired_version, 0),
+    J(JSON_TEXT, struct agent_json, desired_reason, JSON_NEVER_NULL),
+    J_REFERENCE(struct agent_json, update, &update_schema),
+    J_REFERENCE(struct agent_json, staging, &staging_schema),
     J(JSON_STRING, struct agent_json, reason, 0),
-    J(JSON_STRING, struct agent_json, platform, 0),
-    J(JSON_STRING, struct agent_json, arch, 0),
+    J(JSON_TEXT, struct agent_json, platform, 0),
+    J(JSON_TEXT, struct agent_json, arch, 0),
     J(JSON_LABELS, struct agent_json, labels, 0),
     J(JSON_LABELS, struct agent_json, assigned_labels, 0),
-    J(JSON_STRING, struct agent_json, channel, 0),
-    J(JSON_STRING, struct agent_json, pin, 0),
-    J(JSON_STRING, struct agent_json, conflict, 0),
-    J(JSON_STRING, struct agent_json, rollout, 0),
-    J(JSON_STRING, struct agent_json, address, 0),
-    J(JSON_STRING, struct agent_json, agent_version, 0),
-    J_SUB(struct agent_json, agent_update, &update_schema, 0),
-    J_SUB(struct agent_json, trust, &trust_schema, 0),
-    J(JSON_STRING, struct agent_json, binary_path, 0),
+    J(JSON_TEXT, struct agent_json, channel, 0),
+    J(JSON_TEXT, struct agent_json, pin, 0),
+    J(JSON_TEXT, struct agent_json, conflict, JSON_NEVER_NULL),
+    J(JSON_TEXT, struct agent_json, rollout, 0),
+    J(JSON_TEXT, struct agent_json, address, 0),
+    J(JSON_TEXT, struct agent_json, agent_version, 0),
+    J_REFERENCE(struct agent_json, agent_update, &update_schema),
+    J_REFERENCE(struct agent_json, trust, &trust_schema),
+    J(JSON_TEXT, struct agent_json, binary_path, JSON_NEVER_NULL),
     J(JSON_STRINGS, struct agent_json, sandbox, 0),
     J(JSON_INT, struct agent_json, generation, 0),
     J(JSON_INT, struct agent_json, free_bytes, 0),
     J(JSON_INT, struct agent_json, clock_offset_ms, 0),
     J(JSON_STRING, struct agent_json, enrolled_at, 0),
     J(JSON_STRING, struct agent_json, last_seen_at, JSON_OMIT_EMPTY),
-    J(JSON_RAW, struct agent_json, nodes, 0),
+    J_LIST(struct agent_json, nodes, &node_schema, 0),
 };
 static const struct json_schema agent_schema = JSON_SCHEMA(struct agent_json, agent_fields);
-
-#define COPY(target, source) text_cut((target), sizeof(target), (source))
 
 const char *view_node_state(const struct agent_view *v, const struct wire_node *n) {
     bool draining = strcmp(v->mode, "draining") == 0 && strcmp(n->state, "healthy") == 0;
     return draining ? "draining" : n->state;
 }
 
-static void encode_exit(const struct wire_exit *last, struct text *out) {
-    struct exit_json j = {.value = last->value, .log_tail = last->log_tail};
-    COPY(j.kind, last->kind);
-    clock_rfc3339(last->at_ms, j.at);
-    json_encode(&exit_schema, &j, out);
+static void fill_node(const struct agent_view *v, const struct wire_node *n, struct node_json *j) {
+    *j = (struct node_json){.id = n->id,
+                            .agent_id = v->id,
+                            .host = v->address,
+                            .state = view_node_state(v, n),
+                            .version = n->version,
+                            .sha256 = n->sha256,
+                            .pid = n->pid,
+                            .port = n->port,
+                            .restarts = n->restarts,
+                            .capacity_bytes = n->capacity_bytes,
+                            .free_bytes = n->free_bytes,
+                            .reasons = n->reasons};
+    clock_rfc3339(n->started_at_ms, j->started_at);
+    if (n->last_exit.kind[0] == '\0') return;
+    j->exit = (struct exit_json){
+        .kind = n->last_exit.kind, .value = n->last_exit.value, .log_tail = n->last_exit.log_tail};
+    clock_rfc3339(n->last_exit.at_ms, j->exit.at);
+    j->last_exit = &j->exit;
 }
 
 void view_node(const struct agent_view *v, const struct wire_node *n, struct text *out) {
-    OWN_TEXT struct text last_exit = TEXT_EMPTY;
-    struct node_json j = {.pid = n->pid,
-                          .port = n->port,
-                          .restarts = n->restarts,
-                          .capacity_bytes = n->capacity_bytes,
-                          .free_bytes = n->free_bytes,
-                          .reasons = n->reasons};
-    COPY(j.id, n->id);
-    COPY(j.agent_id, v->id);
-    COPY(j.host, v->address);
-    COPY(j.state, view_node_state(v, n));
-    COPY(j.version, n->version);
-    COPY(j.sha256, n->sha256);
-    clock_rfc3339(n->started_at_ms, j.started_at);
-    if (n->last_exit.kind[0] != '\0') {
-        encode_exit(&n->last_exit, &last_exit);
-        j.last_exit = last_exit.data;
-    }
+    struct node_json j;
+    fill_node(v, n, &j);
     json_encode(&node_schema, &j, out);
-}
-
-static void encode_nodes(const struct agent_view *v, struct text *out) {
-    text_add(out, "[");
-    for (size_t i = 0; i < v->report.nodes_count; i++) {
-        if (i > 0) text_add(out, ",");
-        view_node(v, &v->report.nodes[i], out);
-    }
-    text_add(out, "]");
 }
 
 bool view_distrusts(const struct wire_trust *t) {
@@ -226,66 +200,43 @@ void view_agent_reason(const struct agent_view *v, char *out, size_t size) {
         out[0] = '\0';
 }
 
-/* With every text there, so that none is null. */
-static struct wire_update whole_update(const struct wire_update *u) {
-    static char nothing[] = "";
-    struct wire_update whole = *u;
-    if (whole.reason == NULL) whole.reason = nothing;
-    if (whole.diagnosis == NULL) whole.diagnosis = nothing;
-    return whole;
-}
-
-static struct wire_staging whole_staging(const struct wire_staging *s) {
-    static char nothing[] = "";
-    struct wire_staging whole = *s;
-    if (whole.reason == NULL) whole.reason = nothing;
-    return whole;
-}
-
-static struct wire_trust whole_trust(const struct wire_trust *t) {
-    static char nothing[] = "";
-    struct wire_trust whole = *t;
-    if (whole.attack == NULL) whole.attack = nothing;
-    if (whole.reason == NULL) whole.reason = nothing;
-    return whole;
-}
-
 void view_update(const struct wire_update *u, struct text *out) {
-    struct wire_update whole = whole_update(u);
-    json_encode(&update_schema, &whole, out);
+    json_encode(&update_schema, u, out);
 }
 
 void view_agent(const struct agent_view *v, struct text *out) {
-    OWN_TEXT struct text nodes = TEXT_EMPTY;
-    struct agent_json j = {.update = whole_update(&v->report.update),
-                           .staging = whole_staging(&v->report.staging),
-                           .agent_update = whole_update(&v->report.self.update),
-                           .trust = whole_trust(&v->report.trust),
+    size_t count = v->report.nodes_count;
+    OWN_MEMORY struct node_json *nodes = memory_resize(NULL, count, sizeof *nodes);
+    struct agent_json j = {.id = v->id,
+                           .status = agent_status_name(v->status),
+                           .mode = v->mode,
+                           .version = v->report.version,
+                           .desired_version = v->desired_version,
+                           .desired_reason = v->desired_reason,
+                           .update = &v->report.update,
+                           .staging = &v->report.staging,
+                           .platform = v->platform,
+                           .arch = v->arch,
                            .labels = v->labels,
                            .assigned_labels = v->assigned_labels,
+                           .channel = v->channel,
+                           .pin = v->pin,
+                           .conflict = v->conflict,
+                           .rollout = v->grant.rollout,
+                           .address = v->address,
+                           .agent_version = v->report.agent_version,
+                           .agent_update = &v->report.self.update,
+                           .trust = &v->report.trust,
+                           .binary_path = v->report.binary_path,
                            .sandbox = v->report.sandbox,
                            .generation = v->generation,
                            .free_bytes = v->report.free_bytes,
-                           .clock_offset_ms = v->clock_offset_ms};
-    COPY(j.id, v->id);
-    COPY(j.status, agent_status_name(v->status));
-    COPY(j.mode, v->mode);
-    COPY(j.version, v->report.version);
-    COPY(j.desired_version, v->desired_version);
-    COPY(j.desired_reason, text_or_empty(v->desired_reason));
+                           .clock_offset_ms = v->clock_offset_ms,
+                           .nodes = nodes,
+                           .nodes_count = count};
     view_agent_reason(v, j.reason, sizeof j.reason);
-    COPY(j.platform, v->platform);
-    COPY(j.arch, v->arch);
-    COPY(j.channel, v->channel);
-    COPY(j.pin, v->pin);
-    COPY(j.conflict, text_or_empty(v->conflict));
-    COPY(j.rollout, v->grant.rollout);
-    COPY(j.address, v->address);
-    COPY(j.agent_version, v->report.agent_version);
-    COPY(j.binary_path, text_or_empty(v->report.binary_path));
     clock_rfc3339(v->enrolled_at_ms, j.enrolled_at);
     if (v->last_seen_at_ms > 0) clock_rfc3339(v->last_seen_at_ms, j.last_seen_at);
-    encode_nodes(v, &nodes);
-    j.nodes = nodes.data;
+    for (size_t i = 0; i < count; i++) fill_node(v, &v->report.nodes[i], &nodes[i]);
     json_encode(&agent_schema, &j, out);
 }

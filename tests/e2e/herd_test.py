@@ -1,5 +1,5 @@
 """Hundreds of agents that come back at once, over real connections: bench/heartbeats in small."""
-import os, sys, unittest
+import os, re, sys, unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../bench"))
 from herd import Health, Herd  # noqa: E402 (the path comes first)
@@ -32,6 +32,16 @@ class HerdTest(Test):
                 herd.wait_up()
             self.assertGreater(health.answers, 0)
             self.assertEqual(herd.status()["told"], COUNT, "a restart told some of them again")
+
+    def test_a_long_list_comes_in_pieces_and_tells_what_its_pages_tell(self):
+        Herd(self.grid, 1200)  # members that never connect, so that nothing about them changes
+        page = self.get("/api/agents?limit=999", token=self.grid.token)
+        self.assertIn("ETag", page.headers)
+        last = self.get(re.search("<(.+)>", page.headers["Link"])[1], token=self.grid.token)
+        whole = self.get("/api/agents", token=self.grid.token)
+        self.assertEqual(whole.json(), page.json() + last.json())
+        self.assertEqual((whole.headers["Transfer-Encoding"], whole.headers["ETag"]), ("chunked", None))
+        self.assertEqual(self.get("/api/agents?status=up", token=self.grid.token).json(), [])
 
 
 if __name__ == "__main__":

@@ -316,6 +316,34 @@ static void restart_order_exceeds_what_the_node_carried_out(void **state) {
     json_clear(&wire_desired_schema, &desired);
 }
 
+static bool note_id(const struct agent_view *v, void *argument) {
+    struct text *out = argument;
+    text_add_format(out, "%s ", v->id);
+    return strcmp(v->id, "a-4") != 0;
+}
+
+static void some_are_visited_in_the_order_of_their_ids_as_given(void **state) {
+    struct fixture *f = *state;
+    static const struct {
+        const char *ids[5], *visited;
+    } rows[] = {
+        {{"a-1", "a-2", "a-3"},        "a-1 a-2 a-3 "    },
+        {{"a-3", "a-1", "a-2", "a-2"}, "a-3 a-1 a-2 a-2 "},
+        {{"", "a-1", "a-15", "a-2"},   "a-1 a-2 "        },
+        {{"a-3", "z", "a-1"},          "a-3 a-1 "        },
+        {{"a-2", "a-4", "a-1"},        "a-2 a-4 "        }, /* the visitor ends it */
+        {{NULL},                       ""                },
+    };
+    for (int i = 1; i <= 4; i++) fixture_agent(f, (char[]){'a', '-', (char)('0' + i), '\0'});
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        OWN_TEXT struct text visited = TEXT_EMPTY;
+        size_t count = 0;
+        while (rows[i].ids[count] != NULL) count++;
+        agents_visit_these(f->agents, rows[i].ids, count, note_id, &visited);
+        assert_string_equal(text_value(&visited), rows[i].visited);
+    }
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
     const struct CMUnitTest tests[] = {
@@ -335,6 +363,7 @@ int main(void) {
         TEST(agents_may_fetch_what_they_should_run_and_what_they_run),
         TEST(agent_that_is_up_is_removed_only_by_force),
         TEST(restart_order_exceeds_what_the_node_carried_out),
+        TEST(some_are_visited_in_the_order_of_their_ids_as_given),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
