@@ -75,12 +75,16 @@ struct bus_link *bus_link_new(nng_stream *stream, const struct bus_link_kind *ki
 }
 
 struct bus_link *bus_link_retain(struct bus_link *l) {
-    atomic_fetch_add(&l->references, 1);
+    size_t before = atomic_fetch_add(&l->references, 1);
+    assert(before > 0);
     return l;
 }
 
 void bus_link_release(struct bus_link *l) {
-    if (atomic_fetch_sub(&l->references, 1) > 1) return;
+    size_t before = atomic_fetch_sub(&l->references, 1);
+    assert(before > 0);
+    if (before > 1) return;
+    assert(l->finished && l->telling == 0 && !l->in.active && !l->out.active);
     assert(STAILQ_EMPTY(&l->unsent) && l->sending == NULL);
     nng_stream_free(l->stream);
     nng_aio_reap(l->in.aio); /* this may be the callback of one of them */
@@ -112,6 +116,7 @@ static bool is_over(const struct bus_link *l) {
 
 /* Drops what was not sent, tells of it and of the end. Once in the life of a link. */
 static void finish(struct bus_link *l) {
+    assert(l->closed && l->finished);
     if (l->sending != NULL) STAILQ_INSERT_HEAD(&l->unsent, l->sending, next);
     l->sending = NULL;
     for (struct bus_frame *frame; (frame = STAILQ_FIRST(&l->unsent)) != NULL;) {
@@ -168,9 +173,9 @@ bool bus_link_is_closed(struct bus_link *l) {
     return closed;
 }
 
-void bus_link_close(struct bus_link *l) {
-    bus_link_retain(l);
-    pthread_mutex_lock(&l->lock);
+/* Closes, or settles what was closed before; lock held on entry, released on return. The caller has
+ * a reference. */
+static void close_unlock(struct bus_link *l) {
     bool first = !l->closed;
     l->closed = true;
     pthread_mutex_unlock(&l->lock);
@@ -181,14 +186,20 @@ void bus_link_close(struct bus_link *l) {
     }
     pthread_mutex_lock(&l->lock);
     settle_unlock(l);
+}
+
+void bus_link_close(struct bus_link *l) {
+    bus_link_retain(l);
+    pthread_mutex_lock(&l->lock);
+    close_unlock(l);
     bus_link_release(l);
 }
 
-/* Closes for a reason, unless that has happened; lock held on entry, released on return. */
+/* Closes for a reason, unless that has happened; lock held on entry, released on return. Nobody
+ * gets the lock in between, to send over what has failed. */
 static void fail_unlock(struct bus_link *l, int failure) {
     if (!l->closed && l->failure == 0) l->failure = failure;
-    pthread_mutex_unlock(&l->lock);
-    bus_link_close(l); /* or settles what was closed before */
+    close_unlock(l);
 }
 
 /* Unlocks and hands the rest of a transfer to NNG. What is handed over after the stream was closed
@@ -202,6 +213,7 @@ static void transfer_unlock(struct bus_link *l, struct transfer *t,
         settle_unlock(l);
         return;
     }
+    assert(!t->active && t->done < t->wanted);
     nng_iov rest = {.iov_buf = t->bytes + t->done, .iov_len = t->wanted - t->done};
     t->active = true;
     bus_must(nng_aio_set_iov(t->aio, 1, &rest));
@@ -215,6 +227,7 @@ static void transfer_unlock(struct bus_link *l, struct transfer *t,
 /* Makes the next size bytes of the stream go to bytes; lock held. */
 static void expect(struct bus_link *l, enum receiving what, unsigned char *bytes, size_t size,
                    int timeout_ms) {
+    assert(!l->in.active);
     l->receiving = what;
     l->in.bytes = bytes;
     l->in.wanted = size;
@@ -228,6 +241,7 @@ static void receive_unlock(struct bus_link *l) {
 
 /* Writes length bytes; lock held on entry, released on return. */
 static void send_unlock(struct bus_link *l, unsigned char *bytes, size_t length) {
+    assert(!l->out.active);
     l->out.bytes = bytes;
     l->out.wanted = length;
     l->out.done = 0;
@@ -236,12 +250,14 @@ static void send_unlock(struct bus_link *l, unsigned char *bytes, size_t length)
 }
 
 static void send_next_unlock(struct bus_link *l) {
+    assert(l->sending == NULL);
     struct bus_frame *frame = STAILQ_FIRST(&l->unsent);
     if (frame == NULL) {
         settle_unlock(l);
         return;
     }
     STAILQ_REMOVE_HEAD(&l->unsent, next);
+    assert(l->unsent_bytes >= frame->length);
     l->unsent_bytes -= frame->length;
     l->sending = frame;
     send_unlock(l, frame->bytes, frame->length);
@@ -292,6 +308,7 @@ static void tell_unlock(struct bus_link *l) {
 
 static void told(struct bus_link *l) {
     pthread_mutex_lock(&l->lock);
+    assert(l->telling > 0);
     l->telling--;
     settle_unlock(l);
 }
@@ -311,6 +328,7 @@ static void out_result(struct bus_link *l) {
     int result = nng_aio_result(l->out.aio);
     l->out.active = false;
     if (result == 0) l->out.done += nng_aio_count(l->out.aio);
+    assert(l->out.done <= l->out.wanted);
     if (result != 0 || l->closed)
         fail_unlock(l, result);
     else if (l->out.done < l->out.wanted)
@@ -341,6 +359,7 @@ static void greeting_arrived_unlock(struct bus_link *l) {
 static void message_arrived_unlock(struct bus_link *l) {
     unsigned char *message = l->message;
     size_t length = l->in.wanted;
+    assert(l->receiving == RECEIVING_MESSAGE && message != NULL);
     l->message = NULL;
     message[length] = '\0';
     tell_unlock(l);
@@ -355,6 +374,7 @@ static void length_arrived_unlock(struct bus_link *l) {
         fail_unlock(l, NNG_EMSGSIZE);
         return;
     }
+    assert(l->message == NULL);
     l->message = memory_resize(NULL, length + 1, 1);
     expect(l, RECEIVING_MESSAGE, l->message, length, FRAME_TIMEOUT_MS);
     if (length > 0)
@@ -366,6 +386,7 @@ static void length_arrived_unlock(struct bus_link *l) {
 static void in_progress_unlock(struct bus_link *l, size_t count) {
     if (between_messages(l)) l->in.deadline_ms = clock_monotonic_ms() + FRAME_TIMEOUT_MS;
     l->in.done += count;
+    assert(l->in.done <= l->in.wanted);
     if (l->in.done < l->in.wanted)
         receive_unlock(l);
     else if (l->receiving == RECEIVING_GREETING)
