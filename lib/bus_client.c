@@ -5,6 +5,7 @@
 #include "lib/text.h"
 
 #include <arpa/inet.h>
+#include <assert.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/queue.h>
@@ -79,6 +80,8 @@ static void send_unsent(struct bus_client *c) {
     for (;;) {
         lock(c);
         struct call *call = c->opened ? TAILQ_FIRST(&c->unsent) : NULL;
+        assert(!c->opened || c->link != NULL);
+        assert(call == NULL || call->frame != NULL);
         if (call == NULL) {
             unlock(c);
             return;
@@ -113,6 +116,7 @@ static void watch(void *argument) {
 static void link_opened(void *owner) {
     struct bus_client *c = owner;
     lock(c);
+    assert(c->link != NULL && !c->opened);
     c->opened = true;
     c->trouble = 0;
     atomic_store(&c->connected, true);
@@ -139,6 +143,7 @@ static uint32_t read_id(const unsigned char bytes[ID_SIZE]) {
 static void link_received(void *owner, unsigned char *message, size_t length) {
     struct bus_client *c = owner;
     lock(c);
+    assert(c->link != NULL && c->opened);
     struct bus_link *link = bus_link_retain(c->link);
     struct call *call = length >= ID_SIZE ? find_call(c, read_id(message)) : NULL;
     c->heard = true; /* the server is alive, whatever it says */
@@ -164,6 +169,7 @@ static void link_sent(void *owner) {
 static void link_closed(void *owner) {
     struct bus_client *c = owner;
     lock(c);
+    assert(c->link != NULL);
     struct bus_link *link = TAKE(c->link);
     bool again = !c->closing, heard = c->heard;
     if (!c->opened) c->trouble = bus_link_failure(link);
@@ -176,6 +182,7 @@ static void link_closed(void *owner) {
     bus_link_release(link);
     if (again) bus_dial_again(&c->dial, heard);
     lock(c);
+    assert(c->ending > 0);
     c->ending--;
     pthread_cond_signal(&c->signal.changed);
     unlock(c); /* when the client is closing, it may be gone from here on */
@@ -198,6 +205,7 @@ static void connected(void *owner, nng_stream *stream) {
     struct bus_link *link = bus_link_new(stream, &link_kind, c);
     lock(c);
     bool wanted = !c->closing;
+    assert(c->link == NULL && !c->opened); /* it dials again when the one before has ended */
     c->link = bus_link_retain(link);
     c->heard = false;
     bool watched = c->watched;
@@ -317,6 +325,7 @@ static struct call *next_arrival(struct bus_client *c, int64_t timeout_ms,
     *out = (struct bus_arrival){.event = BUS_FAILED, .ticket = call->ticket};
     drop_silent_connection(c, call);
     if (call->result != 0) return call;
+    assert(call->message != NULL);
     out->event = BUS_REPLY;
     out->length = call->length;
     out->bytes = TAKE(call->message);

@@ -2,6 +2,7 @@
 
 #include "lib/secret.h"
 
+#include <assert.h>
 #include <string.h>
 #include <strings.h>
 
@@ -20,6 +21,7 @@ static bool make_routes(struct bus_dial *d, struct err *e) {
     };
     bool is_local = strcasecmp(d->host, "localhost") == 0;
     size_t count = is_local ? 2 : bus_host_is_literal(d->host) ? 1 : 3;
+    assert(count <= sizeof d->routes / sizeof d->routes[0] && d->route_count == 0);
     for (size_t i = 0; i < count; i++) {
         char url[BUS_URL_SIZE];
         const char *scheme = schemes[d->tls != NULL][is_local ? 0 : i];
@@ -34,12 +36,14 @@ static bool make_routes(struct bus_dial *d, struct err *e) {
 }
 
 static void attempt(struct bus_dial *d) {
+    assert(d->route < d->route_count);
     nng_stream_dialer_dial(d->routes[d->route], d->dialing);
 }
 
 /* A pause of PAUSE_MIN_MS or more, at most twice the last one's limit. */
 static void pause_before_attempt(struct bus_dial *d) {
     d->pause_ms = d->pause_ms * 2 < PAUSE_MAX_MS ? d->pause_ms * 2 : PAUSE_MAX_MS;
+    assert(d->pause_ms >= PAUSE_MIN_MS);
     int length_ms = PAUSE_MIN_MS + (int)random_below((unsigned)(d->pause_ms - PAUSE_MIN_MS + 1));
     nng_sleep_aio(length_ms, d->pausing);
 }

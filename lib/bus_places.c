@@ -55,12 +55,14 @@ enum bus_refusal bus_places_take(struct bus_places *p, const char *address) {
     if (o == NULL) o = add(chain, address);
     o->connections++;
     p->taken++;
+    assert(o->connections <= p->taken);
     return BUS_ADMITTED;
 }
 
 void bus_places_give(struct bus_places *p, const char *address) {
     struct bus_origin *o = find(chain_of(p, address), address);
     assert(o != NULL && p->taken > 0);
+    assert(o->connections > 0);
     p->taken--;
     if (--o->connections > 0) return;
     LIST_REMOVE(o, next);

@@ -78,7 +78,9 @@ static void unlock(struct bus_server *s) {
 /* Lock held on entry, released on return. */
 static void release_peer_unlock(struct peer *p) {
     struct bus_server *s = p->server;
+    assert(p->references > 0);
     bool last = --p->references == 0;
+    assert(!last || p->requests == 0);
     if (last) LIST_REMOVE(p, next);
     if (last && s->closing) pthread_cond_broadcast(&s->signal.changed);
     unlock(s);
@@ -92,6 +94,7 @@ static bool has_room(const struct bus_server *s) {
 }
 
 static void make_ready(struct bus_server *s, struct bus_request *r) {
+    assert(has_room(s));
     TAILQ_INSERT_TAIL(&s->ready, r, next);
     s->ready_count++;
     s->ready_bytes += r->length;
@@ -100,6 +103,7 @@ static void make_ready(struct bus_server *s, struct bus_request *r) {
 
 static void free_request_unlock(struct bus_request *r) {
     struct peer *p = r->peer;
+    assert(p->requests > 0);
     p->requests--;
     free(r->message);
     free(r);
@@ -166,6 +170,7 @@ static void peer_received(void *owner, unsigned char *message, size_t length) {
 static void peer_sent(void *owner) {
     struct bus_server *s = ((struct peer *)owner)->server;
     lock(s);
+    assert(s->unsent > 0);
     s->unsent--;
     if (s->stopped && s->unsent == 0) pthread_cond_broadcast(&s->signal.changed);
     unlock(s);
@@ -351,6 +356,7 @@ int bus_server_port(const struct bus_server *s) {
 static struct bus_request *take_ready(struct bus_server *s) {
     for (struct bus_request *r; (r = TAILQ_FIRST(&s->ready)) != NULL; lock(s)) {
         TAILQ_REMOVE(&s->ready, r, next);
+        assert(s->ready_count > 0 && s->ready_bytes >= r->length);
         s->ready_count--;
         s->ready_bytes -= r->length;
         if (!bus_link_is_closed(r->peer->link)) {
@@ -373,6 +379,7 @@ struct bus_request *bus_server_next(struct bus_server *s, int64_t timeout_ms) {
     unlock(s);
     admit(s); /* fewer bytes are ready now */
     lock(s);
+    assert(s->inside > 0);
     s->inside--;
     if (s->stopped) pthread_cond_broadcast(&s->signal.changed);
     unlock(s);
@@ -395,6 +402,7 @@ void bus_server_connections(const struct bus_server *s, struct bus_connections *
 }
 
 const void *bus_request_bytes(const struct bus_request *r, size_t *length) {
+    assert(r->ids_size > 0 && r->ids_size <= r->length);
     *length = r->length - r->ids_size;
     return r->message + r->ids_size;
 }
@@ -488,6 +496,7 @@ void bus_server_close(struct bus_server *s) {
     lock(s);
     while (!LIST_EMPTY(&s->leaving)) bus_signal_wait(&s->signal, INT64_MAX);
     unlock(s);
+    assert(TAILQ_EMPTY(&s->ready) && TAILQ_EMPTY(&s->waiting) && LIST_EMPTY(&s->peers));
     nng_stream_listener_free(s->listener);
     nng_aio_free(s->accepting);
     nng_aio_free(s->reaping);

@@ -84,6 +84,7 @@ void db_close(struct db *db) {
 /* An idle connection, or NULL with the right to open one more. */
 static struct db_connection *pool_take(struct db *db) {
     pthread_mutex_lock(&db->pool_lock);
+    assert(db->readers <= READERS_MAX);
     while (db->idle == NULL && db->readers == READERS_MAX)
         pthread_cond_wait(&db->pool_returned, &db->pool_lock);
     struct db_connection *c = db->idle;
@@ -102,6 +103,7 @@ static void pool_return(struct db *db, struct db_connection *c) {
         c->next = db->idle;
         db->idle = c;
     } else {
+        assert(db->readers > 0);
         db->readers--;
     }
     pthread_cond_signal(&db->pool_returned);

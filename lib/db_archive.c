@@ -2,6 +2,7 @@
 #include "lib/db_internal.h"
 #include "lib/file.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -95,6 +96,7 @@ static bool read_piece(int fd, void *out, size_t length, int64_t offset, struct 
 
 static size_t piece_at(int64_t offset, int64_t size_bytes) {
     int64_t left = size_bytes - offset;
+    assert(offset >= 0 && left > 0);
     return left < PIECE_BYTES ? (size_t)left : PIECE_BYTES;
 }
 
@@ -123,6 +125,7 @@ static bool add_open_file(struct db_archive *a, const char *name, int fd, struct
 
 bool db_archive_add(struct db_archive *a, const char *name, const char *source_path,
                     struct err *e) {
+    assert(a->unfinished); /* db_archive_create's, and not finished yet */
     OWN_FD int fd = open(source_path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0) return err_errno(e, errno, "archive %s: open %s", a->path, source_path);
     if (!db_connection_run(a->connection, "SAVEPOINT entry", e)) return false;
@@ -132,6 +135,7 @@ bool db_archive_add(struct db_archive *a, const char *name, const char *source_p
 }
 
 bool db_archive_finish(struct db_archive *a, struct err *e) {
+    assert(a->unfinished);
     if (!db_connection_run(a->connection, "COMMIT", e) || !file_sync_parent(a->path, e))
         return false;
     a->unfinished = false;

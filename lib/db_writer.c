@@ -24,6 +24,7 @@ struct db_job {
 static void job_run(struct db_connection *c, struct db_job *job) {
     job->ok = false;
     if (!db_connection_run(c, "SAVEPOINT job", &job->error)) return;
+    assert(c->notes == NULL);
     c->notes = &job->notes;
     job->ok = job->operation(c, job->argument, &job->error);
     c->notes = NULL;
@@ -124,6 +125,7 @@ static void report(struct db *db, struct db_job *jobs) {
     while (jobs != NULL) {
         struct db_job *job = jobs;
         jobs = job->next; /* read before its owner may go on: the job is gone then */
+        assert(!job->done);
         job->done = true;
         pthread_cond_signal(&job->ended);
     }
@@ -144,6 +146,7 @@ static struct db_job *take_group(struct db *db) {
 
 static void writer_mark(struct db *db, bool runs) {
     pthread_mutex_lock(&db->queue_lock);
+    assert(db->writer_runs != runs); /* there is one writer */
     db->writer_runs = runs;
     db->writer_thread = pthread_self();
     pthread_mutex_unlock(&db->queue_lock);

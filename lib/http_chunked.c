@@ -1,5 +1,7 @@
 #include "lib/http_chunked.h"
 
+#include <assert.h>
+
 /*  SIZE --CR--> SIZE_LF --LF--> DATA --all--> DATA_CR --CR--> DATA_LF --LF--> SIZE
  *                     \--(size 0)--> END_CR --CR--> END_LF --LF--> ENDED            */
 
@@ -52,6 +54,7 @@ size_t http_chunked_take(struct http_chunked *c, const char *bytes, size_t lengt
             continue;
         }
         *data_length = smallest(smallest(length - taken, data_max), (size_t)c->left);
+        assert(c->left > 0); /* a chunk without data has no DATA */
         c->left -= (int64_t)*data_length;
         if (c->left == 0) c->state = HTTP_CHUNKED_DATA_CR;
         return taken + *data_length;

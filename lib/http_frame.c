@@ -1,5 +1,6 @@
 #include "lib/http_frame.h"
 
+#include <assert.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -64,5 +65,6 @@ size_t http_frame_header(enum http_frame_opcode opcode, size_t length,
     out[0] = (unsigned char)(0x80U | (unsigned)opcode);
     out[1] = (unsigned char)(width == 0 ? length : (width == 2 ? 126 : 127));
     for (size_t i = 0; i < width; i++) out[2 + i] = (unsigned char)(length >> 8 * (width - 1 - i));
+    assert(2 + width <= HTTP_FRAME_HEADER_MAX);
     return 2 + width;
 }

@@ -10,6 +10,7 @@
 static const char *const role_names[] = {"public", "viewer", "operator", "publisher", "admin"};
 
 const char *http_role_name(enum http_role role) {
+    assert((size_t)role < sizeof role_names / sizeof role_names[0]);
     return role_names[role];
 }
 

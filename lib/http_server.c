@@ -117,6 +117,7 @@ static int add_connection(struct http_worker *worker, int socket, const char *ad
 }
 
 static bool needs_workers(const struct http_server *s) {
+    assert(s->workers_begun <= s->worker_count);
     return s->workers_begun < s->worker_count &&
            s->workers_begun < s->connected_count + WORKERS_IDLE;
 }
@@ -162,6 +163,8 @@ static void connection_close(const struct mg_connection *connection) {
     struct http_worker *worker = mg_get_thread_pointer(connection);
     struct http_server *s = worker->server;
     pthread_mutex_lock(&s->lock);
+    assert(s->connected_count > 0 || worker->socket < 0);
+    assert(s->leaving_count > 0 || !worker->leaving);
     if (worker->socket >= 0) s->connected_count--;
     if (worker->leaving) s->leaving_count--;
     worker->leaving = false;
@@ -278,6 +281,7 @@ static void set_defaults(struct http_server_options *o) {
 }
 
 static void server_free(struct http_server *s) {
+    assert(s->busy_count == 0); /* every worker has ended, or none began */
     pthread_cond_destroy(&s->quiet);
     pthread_mutex_destroy(&s->lock);
     http_tls_close(s->tls);

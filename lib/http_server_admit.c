@@ -1,6 +1,7 @@
 /* What is said to a client before its first request is read, if it comes to one. */
 #include "lib/http_server_internal.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -23,6 +24,7 @@ static void refuse_plainly(int socket, const char *status, const char *headers, 
                           "Content-Type: application/problem+json\r\n"
                           "Content-Length: %zu\r\n\r\n%s",
                           status, headers, strlen(body), body);
+    assert(length > 0 && (size_t)length < sizeof words);
     say_and_end(socket, words, (size_t)length);
 }
 

@@ -28,6 +28,7 @@ static bool fail_receive(struct http_request *r, enum http_receive_result result
 }
 
 static void end_body(struct http_request *r) {
+    assert(!r->body.ended);
     r->body.ended = true;
     civetweb_end_body(r->connection);
 }
@@ -37,6 +38,7 @@ static bool read_counted(struct http_request *r, void *out, size_t size, size_t 
                          struct err *e) {
     struct http_body_state *body = &r->body;
     int64_t left = body->length - body->received;
+    assert(left > 0 && size > 0);
     if ((uint64_t)left < size) size = (size_t)left;
     const char *bytes = NULL;
     size_t unread = civetweb_unread(r->connection, &bytes);
@@ -49,6 +51,7 @@ static bool read_counted(struct http_request *r, void *out, size_t size, size_t 
         if (result != HTTP_RECEIVED) return fail_receive(r, result, e);
     }
     body->received += (int64_t)*length;
+    assert(body->received <= body->length);
     if (body->received == body->length) end_body(r);
     return true;
 }
@@ -60,6 +63,7 @@ static bool take_chunks(struct http_request *r, void *out, size_t size, size_t *
     const char *bytes = NULL;
     size_t unread = civetweb_unread(r->connection, &bytes);
     size_t taken = http_chunked_take(&body->chunked, bytes, unread, size, length);
+    assert(taken <= unread && *length <= taken && *length <= size);
     memcpy(out, bytes + taken - *length, *length);
     civetweb_take(r->connection, taken);
     body->received += (int64_t)*length;
@@ -99,6 +103,7 @@ static void begin_reading(struct http_request *r) {
     static char words[] = "HTTP/1.1 100 Continue\r\n\r\n";
     struct http_body_state *body = &r->body;
     int64_t timeout_ms = r->route->body_timeout_ms;
+    assert(body->deadline_ms == 0 && !body->ended);
     body->deadline_ms = clock_monotonic_ms() + (timeout_ms > 0 ? timeout_ms : HTTP_BODY_TIMEOUT_MS);
     const char *bytes = NULL;
     if (!body->expects_continue) return;

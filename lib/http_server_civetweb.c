@@ -110,6 +110,7 @@ size_t civetweb_unread(const struct mg_connection *c, const char **bytes) {
 
 void civetweb_take(struct mg_connection *c, size_t length) {
     c->consumed_content += (int64_t)length;
+    assert(c->request_len + c->consumed_content <= c->data_len);
 }
 
 size_t civetweb_room(struct mg_connection *c, char **target) {
@@ -120,6 +121,7 @@ size_t civetweb_room(struct mg_connection *c, char **target) {
 }
 
 void civetweb_filled(struct mg_connection *c, size_t length) {
+    assert(length <= (size_t)(c->buf_size - c->data_len)); /* civetweb_room said so */
     c->data_len += (int)length;
 }
 

@@ -1,6 +1,7 @@
 #include "lib/clock.h"
 #include "lib/http_server_internal.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -46,6 +47,7 @@ static void advance(struct iovec **parts, size_t *count, size_t sent) {
         (*parts)++;
         (*count)--;
     }
+    assert(*count > 0 || sent == 0); /* no more was sent than there was */
     if (*count == 0) return;
     (*parts)->iov_base = (char *)(*parts)->iov_base + sent;
     (*parts)->iov_len -= sent;

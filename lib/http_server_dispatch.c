@@ -22,6 +22,7 @@ static bool sane_id(const char *id) {
 static void set_busy(struct http_worker *worker, bool busy) {
     struct http_server *s = worker->server;
     pthread_mutex_lock(&s->lock);
+    assert(worker->busy != busy && (busy || s->busy_count > 0));
     worker->busy = busy;
     worker->pace = (struct http_pace){0};
     if (!busy) worker->waiting_since_ms = clock_monotonic_ms();
@@ -131,6 +132,7 @@ static void dispatch(struct http_request *r) {
         refuse_unrouted(r, allowed);
         return;
     }
+    assert((size_t)index < r->server->options.route_count);
     r->route = &r->server->options.routes[index];
     http_route_parameters(r->route->pattern, r->info->local_uri_raw, &r->parameters);
     if (!check_role(r, &e) || !check_body_size(r, &e))
@@ -155,6 +157,7 @@ void http_request_serve(struct http_request *r) {
 }
 
 void http_request_end(struct http_request *r) {
+    assert(r->status != 0);
     double seconds = (double)(now_us() - r->started_us) / 1e6;
     if (r->stream != HTTP_STREAM_NONE) r->keep = false; /* the client must see that it is cut */
     if (r->gone) http_drop_unsent(r);

@@ -2,6 +2,7 @@
 #include "lib/http_server_internal.h"
 #include "lib/log.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -60,6 +61,7 @@ static bool range_counts(const struct http_request *r, const char *etag) {
 static void reply_unsatisfiable(struct http_request *r, int64_t size) {
     struct err e;
     OWN_TEXT struct text range = TEXT_EMPTY;
+    assert(size >= 0);
     text_add_format(&range, "bytes */%" PRId64, size);
     http_reply_header(r, "Content-Range", range.data);
     err_set(&e, ERR_RANGE, "%s is beyond the %" PRId64 " bytes there are", http_header(r, "Range"),
@@ -69,6 +71,7 @@ static void reply_unsatisfiable(struct http_request *r, int64_t size) {
 
 static void send_part(struct http_request *r, const struct http_file *file, int status, int fd,
                       int64_t first, int64_t length, int64_t size) {
+    assert(first >= 0 && length >= 0 && first + length <= size);
     OWN_TEXT struct text head = TEXT_EMPTY;
     if (file->repr_digest != NULL) http_reply_header(r, "Repr-Digest", file->repr_digest);
     if (file->download_name != NULL) add_disposition(r, file->download_name);

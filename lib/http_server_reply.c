@@ -100,6 +100,7 @@ static bool can_keep(struct http_request *r) {
 
 void http_reply_head(struct http_request *r, int status, struct text *out) {
     assert(r->status == 0);
+    assert(status >= 101 && status <= 599);
     r->status = status;
     r->keep = status != 101 && can_keep(r);
     text_add_format(out, "HTTP/1.1 %d %s\r\nDate: %s\r\n", status, http_status_phrase(status),

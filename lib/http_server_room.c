@@ -3,6 +3,7 @@
 #include "lib/clock.h"
 #include "lib/http_server_internal.h"
 
+#include <assert.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -21,6 +22,7 @@ static bool waits_longer(const struct http_worker *a, const struct http_worker *
 /* Several clients are sent away at once: until one is gone takes a while when there is much to do.
  */
 static bool is_crowded(const struct http_server *s) {
+    assert(s->leaving_count <= s->connected_count);
     size_t workers = s->lacks_workers ? s->workers_begun : s->worker_count;
     size_t spare = workers < 8 ? 1 : workers / 8;
     return s->connected_count - s->leaving_count + spare > workers;
@@ -55,6 +57,7 @@ static struct http_worker *slowest(struct http_server *s, int64_t now_ms) {
 }
 
 static void send_away(struct http_server *s, struct http_worker *worker) {
+    assert(worker->socket >= 0 && !worker->leaving);
     worker->leaving = true;
     s->leaving_count++;
     shutdown(worker->socket, SHUT_RDWR);

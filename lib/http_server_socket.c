@@ -8,6 +8,7 @@
 #include "lib/log.h"
 #include "lib/utf8.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <openssl/evp.h>
 #include <poll.h>
@@ -140,6 +141,7 @@ bool http_socket_send(struct http_socket_connection *c, const char *words, size_
 }
 
 void http_socket_close(struct http_socket_connection *c, int code) {
+    assert(code >= HTTP_CLOSE_NORMAL && code <= 4999); /* RFC 6455 section 7.4 */
     pthread_mutex_lock(&c->lock);
     if (c->close_code == 0) {
         char payload[2] = {(char)(code >> 8), (char)code};
@@ -210,6 +212,7 @@ static void take_frames(struct http_socket_connection *c) {
             return;
         }
     }
+    assert(at <= c->incoming.length);
     c->incoming.length -= at;
     memmove(c->incoming.data, c->incoming.data + at, c->incoming.length);
 }
@@ -266,6 +269,7 @@ static void converse(struct http_socket_connection *c) {
 
 static void register_socket(struct http_request *r, struct http_socket_connection *c) {
     pthread_mutex_lock(&r->server->lock);
+    assert((r->worker->web_socket == NULL) == (c != NULL)); /* one at a time */
     r->worker->web_socket = c;
     pthread_mutex_unlock(&r->server->lock);
 }

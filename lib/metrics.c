@@ -94,7 +94,9 @@ static struct metric_series *series_of(struct metric *m, const char *label0, con
     struct metric_series *s = find_or_insert(m, hash_labels(labels), labels, METRIC_MAX_SERIES - 1);
     if (s != NULL) return s;
     for (size_t i = 0; i < METRIC_MAX_LABELS && labels[i] != NULL; i++) labels[i] = OTHER;
-    return find_or_insert(m, hash_labels(labels), labels, SIZE_MAX);
+    s = find_or_insert(m, hash_labels(labels), labels, SIZE_MAX);
+    assert(s != NULL); /* the one for all others is beyond every limit */
+    return s;
 }
 
 static void add(_Atomic double *value, double amount) {
@@ -207,6 +209,7 @@ static void render_series(struct metric *m, struct text *out) {
     size_t count = head != NULL ? head->number + 1 : 0;
     OWN_MEMORY struct metric_series **sorted = memory_zeroed(count, sizeof *sorted);
     for (size_t i = 0; i < count; i++, head = head->next) sorted[i] = head;
+    assert(head == NULL);
     qsort(sorted, count, sizeof *sorted, compare_series);
     for (size_t i = 0; i < count; i++) {
         if (m->type == METRIC_HISTOGRAM)
@@ -222,6 +225,7 @@ void metrics_render(struct metric *const *families, size_t count, struct text *o
         [METRIC_COUNTER] = "counter", [METRIC_GAUGE] = "gauge", [METRIC_HISTOGRAM] = "histogram"};
     for (size_t i = 0; i < count; i++) {
         struct metric *m = families[i];
+        assert((size_t)m->type < sizeof types / sizeof types[0]);
         text_add_format(out, "# HELP %s ", m->name);
         add_escaped(m->help, false, out);
         text_add_format(out, "\n# TYPE %s %s\n", m->name, types[m->type]);

@@ -112,6 +112,7 @@ static void ring_enter(struct rate_limiter *l, struct entry *entry) {
 
 static void evict_oldest(struct rate_limiter *l) {
     struct entry *oldest = l->ring->newer;
+    assert(l->count > 0 && oldest != l->ring);
     struct entry **link = chain_of(l, oldest->key);
     while (*link != oldest) link = &(*link)->chain;
     *link = oldest->chain;
@@ -130,6 +131,7 @@ static struct entry *insert(struct rate_limiter *l, const char *key) {
     *chain = entry;
     ring_enter(l, entry);
     l->count++;
+    assert(l->count <= l->max_keys);
     return entry;
 }
 
@@ -166,6 +168,7 @@ bool rate_limiter_allows(struct rate_limiter *l, const char *key, int64_t now_ms
 void rate_limiter_free(struct rate_limiter *l) {
     if (l == NULL) return;
     while (l->count > 0) evict_oldest(l);
+    assert(l->ring->newer == l->ring && l->ring->older == l->ring);
     pthread_mutex_destroy(&l->lock);
     free(l->ring);
     free(l->chains);

@@ -40,6 +40,7 @@ bool frame_parse(const void *bytes, size_t length, struct frame *out, struct err
     *out = (struct frame){.bytes = bytes, .length = length};
     if (length == 0 || !parse_kind(out->bytes[0], &out->kind))
         return err_set(e, ERR_INVALID, "this is no message of the grid");
+    assert((size_t)out->kind < sizeof headers / sizeof headers[0]);
     size_t header = headers[out->kind];
     if (length <= header)
         return err_set(e, ERR_INVALID, "a message of the grid was cut off after %zu bytes", length);

@@ -94,6 +94,7 @@ const char *tuf_attack_name(enum tuf_attack a) {
         [TUF_ENDLESS] = "endless",
         [TUF_MALFORMED] = "malformed",
     };
+    assert((size_t)a < sizeof names / sizeof names[0]);
     return names[a];
 }
 

@@ -14,6 +14,7 @@ static const char *const role_names[TUF_ROLE_COUNT] = {
 };
 
 const char *tuf_role_name(enum tuf_role_kind role) {
+    assert((unsigned)role < TUF_ROLE_COUNT);
     return role_names[role];
 }
 
