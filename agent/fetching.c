@@ -5,6 +5,7 @@
 #include "lib/log.h"
 #include "lib/secret.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -33,6 +34,7 @@ const struct fetching_try *fetching_failure(const struct fetching *f, const char
 static struct fetching_try *tries_of(struct fetching *f, const char *sha256) {
     for (size_t i = 0; i < FETCHING_MOST; i++)
         if (strcmp(f->tries[i].sha256, sha256) == 0) return &f->tries[i];
+    assert(f->next_try < FETCHING_MOST);
     struct fetching_try *fresh = &f->tries[f->next_try];
     f->next_try = (f->next_try + 1) % FETCHING_MOST;
     *fresh = (struct fetching_try){.cause = ""};
@@ -94,6 +96,7 @@ void fetching_refuse(struct fetching *f, const char *sha256, const struct err *w
 }
 
 static void begin_download(struct fetching *f, const struct version *v) {
+    assert(f->job == 0 && f->sha256[0] == '\0');
     OWN_TEXT struct text url = TEXT_EMPTY;
     struct fetching_try *t = tries_of(f, v->sha256);
     make_url(f, v, &url);

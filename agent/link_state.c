@@ -2,9 +2,12 @@
 
 #include "agent/backoff.h"
 
+#include <assert.h>
+
 enum { MOST_UNDER_WAY = 2 };
 
 static enum link_action send_heartbeat(struct link_state *s) {
+    assert(s->phase == LINK_LIVE && s->under_way < MOST_UNDER_WAY);
     s->under_way++;
     s->news = false;
     return LINK_SEND_HEARTBEAT;
@@ -24,6 +27,7 @@ static enum link_action lose(struct link_state *s, int64_t now_ms, uint32_t rand
 }
 
 static enum link_action down(struct link_state *s, int64_t now_ms, int64_t *wake_ms) {
+    assert(s->phase == LINK_DOWN && s->under_way == 0);
     if (now_ms >= s->hello_after_ms) {
         s->phase = LINK_HELLO;
         return LINK_SEND_HELLO;
@@ -51,6 +55,7 @@ static enum link_action live(struct link_state *s, enum link_event event) {
 
 enum link_action link_next(struct link_state *s, enum link_event event, int64_t now_ms,
                            uint32_t random, int64_t *wake_ms) {
+    assert(s->under_way <= MOST_UNDER_WAY);
     *wake_ms = INT64_MAX;
     if (event == LINK_LOST) return lose(s, now_ms, random, wake_ms);
     switch (s->phase) {

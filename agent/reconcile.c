@@ -37,6 +37,7 @@ static void set_digest(char target[SHA256_HEX_SIZE], const char *digest) {
 
 /* What failed with the former assignment says nothing about this one. */
 static void assign(struct view *v, struct reconcile_node *n, const char *digest, bool excused) {
+    assert(n >= v->nodes && n < v->nodes + v->count);
     set_digest(n->assigned, digest);
     n->excused = excused;
     n->failures = n->tries = 0;
@@ -185,6 +186,7 @@ static bool spared(struct view *v, size_t i) {
 }
 
 static bool terminate(struct view *v, size_t i) {
+    assert(i < v->count && v->nodes[i].phase == NODE_RUNNING);
     v->steps[i] = STEP_TERMINATE;
     v->nodes[i].stop_answer = STOP_UNASKED;
     return true;
@@ -316,12 +318,15 @@ void reconcile(const struct reconcile_input *in, struct reconcile_node *nodes, e
     for (size_t i = 0; i < count; i++) steps[i] = STEP_NONE;
     out->begun = true;
     if (turn(&v)) {
+        assert(transition_allows(in->transition.state, out->turn) || out->turn == TURN_NONE);
         out->wake_ms = now_ms;
         return;
     }
+    assert(out->turn == TURN_NONE && out->commit[0] == '\0');
     choose_steps(&v);
     out->begun = has_begun(&v);
     reconcile_choose_fetch(&v);
     struct tally tally = reconcile_count(&v);
     out->update = reconcile_describe(&v, &tally);
+    assert(out->wake_ms > now_ms && out->hold_node < count);
 }

@@ -2,6 +2,7 @@
  * return. */
 #include "agent/reconcile_internal.h"
 
+#include <assert.h>
 #include <stdio.h>
 
 static void count_on_goal(struct view *v, size_t i, enum condition c, struct tally *t) {
@@ -30,6 +31,8 @@ struct tally reconcile_count(struct view *v) {
         t.taking_part++;
         if (on_goal(v, n)) count_on_goal(v, i, c, &t);
     }
+    assert(t.failed_unexcused <= t.failed && t.failed <= t.on_goal);
+    assert(t.on_goal <= t.taking_part && t.taking_part <= v->count);
     return t;
 }
 
@@ -49,6 +52,8 @@ static bool all_there(const struct tally *t) {
 }
 
 static bool take(struct view *v, enum turn turn, size_t failed_node) {
+    assert(v->out->turn == TURN_NONE && failed_node < v->count);
+    assert(turn != TURN_COMMIT || !none(v->goal->sha256));
     v->out->turn = turn;
     v->out->failed_node = failed_node;
     if (turn == TURN_COMMIT) snprintf(v->out->commit, sizeof v->out->commit, "%s", v->goal->sha256);
@@ -68,6 +73,7 @@ bool reconcile_watches(const struct reconcile_node *nodes, size_t count) {
  * own word from after the end: one that has just begun to hang looks as good as before. A node
  * whose silence was broken again and again does not get more of it than one that never worked. */
 static bool judge_probation(struct view *v, const struct tally *t) {
+    assert(v->begun && v->in->transition.state == TRANSITION_PROBATION);
     const struct transition *now = &v->in->transition;
     const struct transition_policy *p = &now->policy;
     int64_t deadline_ms =
@@ -90,6 +96,7 @@ static bool judge_probation(struct view *v, const struct tally *t) {
 }
 
 static bool judge_trial(struct view *v, const struct tally *t) {
+    assert(v->trial && v->begun);
     const struct transition *now = &v->in->transition;
     bool all_failed = t->taking_part > 0 && t->failed == t->taking_part && t->unknown == 0;
     bool watched = now->policy.probation_ms > 0 || now->policy.min_healthy_ms > 0;
@@ -102,6 +109,7 @@ static bool judge_trial(struct view *v, const struct tally *t) {
 
 /* A machine whose nodes are all somebody else's has nothing to bring back. */
 static bool judge_return(struct view *v, const struct tally *t) {
+    assert(!v->trial && v->in->transition.state >= TRANSITION_RETURNING);
     const struct reconcile_version *current = &v->in->current;
     bool stuck = v->in->transition.state == TRANSITION_STUCK;
     bool back = t->on_goal == t->taking_part && t->unknown == 0;

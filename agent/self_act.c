@@ -4,6 +4,7 @@
 #include "agent/trial.h"
 #include "lib/log.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -22,6 +23,7 @@ static bool write_down(struct self *s, enum self_stage stage, struct err *e) {
 }
 
 static void leave(struct self *s) {
+    assert(!s->leaving);
     s->leaving = true;
     s->options.leave(s->options.argument);
 }
@@ -74,6 +76,7 @@ static bool finish_switch(struct self *s, struct err *e) {
 }
 
 static bool begin_switch(struct self *s, const struct self_world *w, struct err *e) {
+    assert(s->target[0] != '\0' && strcmp(s->target, s->running) != 0);
     struct self_journal before = s->journal;
     s->journal = (struct self_journal){
         .stage = before.stage, .grant = w->desired->self.grant, .held = (int64_t)w->held};

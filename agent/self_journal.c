@@ -3,6 +3,7 @@
 #include "agent/sealed.h"
 #include "lib/log.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -82,6 +83,7 @@ bool self_journal_save(const struct self_journal *j, const struct state *s, stru
     char path[STATE_PATH_SIZE];
     struct page page = {.j = *j};
     OWN_TEXT struct text json = TEXT_EMPTY;
+    assert((size_t)j->stage < STAGE_COUNT && strlen(stage_names[j->stage]) < sizeof page.stage);
     snprintf(page.stage, sizeof page.stage, "%s", stage_names[j->stage]);
     json_encode(&page_schema, &page, &json);
     return sealed_write(path_of(s, path), MAGIC, &json, e);

@@ -1,5 +1,6 @@
 #include "agent/self_state.h"
 
+#include <assert.h>
 #include <string.h>
 
 static bool same(const char *a, const char *b) {
@@ -21,6 +22,7 @@ static void wake_by(struct self_decision *out, int64_t now_ms, int64_t at_ms) {
 }
 
 static void conclude(struct self_decision *out, enum self_action action, enum self_verdict why) {
+    assert(action == SELF_GO_BACK || action == SELF_FAIL);
     out->action = action;
     out->verdict = why;
 }

@@ -6,6 +6,7 @@
 #include "agent/report.h"
 #include "lib/log.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -119,6 +120,7 @@ void supervise_take_turn(struct supervise *s, const struct reconcile_input *in, 
         begin(s, in, now_ms);
         return;
     case TURN_FAIL:
+        assert(d->failed_node < s->count);
         fail(s, &s->nodes[d->failed_node]);
         break;
     case TURN_BACK:
@@ -129,6 +131,7 @@ void supervise_take_turn(struct supervise *s, const struct reconcile_input *in, 
     case TURN_STICK:
     case TURN_END:
         transition_take(&j->transition, d->turn, NULL, NULL);
+        assert(events[d->turn] != NULL);
         say(s, events[d->turn]);
         break;
     case TURN_NONE:

@@ -13,6 +13,7 @@ static const char *const names[TRANSITION_STATE_COUNT] = {
 };
 
 const char *transition_state_name(enum transition_state state) {
+    assert((unsigned)state < TRANSITION_STATE_COUNT);
     return names[state];
 }
 
@@ -53,6 +54,7 @@ static const int next[TRANSITION_STATE_COUNT][TURN_COUNT] = {
 };
 
 bool transition_allows(enum transition_state state, enum turn turn) {
+    assert((unsigned)state < TRANSITION_STATE_COUNT && (unsigned)turn < TURN_COUNT);
     return next[state][turn] != NO;
 }
 
@@ -61,12 +63,14 @@ void transition_take(struct transition *t, enum turn turn, const char *to,
     assert(transition_allows(t->state, turn));
     t->state = (enum transition_state)next[t->state][turn];
     if (turn == TURN_BEGIN) {
+        assert(strlen(to) < sizeof t->to);
         snprintf(t->to, sizeof t->to, "%s", to);
         t->policy = *policy;
     }
     if (turn == TURN_BEGIN || turn == TURN_WATCH) t->watched_ms = 0;
     t->failed = turn == TURN_FAIL || (t->failed && t->state == TRANSITION_STUCK);
     if (t->state == TRANSITION_NONE) *t = (struct transition){0};
+    assert(!t->failed || t->state == TRANSITION_RETURNING || t->state == TRANSITION_STUCK);
 }
 
 int64_t transition_probe_ms(const struct transition *t, int64_t usual_ms) {

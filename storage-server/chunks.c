@@ -6,6 +6,7 @@
 #include "lib/file.h"
 #include "lib/log.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -128,6 +129,7 @@ const char *chunk_use_name(enum chunk_use use) {
         [CHUNK_FOR_SCRUB] = "scrub",
         [CHUNK_FOR_COMPARISON] = "write",
     };
+    assert((size_t)use < sizeof names / sizeof names[0]);
     return names[use];
 }
 
