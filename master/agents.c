@@ -16,6 +16,7 @@
 const char *agent_status_name(enum agent_status status) {
     static const char *const names[AGENT_STATUS_COUNT] = {"pending", "up", "suspect", "lost",
                                                           "revoked"};
+    assert((unsigned)status < AGENT_STATUS_COUNT);
     return names[status];
 }
 

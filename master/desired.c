@@ -2,12 +2,14 @@
 
 #include "lib/clock.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 const char *desired_rule_name(enum desired_rule rule) {
     static const char *const names[] = {"none", "channel", "completed", "rollout", "pin"};
+    assert((size_t)rule < sizeof names / sizeof names[0]);
     return names[rule];
 }
 

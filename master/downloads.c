@@ -3,6 +3,7 @@
 #include "lib/encode.h"
 #include "lib/text.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -25,6 +26,7 @@ static void make_mac(const struct downloads_key *key, int64_t until_s, const cha
     char words[WIRE_DOWNLOAD_TOKEN_SIZE];
     unsigned char mac[MAC_SIZE];
     int length = snprintf(words, sizeof words, "%" PRId64 " %s", until_s, agent_id);
+    assert(length > 0 && (size_t)length < sizeof words);
     secret_mac(key->bytes, words, (size_t)length, mac, sizeof mac);
     encode_hex(mac, sizeof mac, out);
 }

@@ -45,6 +45,7 @@ void peers_add(struct peers *ps, const struct session *s, const struct wire_hell
 
 /* Without a walk: thousands greet at once, and the first to prove themselves are the oldest. */
 static void leave_unproven(struct peers *ps, struct peer *p) {
+    assert(!p->live && ps->unproven_count > 0);
     if (p->newer != NULL)
         p->newer->older = p->older;
     else
@@ -65,6 +66,7 @@ void peers_forget(struct peers *ps, struct peer *p) {
     if (!p->live) leave_unproven(ps, p);
     tdelete(p, &ps->by_session, by_session);
     if (p->live) tdelete(p, &ps->by_agent, by_agent);
+    assert(ps->count > 0);
     ps->count--;
     free_peer(p);
 }
@@ -121,6 +123,7 @@ struct bus_request *peers_unpark(struct peers *ps, struct peer *p) {
     else
         ps->newest = p->previous;
     p->previous = p->next = NULL;
+    assert(ps->parked_count > 0);
     ps->parked_count--;
     return TAKE(p->parked);
 }
@@ -131,6 +134,7 @@ static void free_nothing(void *p) {
 
 void peers_fini(struct peers *ps) {
     while (ps->oldest != NULL) bus_discard(peers_unpark(ps, ps->oldest));
+    assert(ps->newest == NULL && ps->parked_count == 0);
     tdestroy(ps->by_agent, free_nothing);
     tdestroy(ps->by_session, free_peer);
     *ps = (struct peers){0};

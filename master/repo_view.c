@@ -3,6 +3,7 @@
 #include "master/repo_internal.h"
 #include "master/store.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -22,6 +23,7 @@ static struct tuf_heading *heading_of(struct repo_view *v, enum tuf_role_kind ro
                                                           [TUF_TIMESTAMP] = &v->timestamp.heading,
                                                           [TUF_SNAPSHOT] = &v->snapshot.heading,
                                                           [TUF_TARGETS] = &v->targets.heading};
+    assert((unsigned)role < TUF_ROLE_COUNT);
     return headings[role];
 }
 

@@ -2,8 +2,12 @@
  * stay up; those that do not work go first and take no slot. */
 #include "master/rollout_internal.h"
 
+#include <assert.h>
+
 static void grant(struct rollout *r, struct rollout_member *m, enum rollout_member_state state,
                   int64_t now_ms) {
+    assert(state == MEMBER_GRANTED || state == MEMBER_RETURNING);
+    assert(m->domain >= 0);
     rollout_move(m, state, m->state == MEMBER_LEAVING ? m->cause : CAUSE_NONE);
     m->attempt++;
     m->was_broken = rollout_is_broken(m);
@@ -59,6 +63,7 @@ void rollout_admit_returns(struct rollout *r, const struct rollout_survey *s, in
     if (s->flying > 0) domain = s->domain;
     if (domain < 0 || (s->tally.slots == 0 && s->newest_broken == 0)) return;
     int32_t oldest = oldest_turn(r, domain, s->tally.slots);
+    assert(oldest >= 1);
     for (size_t i = 0; i < r->member_count; i++) {
         struct rollout_member *m = &r->members[i];
         if (m->domain != domain || !rollout_may_return(r, m)) continue;
@@ -93,7 +98,9 @@ static int32_t lowest_domain(const struct rollout *r, int64_t now_ms) {
 }
 
 int64_t rollout_choose_canaries(struct rollout *r, int64_t wanted, int64_t now_ms) {
+    assert(wanted > 0);
     int64_t chosen = choose(r, wanted, now_ms, lowest_domain(r, now_ms), false);
     chosen += choose(r, wanted - chosen, now_ms, -1, false);
+    assert(chosen <= wanted);
     return chosen > 0 ? chosen : choose(r, 1, now_ms, -1, true);
 }

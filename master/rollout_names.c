@@ -1,6 +1,7 @@
 /* Causes by name, and what amounts come to. */
 #include "master/rollout.h"
 
+#include <assert.h>
 #include <string.h>
 
 static const char *const causes[CAUSE_COUNT] = {
@@ -26,6 +27,7 @@ static const char *const causes[CAUSE_COUNT] = {
 };
 
 const char *rollout_cause_name(enum rollout_cause cause) {
+    assert((unsigned)cause < CAUSE_COUNT);
     return causes[cause];
 }
 

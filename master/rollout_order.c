@@ -1,6 +1,8 @@
 /* What a person, or a newer rollout, says. */
 #include "master/rollout_internal.h"
 
+#include <assert.h>
+
 /* Members that were put aside get another chance, and machines the time to fetch again before an
  * old failure counts. Too many failures are tried again as well: to go on past them would be
  * stopped by the same rule at once. */
@@ -58,6 +60,7 @@ static void supersede(struct rollout *r, int64_t now_ms) {
 }
 
 void rollout_obey(struct rollout *r, enum rollout_event order, int64_t now_ms) {
+    assert(rollout_allows(order, r->state));
     switch (order) {
     case ROLLOUT_PAUSE:
         rollout_pause(r, CAUSE_OPERATOR, now_ms);

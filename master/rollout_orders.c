@@ -1,6 +1,8 @@
 /* What agents are told. */
 #include "master/rollout_internal.h"
 
+#include <assert.h>
+
 #define STAY                                                                                       \
     { TOLD_ORIGIN, false, false }
 #define STAY_AND_FETCH                                                                             \
@@ -44,6 +46,7 @@ static const struct rollout_orders *const tables[ROLLOUT_STATE_COUNT] = {
 };
 
 struct rollout_orders rollout_orders(const struct rollout *r, const struct rollout_member *m) {
+    assert((unsigned)r->state < ROLLOUT_STATE_COUNT && m->state < MEMBER_STATE_COUNT);
     struct rollout_orders o = {TOLD_OTHERS, false, false};
     if (tables[r->state] != NULL) o = tables[r->state][m->state];
     bool refused =

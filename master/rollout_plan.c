@@ -1,6 +1,7 @@
 #include "lib/text.h"
 #include "master/rollout_plan_internal.h"
 
+#include <assert.h>
 #include <string.h>
 
 #define STEP_MS 1000
@@ -23,6 +24,7 @@ struct run {
 const char *rollout_plan_kind_name(enum rollout_plan_kind kind) {
     static const char *const names[] = {
         [PLAN_CANARY] = "canary", [PLAN_BROKEN] = "broken", [PLAN_ROLLING] = "rolling"};
+    assert((size_t)kind < sizeof names / sizeof names[0]);
     return names[kind];
 }
 
@@ -107,6 +109,7 @@ static int64_t note_batches(struct rollout_plan *plan, const struct run *run, in
                 batch = add_batch(plan, number, order[k], m->domain);
                 batch->members = memory_zeroed((size_t)granted, sizeof *batch->members);
             }
+            assert(batch->count < (size_t)granted);
             batch->members[batch->count++] = i;
         }
     }

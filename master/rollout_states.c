@@ -109,14 +109,18 @@ static const uint32_t orders[] = {
 };
 
 bool rollout_allows(enum rollout_event order, enum rollout_state state) {
+    assert((size_t)order < sizeof orders / sizeof orders[0] &&
+           (unsigned)state < ROLLOUT_STATE_COUNT);
     return (orders[order] & BIT(state)) != 0;
 }
 
 const char *rollout_state_name(enum rollout_state state) {
+    assert((unsigned)state < ROLLOUT_STATE_COUNT);
     return states[state].name;
 }
 
 const char *rollout_member_state_name(enum rollout_member_state state) {
+    assert((unsigned)state < MEMBER_STATE_COUNT);
     return member_states[state].name;
 }
 
@@ -141,15 +145,19 @@ bool rollout_member_flies(const struct rollout_member *m) {
 }
 
 bool rollout_is_active(enum rollout_state state) {
+    assert((unsigned)state < ROLLOUT_STATE_COUNT);
     return states[state].active;
 }
 
 bool rollout_is_forward(enum rollout_state state) {
+    assert((unsigned)state < ROLLOUT_STATE_COUNT);
     return states[state].active && state != ROLLOUT_REVERTING;
 }
 
 void rollout_enter(struct rollout *r, enum rollout_state state, enum rollout_cause cause,
                    int64_t now_ms) {
+    assert((unsigned)r->state < ROLLOUT_STATE_COUNT && (unsigned)state < ROLLOUT_STATE_COUNT);
+    assert((unsigned)cause < CAUSE_COUNT);
     assert(states[r->state].next & BIT(state));
     r->resume = state == ROLLOUT_PAUSED ? r->state : ROLLOUT_DRAFT;
     r->state = state;
@@ -161,6 +169,8 @@ void rollout_enter(struct rollout *r, enum rollout_state state, enum rollout_cau
 
 void rollout_move(struct rollout_member *m, enum rollout_member_state state,
                   enum rollout_cause cause) {
+    assert(m->state < MEMBER_STATE_COUNT && (unsigned)state < MEMBER_STATE_COUNT);
+    assert((unsigned)cause < CAUSE_COUNT);
     assert(member_states[m->state].next & BIT(state));
     assert(!member_states[state].explained || cause != CAUSE_NONE);
     m->state = (uint8_t)state;

@@ -2,6 +2,7 @@
  * be next. */
 #include "master/rollout_internal.h"
 
+#include <assert.h>
 #include <string.h>
 
 bool rollout_is_broken(const struct rollout_member *m) {
@@ -86,12 +87,14 @@ static void add_failed(struct rollout_survey *s, const struct rollout_member *m)
 }
 
 static void add_unfetched(struct rollout_survey *s, const struct rollout_member *m) {
+    assert(m->cause < CAUSE_COUNT);
     if (m->state == MEMBER_DEFERRED) s->unfetched[m->cause]++;
     if (m->state == MEMBER_WAITING && m->facts.online) s->fetching++;
 }
 
 void rollout_survey_add(struct rollout_survey *s, const struct rollout *r,
                         const struct rollout_member *m, int64_t now_ms) {
+    assert(m->state < MEMBER_STATE_COUNT);
     s->tally.states[m->state]++;
     if (m->state == MEMBER_EXCLUDED) return;
     bool fetched = m->facts.staged || m->facts.on_target;
@@ -112,6 +115,8 @@ void rollout_survey_add(struct rollout_survey *s, const struct rollout *r,
 void rollout_survey_end(struct rollout_survey *s, const struct rollout *r) {
     struct rollout_tally *t = &s->tally;
     t->selected = (int64_t)r->member_count - t->states[MEMBER_EXCLUDED];
+    assert(t->selected >= 0 && t->in_flight <= s->flying);
+    assert(s->canaries_committed <= s->canaries);
     t->slots =
         rollout_amount_of(r->policy.max_parallel, t->selected) - t->in_flight - t->unavailable;
     if (t->slots < 0) t->slots = 0;

@@ -1,6 +1,7 @@
 /* Why rollouts and their members are where they are, for people. */
 #include "master/rollouts_internal.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -34,6 +35,7 @@ static const struct {
 };
 
 const char *rollout_member_words(enum rollout_cause cause) {
+    assert((unsigned)cause < CAUSE_COUNT);
     return words[cause].of_member;
 }
 

@@ -5,6 +5,7 @@
 #include "master/lockouts.h"
 #include "master/store.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -69,6 +70,7 @@ static bool begin_hash(struct sessions *s, int64_t *wait_ms, struct err *e) {
 
 static void end_hash(struct sessions *s) {
     pthread_mutex_lock(&s->lock);
+    assert(s->hashing > 0 && s->hashing <= HASHES_AT_ONCE);
     s->hashing--;
     pthread_cond_signal(&s->freed);
     pthread_mutex_unlock(&s->lock);
