@@ -4,7 +4,7 @@
 #include "lib/file.h"
 #include "lib/join.h"
 #include "lib/labels.h"
-#include "lib/secret_text.h"
+#include "lib/text.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -170,7 +170,7 @@ static bool keep_token(struct settings *s, struct text *content, struct err *e) 
 }
 
 static bool read_token_file(struct settings *s, struct err *e) {
-    OWN_SECRET_TEXT struct text content = TEXT_EMPTY;
+    OWN_TEXT struct text content = TEXT_SECRET;
     if (s->token_file[0] == '\0') return true;
     if (strcmp(s->token_file, "-") == 0) {
         if (!read_standard_input(&content))

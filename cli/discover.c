@@ -5,7 +5,7 @@
 #include "lib/file.h"
 #include "lib/join.h"
 #include "lib/secret.h"
-#include "lib/secret_text.h"
+#include "lib/text.h"
 
 #include <arpa/inet.h>
 #include <ifaddrs.h>
@@ -107,7 +107,7 @@ bool discover_config_directory(char out[PATH_MAX]) {
 
 bool discover_line(const char *directory, const char *name, char *line, size_t size,
                    char from[DISCOVER_FROM_SIZE], struct err *e) {
-    OWN_SECRET_TEXT struct text content = TEXT_EMPTY; /* may be a token */
+    OWN_TEXT struct text content = TEXT_SECRET; /* may be a token */
     char path[PATH_MAX];
     e->code = ERR_NONE;
     if (!file_join(path, sizeof path, directory, name, e)) return false;
@@ -175,7 +175,7 @@ static bool named_token(const struct settings *s, struct discovery *out, struct 
         if (!terminal_secret("token", line, sizeof line, e)) return false;
         return discover_token_text(line, out->token, e);
     }
-    OWN_SECRET_TEXT struct text content = TEXT_EMPTY;
+    OWN_TEXT struct text content = TEXT_SECRET;
     if (!file_read(s->token_file, 64 * 1024, &content, e)) return err_wrap(e, "token file");
     return discover_token_text(text_value(&content), out->token, e) ||
            err_wrap(e, "%s", s->token_file);

@@ -4,7 +4,7 @@
 #include "cli/terminal.h"
 #include "lib/file.h"
 #include "lib/secret.h"
-#include "lib/secret_text.h"
+#include "lib/text.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -12,7 +12,7 @@
 /* Keeps a line in DIRECTORY/NAME, readable by its owner only. */
 static bool keep(const char *directory, const char *name, const char *line, struct err *e) {
     char path[PATH_MAX];
-    OWN_SECRET_TEXT struct text content = TEXT_EMPTY;
+    OWN_TEXT struct text content = TEXT_SECRET;
     text_add_format(&content, "%s\n", line);
     return file_join(path, sizeof path, directory, name, e) &&
            file_write_durable(path, text_value(&content), content.length, 0600, e);

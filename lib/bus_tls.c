@@ -1,7 +1,7 @@
 #include "lib/bus_tls.h"
 
 #include "lib/file.h"
-#include "lib/secret_text.h"
+#include "lib/text.h"
 
 #include <string.h>
 
@@ -22,7 +22,7 @@ static bool show_certificate(nng_tls_config *config, const char *path, const cha
 
 bool bus_tls_server(nng_tls_config **out, const char *path, struct err *e) {
     OWN(bus_tls) nng_tls_config *config = NULL;
-    OWN_SECRET_TEXT struct text pem = TEXT_EMPTY;
+    OWN_TEXT struct text pem = TEXT_SECRET;
     *out = NULL;
     if (!file_read(path, CERTIFICATE_MAX_BYTES, &pem, e)) return false;
     bus_must(nng_tls_config_alloc(&config, NNG_TLS_MODE_SERVER));

@@ -1,6 +1,6 @@
 #include "lib/clock.h"
 #include "lib/http_client_internal.h"
-#include "lib/secret_text.h"
+#include "lib/text.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -118,7 +118,7 @@ void http_transfer_header(struct http_transfer *t, const char *line) {
 }
 
 static void add_token(struct http_transfer *t) {
-    OWN_SECRET_TEXT struct text line = TEXT_EMPTY;
+    OWN_TEXT struct text line = TEXT_SECRET;
     if (t->token == NULL || http_trusts_anybody(&t->trust)) return;
     text_add_format(&line, "Authorization: Bearer %s", t->token);
     http_transfer_header(t, line.data);

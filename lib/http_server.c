@@ -162,6 +162,7 @@ static int init_connection(const struct mg_connection *connection, void **data) 
 static void connection_close(const struct mg_connection *connection) {
     struct http_worker *worker = mg_get_thread_pointer(connection);
     struct http_server *s = worker->server;
+    civetweb_forget(connection);
     pthread_mutex_lock(&s->lock);
     assert(s->connected_count > 0 || worker->socket < 0);
     assert(s->leaving_count > 0 || !worker->leaving);

@@ -75,7 +75,8 @@ const char *http_request_id(
     const struct http_request *r); /* X-Request-Id of the client when sane, else made here */
 const char *http_param(const struct http_request *r,
                        const char *name); /* of the pattern, decoded; never NULL for one it has */
-const char *http_header(const struct http_request *r, const char *name); /* NULL when absent */
+/* NULL when absent. What is a token or a cookie is wiped, "", once the answer has begun. */
+const char *http_header(const struct http_request *r, const char *name);
 const char *
 http_bearer(const struct http_request *r); /* token of Authorization: Bearer or X-API-Key; NULL */
 

@@ -8,8 +8,8 @@
 
 /* Answers without waiting for the request, which might never come, and ends the connection. */
 static void say_and_end(int socket, const char *words, size_t length) {
-    char dropped[4096];
-    while (recv(socket, dropped, sizeof dropped, MSG_DONTWAIT) > 0) {
+    char nothing[4096]; /* what is truncated is not copied */
+    while (recv(socket, nothing, sizeof nothing, MSG_DONTWAIT | MSG_TRUNC) > 0) {
     }
     ssize_t sent = send(socket, words, length, MSG_NOSIGNAL | MSG_DONTWAIT);
     (void)sent; /* it is refused either way */

@@ -127,8 +127,10 @@ bool http_body(struct http_request *r, struct text *out, struct err *e) {
     char piece[4096];
     size_t length = 0;
     do {
-        if (!http_body_read(r, piece, sizeof piece, &length, e)) return false;
-        text_add_bytes(out, piece, length);
+        bool read = http_body_read(r, piece, sizeof piece, &length, e);
+        if (read) text_add_bytes(out, piece, length);
+        explicit_bzero(piece, length);
+        if (!read) return false;
     } while (length > 0);
     return true;
 }
@@ -143,6 +145,7 @@ bool http_body_skip(struct http_request *r) {
         bool read = body->kind == HTTP_BODY_CHUNKED
                         ? take_chunks(r, dropped, sizeof dropped, &length, NULL)
                         : read_counted(r, dropped, sizeof dropped, &length, NULL);
+        explicit_bzero(dropped, length);
         if (!read) return false;
     }
     return true;

@@ -114,6 +114,7 @@ void civetweb_take(struct mg_connection *c, size_t length) {
 }
 
 size_t civetweb_room(struct mg_connection *c, char **target) {
+    explicit_bzero(c->buf + c->request_len, (size_t)(c->data_len - c->request_len));
     c->consumed_content = 0;
     c->data_len = c->request_len;
     *target = c->buf + c->data_len;
@@ -128,6 +129,32 @@ void civetweb_filled(struct mg_connection *c, size_t length) {
 void civetweb_end_body(struct mg_connection *c) {
     c->is_chunked = 0;
     c->content_len = c->consumed_content;
+}
+
+/* How much of the buffer was in use: where a request lay that came early stays a copy of it, once
+ * CivetWeb has moved it to the front. */
+static _Thread_local int filled;
+
+static void note_filled(const struct mg_connection *c) {
+    if (c->data_len > filled) filled = c->data_len;
+}
+
+void civetweb_forget_request(struct mg_connection *c) {
+    static const char *const secret[] = {"Authorization", "X-API-Key", "Cookie"};
+    note_filled(c);
+    for (int i = 0; i < c->request_info.num_headers; i++) {
+        char *value = (char *)(uintptr_t)c->request_info.http_headers[i].value;
+        for (size_t j = 0; j < sizeof secret / sizeof secret[0]; j++)
+            if (mg_strcasecmp(c->request_info.http_headers[i].name, secret[j]) == 0)
+                explicit_bzero(value, strlen(value));
+    }
+    if (c->request_len > 0) explicit_bzero(c->buf + c->request_len, (size_t)c->consumed_content);
+}
+
+void civetweb_forget(const struct mg_connection *c) {
+    note_filled(c);
+    explicit_bzero(c->buf, (size_t)filled);
+    filled = 0;
 }
 
 bool civetweb_keeps_alive(const struct mg_connection *c) {

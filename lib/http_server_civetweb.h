@@ -39,6 +39,13 @@ void civetweb_filled(struct mg_connection *c, size_t length);
 /* What was taken was the body: the next request begins behind it. */
 void civetweb_end_body(struct mg_connection *c);
 
+/* Wipes what of the request may be a secret: the tokens and cookies of its head, and of its body
+ * what was taken from the buffer. CivetWeb itself still reads the rest of the head. */
+void civetweb_forget_request(struct mg_connection *c);
+
+/* Wipes all that the connection left in the buffer, which the thread's next one gets. */
+void civetweb_forget(const struct mg_connection *c);
+
 /* Whether client, version and configuration let the connection stay open. */
 bool civetweb_keeps_alive(const struct mg_connection *c);
 

@@ -84,11 +84,11 @@ bool http_send_file(struct http_request *r, int file, int64_t offset, int64_t le
 }
 
 void http_linger(struct http_request *r) {
-    char dropped[1024];
+    char nothing[4096]; /* what is truncated, sealed or not, is not copied */
     int64_t deadline_ms = clock_monotonic_ms() + HTTP_LINGER_MS;
     if (!http_wire_end(&r->wire)) return;
     while (clock_monotonic_ms() < deadline_ms) {
-        ssize_t got = recv(r->wire.socket, dropped, sizeof dropped, 0); /* sealed or not */
+        ssize_t got = recv(r->wire.socket, nothing, sizeof nothing, MSG_TRUNC);
         if (got == 0 || (got < 0 && (!try_again() || !wait_for(r, POLLIN, deadline_ms)))) return;
     }
 }

@@ -44,6 +44,8 @@ void http_request_begin(struct http_request *r, struct mg_connection *connection
         .info = info,
         .wire = {.socket = civetweb_socket(connection), .tls = civetweb_tls(connection)},
         .started_us = now_us(),
+        .query = TEXT_SECRET,
+        .headers = TEXT_SECRET,
         .principal = "anonymous"
     };
     set_busy(worker, true);

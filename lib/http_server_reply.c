@@ -103,6 +103,7 @@ void http_reply_head(struct http_request *r, int status, struct text *out) {
     assert(status >= 101 && status <= 599);
     r->status = status;
     r->keep = status != 101 && can_keep(r);
+    civetweb_forget_request(r->connection); /* it may be answered for hours */
     text_add_format(out, "HTTP/1.1 %d %s\r\nDate: %s\r\n", status, http_status_phrase(status),
                     http_date());
     if (status != 101) {
@@ -135,7 +136,7 @@ static bool is_page(const char *content_type) {
 
 static void reply(struct http_request *r, int status, const char *content_type, const char *bytes,
                   size_t length) {
-    OWN_TEXT struct text head = TEXT_EMPTY;
+    OWN_TEXT struct text head = TEXT_SECRET; /* there may be a cookie in it */
     http_reply_head(r, status, &head);
     if (is_page(content_type)) text_add(&head, page_headers);
     if (content_type != NULL) text_add_format(&head, "Content-Type: %s\r\n", content_type);

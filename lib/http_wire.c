@@ -75,7 +75,10 @@ ssize_t http_wire_send(struct http_wire *w, const struct iovec *parts, size_t co
         return sendmsg(w->socket, &message, MSG_NOSIGNAL | (more ? MSG_MORE : 0));
     }
     unsigned char record[RECORD_MAX];
-    return tls_write(w, record, gather(parts, count, record), awaited);
+    size_t length = gather(parts, count, record);
+    ssize_t sent = tls_write(w, record, length, awaited);
+    explicit_bzero(record, length);
+    return sent;
 }
 
 /* Fills w->piece when all of it was sent. */

@@ -18,6 +18,20 @@
 
 OWN_DEFINE(tree, cJSON, cJSON_Delete)
 
+/* As deep as json_scan lets anything be. */
+static void wipe_strings(cJSON *item) { // NOLINT(misc-no-recursion)
+    for (; item != NULL; item = item->next) {
+        if (cJSON_IsString(item)) explicit_bzero(item->valuestring, strlen(item->valuestring));
+        wipe_strings(item->child);
+    }
+}
+
+static void delete_secret_tree(cJSON *tree) {
+    wipe_strings(tree);
+    cJSON_Delete(tree);
+}
+OWN_DEFINE(secret_tree, cJSON, delete_secret_tree)
+
 /* Where in the message the decoder is: a chain on its stack, made words of only for an error. */
 struct place {
     const struct place *outer; /* NULL: the whole message */
@@ -98,22 +112,19 @@ static bool all_keys_unique(const cJSON *item, struct err *e) {
     return true;
 }
 
-/* The tree of a text that passed every rule; NULL with the error set. cJSON itself is lax and its
- * number and string parsers have read past truncated input, so json_scan comes first and leaves it
- * nothing to refuse. */
+/* The tree of a text that passed every rule but that of its keys; NULL with the error set. cJSON
+ * itself is lax and its number and string parsers have read past truncated input, so json_scan
+ * comes first and leaves it nothing to refuse. */
 static cJSON *parse(const char *json, size_t length, struct err *e) {
     /* cJSON notes where its last error was in a global variable, at every parse. */
     static pthread_mutex_t last_error_lock = PTHREAD_MUTEX_INITIALIZER;
     if (!json_scan(json, length, e)) return NULL;
     pthread_mutex_lock(&last_error_lock);
-    OWN(tree) cJSON *tree = cJSON_ParseWithLengthOpts(json, length, NULL, 0);
+    cJSON *tree = cJSON_ParseWithLengthOpts(json, length, NULL, 0);
     pthread_mutex_unlock(&last_error_lock);
-    if (tree == NULL) {
+    if (tree == NULL)
         err_set(e, ERR_INTERNAL, "JSON of %zu bytes could not be read: out of memory", length);
-        return NULL;
-    }
-    if (!all_keys_unique(tree, e)) return NULL;
-    return TAKE(tree);
+    return tree;
 }
 
 static bool decode_string(struct decoder *d, const struct json_field *f, const cJSON *item,
@@ -322,15 +333,27 @@ static bool decode_object(struct decoder *d, const struct json_schema *schema, c
     return true;
 }
 
+/* tree: NULL with the error set. */
+static bool decode(struct decoder *d, const cJSON *tree, void *out) {
+    memset(out, 0, d->schema->size);
+    if (tree == NULL || !all_keys_unique(tree, d->e)) return wrap(d);
+    if (decode_object(d, d->schema, tree, out)) return true;
+    json_clear(d->schema, out);
+    return false;
+}
+
 bool json_decode(const struct json_schema *schema, const char *json, size_t length,
                  enum json_unknown unknown, void *out, struct err *e) {
     struct decoder d = {.unknown = unknown, .schema = schema, .e = e};
-    memset(out, 0, schema->size);
     OWN(tree) cJSON *tree = parse(json, length, e);
-    if (tree == NULL) return wrap(&d);
-    if (decode_object(&d, schema, tree, out)) return true;
-    json_clear(schema, out);
-    return false;
+    return decode(&d, tree, out);
+}
+
+bool json_decode_secret(const struct json_schema *schema, const char *json, size_t length,
+                        enum json_unknown unknown, void *out, struct err *e) {
+    struct decoder d = {.unknown = unknown, .schema = schema, .e = e};
+    OWN(secret_tree) cJSON *tree = parse(json, length, e);
+    return decode(&d, tree, out);
 }
 
 bool json_decode_list(const struct json_schema *schema, const char *json, size_t length,
@@ -339,7 +362,7 @@ bool json_decode_list(const struct json_schema *schema, const char *json, size_t
     *items = NULL;
     *count = 0;
     OWN(tree) cJSON *tree = parse(json, length, e);
-    if (tree == NULL) return wrap(&d);
+    if (tree == NULL || !all_keys_unique(tree, e)) return wrap(&d);
     if (decode_elements(&d, schema, tree, items, count)) return true;
     json_clear_list(schema, *items, *count);
     *items = NULL;
@@ -349,5 +372,5 @@ bool json_decode_list(const struct json_schema *schema, const char *json, size_t
 
 bool json_check(const char *json, size_t length, struct err *e) {
     OWN(tree) cJSON *tree = parse(json, length, e);
-    return tree != NULL;
+    return tree != NULL && all_keys_unique(tree, e);
 }

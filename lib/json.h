@@ -121,6 +121,11 @@ enum json_unknown { JSON_IGNORE_UNKNOWN, JSON_REJECT_UNKNOWN };
 MUST_CHECK bool json_decode(const struct json_schema *schema, const char *json, size_t length,
                             enum json_unknown unknown, void *out, struct err *e);
 
+/* The same of what may hold passwords: the strings that it read are wiped. */
+MUST_CHECK bool json_decode_secret(const struct json_schema *schema, const char *json,
+                                   size_t length, enum json_unknown unknown, void *out,
+                                   struct err *e);
+
 /* Decodes an array of objects into a heap array; free it with json_clear_list. */
 MUST_CHECK bool json_decode_list(const struct json_schema *schema, const char *json, size_t length,
                                  void **items, size_t *count, struct err *e);

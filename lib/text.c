@@ -13,12 +13,25 @@ static _Noreturn void out_of_memory(void) {
     abort();
 }
 
+static void wipe(struct text *t) {
+    if (t->data != NULL) explicit_bzero(t->data, t->capacity);
+    free(t->data);
+}
+
+/* realloc would leave what it moves from as it is. */
+static char *move_secret(struct text *t, size_t capacity) {
+    char *data = memory_resize(NULL, capacity, 1);
+    if (t->length > 0) memcpy(data, t->data, t->length);
+    wipe(t);
+    return data;
+}
+
 static void grow(struct text *t, size_t length) {
     if (length > SIZE_MAX / 4 - t->length) out_of_memory();
     size_t needed = t->length + length + 1;
     size_t capacity = t->capacity < 32 ? 64 : t->capacity * 2;
     if (capacity < needed) capacity = needed;
-    t->data = memory_resize(t->data, capacity, 1);
+    t->data = t->secret ? move_secret(t, capacity) : memory_resize(t->data, capacity, 1);
     t->capacity = capacity;
 }
 
@@ -66,15 +79,18 @@ void text_clear(struct text *t) {
 }
 
 void text_fini(struct text *t) {
-    free(t->data);
-    *t = TEXT_EMPTY;
+    if (t->secret)
+        wipe(t);
+    else
+        free(t->data);
+    *t = (struct text){.secret = t->secret};
 }
 
 char *text_take(struct text *t) {
     reserve(t, 0);
     t->data[t->length] = '\0';
     char *data = t->data;
-    *t = TEXT_EMPTY;
+    *t = (struct text){.secret = t->secret};
     return data;
 }
 

@@ -11,8 +11,10 @@ struct text {
     char *data; /* "" when empty, never NULL after the first call; owned */
     size_t length;
     size_t capacity;
+    bool secret; /* leaves no copy behind: wiped where it was when it grows, and when it ends */
 };
 #define TEXT_EMPTY ((struct text){0})
+#define TEXT_SECRET ((struct text){.secret = true})
 
 void text_add(struct text *t, const char *words);
 void text_add_bytes(struct text *t, const void *bytes, size_t length);

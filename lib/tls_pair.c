@@ -1,9 +1,9 @@
 #include "lib/tls_pair.h"
-#include "lib/secret_text.h"
 
 #include "lib/encode.h"
 #include "lib/file.h"
 #include "lib/hash.h"
+#include "lib/text.h"
 
 #include <arpa/inet.h>
 #include <openssl/err.h>
@@ -78,7 +78,7 @@ bool tls_pair_parse(struct tls_pair **out, const char *pem, struct err *e) {
 }
 
 bool tls_pair_read(struct tls_pair **out, const char *path, struct err *e) {
-    OWN_SECRET_TEXT struct text pem = TEXT_EMPTY;
+    OWN_TEXT struct text pem = TEXT_SECRET;
     if (!file_read(path, FILE_MAX, &pem, e)) return false;
     if (tls_pair_parse(out, text_value(&pem), e)) return true;
     return err_wrap(e, "%s", path);

@@ -144,4 +144,5 @@ void api_events_ticket(struct http_request *r) {
                           SESSION_TICKET_MS / 1000);
     http_reply_json(r, 201, json, (size_t)length);
     secret_wipe(ticket, sizeof ticket);
+    secret_wipe(json, sizeof json);
 }

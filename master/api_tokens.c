@@ -2,7 +2,7 @@
 
 #include "lib/clock.h"
 #include "lib/join.h"
-#include "lib/secret_text.h"
+#include "lib/text.h"
 #include "master/body.h"
 #include "master/listing.h"
 #include "master/master.h"
@@ -96,8 +96,8 @@ static void describe_join(struct http_request *r, const char *secret, struct tex
 
 static void reply_created(struct http_request *r, const struct token *t, const char *secret) {
     struct token_json answer;
-    OWN_SECRET_TEXT struct text join = TEXT_EMPTY;
-    OWN_SECRET_TEXT struct text json = TEXT_EMPTY;
+    OWN_TEXT struct text join = TEXT_SECRET;
+    OWN_TEXT struct text json = TEXT_SECRET;
     describe(t, &answer);
     memcpy(answer.secret, secret, sizeof answer.secret);
     if (strcmp(t->kind, "join") == 0) {

@@ -1,7 +1,7 @@
 #include "master/api_users.h"
 
 #include "lib/clock.h"
-#include "lib/secret_text.h"
+#include "lib/text.h"
 #include "master/body.h"
 #include "master/listing.h"
 #include "master/master.h"
@@ -84,9 +84,8 @@ void api_users_list(struct http_request *r) {
 /* The secret stands behind the '#': browsers never send that, so no log on the way has it. */
 static void reply_invited(struct http_request *r, const struct user *user, const char *secret) {
     struct user_json shown;
-    OWN_SECRET_TEXT struct text json = TEXT_EMPTY;
+    OWN_TEXT struct text json = TEXT_SECRET;
     const char *host = http_header(r, "Host");
-    text_room(&json, 8 * sizeof shown); /* growing would leave copies of the secret behind */
     describe(user, &shown);
     snprintf(shown.invitation, sizeof shown.invitation, "%s", secret);
     snprintf(shown.link, sizeof shown.link, "%s://%.300s/#/setup?invitation=%s",

@@ -1,6 +1,7 @@
 #include "master/body.h"
 
-#include "lib/secret_text.h"
+#include "lib/text.h"
+
 #include <string.h>
 #include <strings.h>
 
@@ -19,9 +20,9 @@ bool body_text(struct http_request *r, struct text *out, struct err *e) {
 }
 
 bool body_json(struct http_request *r, const struct json_schema *schema, void *out, struct err *e) {
-    OWN_SECRET_TEXT struct text body = TEXT_EMPTY; /* passwords come like anything else */
+    OWN_TEXT struct text body = TEXT_SECRET; /* passwords come like anything else */
     return body_text(r, &body, e) &&
-           json_decode(schema, text_value(&body), body.length, JSON_REJECT_UNKNOWN, out, e);
+           json_decode_secret(schema, text_value(&body), body.length, JSON_REJECT_UNKNOWN, out, e);
 }
 
 bool body_no_query(struct http_request *r, struct err *e) {

@@ -4,7 +4,7 @@
 #include "lib/file.h"
 #include "lib/file_stamp.h"
 #include "lib/pem.h"
-#include "lib/secret_text.h"
+#include "lib/text.h"
 #include "master/certificate.h"
 #include "master/certificates_names.h"
 
@@ -64,7 +64,7 @@ static bool is_given(const struct certificates *c) {
 }
 
 static bool write_pair(const struct tls_pair *p, const char *path, struct err *e) {
-    OWN_SECRET_TEXT struct text pem = TEXT_EMPTY;
+    OWN_TEXT struct text pem = TEXT_SECRET;
     certificate_add_key(p, &pem);
     certificate_add_chain(p, &pem);
     return file_write_durable(path, pem.data, pem.length, 0600, e);
@@ -72,7 +72,7 @@ static bool write_pair(const struct tls_pair *p, const char *path, struct err *e
 
 /* The certificate is written last: a CA whose certificate is there is complete. */
 static bool write_ca(const struct certificates *c, const char *key_path, struct err *e) {
-    OWN_SECRET_TEXT struct text key = TEXT_EMPTY;
+    OWN_TEXT struct text key = TEXT_SECRET;
     OWN_TEXT struct text chain = TEXT_EMPTY;
     certificate_add_key(c->ca, &key);
     certificate_add_chain(c->ca, &chain);
@@ -88,7 +88,7 @@ static bool damaged_ca(const char *path, struct err *e) {
 }
 
 static bool read_ca(struct certificates *c, const char *key_path, struct err *e) {
-    OWN_SECRET_TEXT struct text both = TEXT_EMPTY;
+    OWN_TEXT struct text both = TEXT_SECRET;
     if (!file_read(key_path, 65536, &both, e)) return damaged_ca(key_path, e);
     text_add(&both, "\n");
     if (!file_read(c->ca_path, 65536, &both, e) || !tls_pair_parse(&c->ca, text_value(&both), e))
@@ -220,7 +220,7 @@ static bool read_given_text(const struct certificates *c, struct text *pem, stru
 
 static bool read_given(const struct certificates *c, int64_t now_ms, struct tls_pair **out,
                        struct err *e) {
-    OWN_SECRET_TEXT struct text pem = TEXT_EMPTY;
+    OWN_TEXT struct text pem = TEXT_SECRET;
     OWN(tls_pair) struct tls_pair *p = NULL;
     if (!read_given_text(c, &pem, e)) return false;
     if (!tls_pair_parse(&p, text_value(&pem), e) || !check_key(p, e) || !check_time(p, now_ms, e))

@@ -47,6 +47,23 @@ static void text_grows_by_single_bytes_and_at_once(void **state) {
     assert_string_equal(t.data + t.length - 2, " 7");
 }
 
+static void secret_stays_one_as_it_grows_is_taken_and_ends(void **state) {
+    (void)state;
+    OWN_TEXT struct text t = TEXT_SECRET;
+    for (size_t i = 0; i < 1000; i++) text_add_format(&t, "%zu,", i % 10);
+    for (size_t i = 0; i < 1000; i++)
+        assert_memory_equal(t.data + 2 * i, &"0,1,2,3,4,5,6,7,8,9,"[i % 10 * 2], 2);
+    assert_int_equal(t.length, 2000);
+    char *taken = text_take(&t);
+    assert_int_equal(strlen(taken), 2000);
+    free(taken);
+    assert_true(t.secret);
+    text_add(&t, "again");
+    text_fini(&t);
+    assert_true(t.secret);
+    assert_string_equal(text_value(&t), "");
+}
+
 static void clear_keeps_the_memory(void **state) {
     (void)state;
     OWN_TEXT struct text t = TEXT_EMPTY;
@@ -122,6 +139,7 @@ int main(void) {
         cmocka_unit_test(untouched_text_reads_as_empty),
         cmocka_unit_test(additions_follow_each_other),
         cmocka_unit_test(text_grows_by_single_bytes_and_at_once),
+        cmocka_unit_test(secret_stays_one_as_it_grows_is_taken_and_ends),
         cmocka_unit_test(clear_keeps_the_memory),
         cmocka_unit_test(take_hands_over_and_leaves_empty),
         cmocka_unit_test(copy_takes_what_fits_with_its_end),
