@@ -45,11 +45,10 @@ class Orders(unittest.TestCase):
                                                    if m["phase"] == "not_begun"])
         (agent,) = rollout.members("granted")
         rollout.order("pause")
-        wait_for("the agent to hear of it",
-                 lambda: "waits for its turn" in self.fleet.api("GET", "/api/agents/" + agent)["update"]["reason"])
+        # Its report gives the leave back. That it waits for its turn it says in that one report alone.
+        rollout.wait_for("the slot to be free", lambda: rollout.show()["progress"]["granted"] == 0)
         for sound in self.fleet.labels:
             self.fleet.tell(sound)
-        rollout.wait_for("the slot to be free", lambda: rollout.show()["progress"]["granted"] == 0)
         self.assertEqual(rollout.states()[agent], "waiting")
         self.assertEqual(rollout.show()["state"], "paused")
         self.nobody_moves(rollout)
