@@ -1,5 +1,7 @@
 #include "lib/bus_places.h"
 
+#include "lib/clock.h"
+#include "lib/log.h"
 #include "lib/text.h"
 
 #include <assert.h>
@@ -21,7 +23,7 @@ void bus_places_init(struct bus_places *p, size_t max, size_t max_per_address) {
 }
 
 void bus_places_fini(struct bus_places *p) {
-    assert(p->taken == 0);
+    assert(p->counts.open == 0);
 }
 
 static struct bus_origins *chain_of(struct bus_places *p, const char *address) {
@@ -46,24 +48,40 @@ static struct bus_origin *add(struct bus_origins *chain, const char *address) {
     return o;
 }
 
-enum bus_refusal bus_places_take(struct bus_places *p, const char *address) {
+/* Whoever is refused can come again at once, so that not each time is worth a line. */
+static void tell_refusal(struct bus_places *p, const char *address, const char *which) {
+    static const struct rate_limit limit = {.per_second = 0.1, .burst = 10};
+    if (!rate_take(&p->refusals_said, limit, 1, clock_monotonic_ms(), NULL)) {
+        p->refusals_unsaid++;
+        return;
+    }
+    log_warn("bus.connection_refused", "address=%s limit=%s unsaid_before=%u", address, which,
+             p->refusals_unsaid);
+    p->refusals_unsaid = 0;
+}
+
+bool bus_places_take(struct bus_places *p, const char *address) {
     struct bus_origins *chain = chain_of(p, address);
     struct bus_origin *o = find(chain, address);
-    if (p->max > 0 && p->taken >= p->max) return BUS_FULL;
-    if (o != NULL && p->max_per_address > 0 && o->connections >= p->max_per_address)
-        return BUS_ADDRESS_FULL;
+    bool full = p->max > 0 && p->counts.open >= p->max;
+    bool address_full = o != NULL && p->max_per_address > 0 && o->connections >= p->max_per_address;
+    if (full || address_full) {
+        ++*(full ? &p->counts.refused_total : &p->counts.refused_per_address);
+        tell_refusal(p, address, full ? "total" : "address");
+        return false;
+    }
     if (o == NULL) o = add(chain, address);
     o->connections++;
-    p->taken++;
-    assert(o->connections <= p->taken);
-    return BUS_ADMITTED;
+    p->counts.open++;
+    assert(o->connections <= p->counts.open);
+    return true;
 }
 
 void bus_places_give(struct bus_places *p, const char *address) {
     struct bus_origin *o = find(chain_of(p, address), address);
-    assert(o != NULL && p->taken > 0);
+    assert(o != NULL && p->counts.open > 0);
     assert(o->connections > 0);
-    p->taken--;
+    p->counts.open--;
     if (--o->connections > 0) return;
     LIST_REMOVE(o, next);
     free(o);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "lib/bus.h"
+#include "lib/rate.h"
 
 #include <sys/queue.h>
 
@@ -13,15 +14,17 @@ LIST_HEAD(bus_origins, bus_origin);
 
 struct bus_places {
     size_t max, max_per_address; /* 0: any number */
-    size_t taken;
+    struct bus_connections counts;
     struct bus_origins chains[BUS_PLACES_CHAINS];
     unsigned char hash_key[16]; /* clients must not know which addresses share a chain */
+    struct rate_bucket refusals_said;
+    unsigned refusals_unsaid;
 };
 
 void bus_places_init(struct bus_places *p, size_t max, size_t max_per_address);
 void bus_places_fini(struct bus_places *p); /* after every place was given back */
 
-/* Takes a place for one connection from address, or says why there is none. */
-enum bus_refusal { BUS_ADMITTED, BUS_FULL, BUS_ADDRESS_FULL };
-enum bus_refusal bus_places_take(struct bus_places *p, const char *address);
+/* Takes a place for one connection from address. False when there is none: counted, and logged now
+ * and then. */
+bool bus_places_take(struct bus_places *p, const char *address);
 void bus_places_give(struct bus_places *p, const char *address);

@@ -3,7 +3,6 @@
 #include "lib/bus_tls.h"
 #include "lib/clock.h"
 #include "lib/log.h"
-#include "lib/rate.h"
 #include "lib/text.h"
 
 #include <arpa/inet.h>
@@ -56,9 +55,6 @@ struct bus_server {
     size_t max_parked;
     struct bus_signal signal; /* guards everything below */
     struct bus_places places;
-    uint64_t refused_total, refused_per_address;
-    struct rate_bucket refusals_said;
-    unsigned refusals_unsaid;
     struct peers peers, leaving;
     struct requests ready, waiting;
     size_t ready_count, ready_bytes, parked;
@@ -209,28 +205,11 @@ static void peer_address(nng_stream *stream, char out[BUS_ADDRESS_SIZE]) {
         inet_ntop(AF_INET6, address.s_in6.sa_addr, out, BUS_ADDRESS_SIZE);
 }
 
-/* Lock held. Whoever is refused can come again at once, so that not each time is worth a line. */
-static void note_refusal(struct bus_server *s, const char *address, enum bus_refusal why) {
-    static const struct rate_limit limit = {.per_second = 0.1, .burst = 10};
-    bool full = why == BUS_FULL;
-    (*(full ? &s->refused_total : &s->refused_per_address))++;
-    if (!rate_take(&s->refusals_said, limit, 1, clock_monotonic_ms(), NULL)) {
-        s->refusals_unsaid++;
-        return;
-    }
-    log_warn("bus.connection_refused", "address=%s limit=%s unsaid_before=%u", address,
-             full ? "total" : "address", s->refusals_unsaid);
-    s->refusals_unsaid = 0;
-}
-
 /* Lock held. */
 static bool admit_peer(struct peer *p) {
     struct bus_server *s = p->server;
     if (s->closing || p->address[0] == '\0') return false;
-    enum bus_refusal why = bus_places_take(&s->places, p->address);
-    p->admitted = why == BUS_ADMITTED;
-    if (!p->admitted) note_refusal(s, p->address, why);
-    return p->admitted;
+    return p->admitted = bus_places_take(&s->places, p->address);
 }
 
 static void add_peer(struct bus_server *s, nng_stream *stream) {
@@ -397,7 +376,7 @@ size_t bus_server_parked(const struct bus_server *s) {
 void bus_server_connections(const struct bus_server *s, struct bus_connections *out) {
     pthread_mutex_t *mutex = (pthread_mutex_t *)&s->signal.lock;
     pthread_mutex_lock(mutex);
-    *out = (struct bus_connections){s->places.taken, s->refused_total, s->refused_per_address};
+    *out = s->places.counts;
     pthread_mutex_unlock(mutex);
 }
 
