@@ -95,8 +95,8 @@ static void shows_everything_as_fields(void **state) {
 static void shows_how_long_it_watches_and_when_it_may_begin(void **state) {
     (void)state;
     OWN_TEXT struct text out = TEXT_EMPTY;
+    /* The rollout keeps them. */
     static struct answer_window windows[] = {
-  /* the rollout keeps them */
         {.days = "mon-fri", .from = "22:00", .to = "04:00",    .tz = "Europe/Berlin"},
         {.days = "sat,sun",                 .from = "00:00",                .to = "23:59"},
     };
