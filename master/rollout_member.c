@@ -73,7 +73,7 @@ static void blame(struct rollout *r, struct rollout_member *m, int64_t now_ms) {
         return;
     case CAUSE_UNTRUSTED:
         if (rollout_is_forward(r->state))
-            rollout_move(m, MEMBER_HELD, CAUSE_UNTRUSTED);
+            rollout_move(m, MEMBER_HELD, r->withdrawn ? CAUSE_WITHDRAWN : CAUSE_UNTRUSTED);
         else
             take_back(r, m, CAUSE_UNTRUSTED, now_ms);
         return;

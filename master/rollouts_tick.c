@@ -144,11 +144,13 @@ static bool lacks_builds(struct live_rollout *l) {
     return any;
 }
 
+/* Some member may still move to this build. */
 static bool needs(const struct live_rollout *l, const struct binary *build) {
-    for (size_t i = 0; i < l->row.state.member_count; i++)
-        if (l->row.state.members[i].state != MEMBER_EXCLUDED &&
-            strcmp(l->agents[i].to_sha256, build->sha256) == 0)
-            return true;
+    for (size_t i = 0; i < l->row.state.member_count; i++) {
+        uint8_t state = l->row.state.members[i].state;
+        bool over = state == MEMBER_EXCLUDED || state == MEMBER_COMMITTED;
+        if (!over && strcmp(l->agents[i].to_sha256, build->sha256) == 0) return true;
+    }
     return false;
 }
 
@@ -336,7 +338,7 @@ static bool carry_out(struct rollouts *r, const struct live_rollout *l, enum rol
     const struct rollout_time at = live_rollout_time(l, now_ms, clock_wall_ms());
     bool taken = false;
     struct rollout next = try_event(r, l, order, at, &taken);
-    bool in_vain = order == ROLLOUT_RESUME && next.withdrawn;
+    bool in_vain = order == ROLLOUT_RESUME && next.withdrawn && next.state == ROLLOUT_PAUSED;
     bool may = taken || (in_vain ? refuse_withdrawn(l, e) : refuse(r, l, order, at, e));
     may = may && (order != ROLLOUT_ROLLBACK || check_newest(r, l, e));
     if (!may || !is_durable(l, &next)) {

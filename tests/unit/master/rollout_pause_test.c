@@ -87,6 +87,26 @@ static void version_that_is_withdrawn_pauses_until_it_is_offered_again(void **st
     fleet_fini(&f);
 }
 
+static void who_refused_what_was_withdrawn_accuses_nobody_later(void **state) {
+    (void)state;
+    struct fleet f;
+    fleet_init(&f, 4, 1, usual_policy());
+    f.agents[0].nature = DISTRUSTS;
+    fleet_run_until(&f, ROLLOUT_CANARY);
+    for (int i = 0; i < 10 && fleet_state(&f, 0) != MEMBER_GRANTED; i++) fleet_tick(&f);
+    f.rollout.withdrawn = true;
+    fleet_run_for(&f, 60000);
+    assert_int_equal(fleet_state(&f, 0), MEMBER_HELD);
+    f.rollout.withdrawn = false;
+    f.agents[0].nature = GOOD;
+    fleet_run_for(&f, 5000);
+    assert_int_equal(f.rollout.state, ROLLOUT_PAUSED);
+    assert_int_equal(f.rollout.cause, CAUSE_WITHDRAWN);
+    assert_true(fleet_event(&f, ROLLOUT_RESUME));
+    fleet_run_until(&f, ROLLOUT_COMPLETED);
+    fleet_fini(&f);
+}
+
 static void distrust_after_the_grant_halts_too(void **state) {
     (void)state;
     struct fleet f;
@@ -532,6 +552,7 @@ int main(void) {
         cmocka_unit_test(full_disk_pauses_and_never_reverts),
         cmocka_unit_test(bad_signature_halts_everything_at_once),
         cmocka_unit_test(version_that_is_withdrawn_pauses_until_it_is_offered_again),
+        cmocka_unit_test(who_refused_what_was_withdrawn_accuses_nobody_later),
         cmocka_unit_test(distrust_after_the_grant_halts_too),
         cmocka_unit_test(version_that_failed_elsewhere_pauses_until_somebody_says_go_on),
         cmocka_unit_test(fetches_that_fail_for_most_pause_and_for_few_do_not),

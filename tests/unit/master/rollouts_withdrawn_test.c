@@ -79,6 +79,32 @@ static void straggler_of_a_version_that_was_withdrawn_is_granted_no_more(void **
     assert_int_equal(grid_seen(g, number).members[2], MEMBER_DEFERRED);
 }
 
+static void straggler_of_another_build_follows_when_that_of_the_others_is_withdrawn(void **state) {
+    struct grid *g = *state;
+    struct binary binary;
+    struct err error;
+    grid_publish_for(g, "1.1.0", "aarch64", &binary);
+    g->machines[2].arch = "aarch64";
+    machine_lives(g, &g->machines[2]);
+    assert_ok(agents_flush(g->f->agents, &error));
+    g->machines[2].silent = true;
+    g->now_ms += WIRE_LOST_MS;
+    for (size_t i = 0; i < 2; i++) machine_lives(g, &g->machines[i]);
+    agents_tick(g->f->agents, g->now_ms);
+    int64_t number = grid_begin(g, "1.1.0", "");
+    (void)grid_until(g, number, ROLLOUT_COMPLETED);
+    yank(g, "1.1.0");
+    assert_false(rollouts_order(g->rollouts, number, ROLLOUT_RESUME, "token:op", &error));
+    assert_null(strstr(error.text, "yanked"));
+    g->machines[2].silent = false;
+    for (int i = 0; i < 200 && grid_seen(g, number).members[2] != MEMBER_COMMITTED; i++) {
+        g->now_ms += 1000;
+        grid_round(g);
+    }
+    assert_int_equal(grid_seen(g, number).members[2], MEMBER_COMMITTED);
+    assert_string_equal(g->machines[2].sha256, binary.sha256);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, grid_setup, grid_teardown)
 
 int main(void) {
@@ -87,6 +113,7 @@ int main(void) {
         T(next_master_knows_that_the_version_is_withdrawn),
         T(build_that_no_member_needs_may_be_withdrawn),
         T(straggler_of_a_version_that_was_withdrawn_is_granted_no_more),
+        T(straggler_of_another_build_follows_when_that_of_the_others_is_withdrawn),
     };
     return cmocka_run_group_tests_name("master/rollouts_withdrawn", tests, NULL, NULL);
 }
