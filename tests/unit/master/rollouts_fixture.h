@@ -113,6 +113,14 @@ static inline void grid_round(struct grid *g) {
     for (size_t i = 0; i < g->machine_count; i++) machine_lives(g, &g->machines[i]);
 }
 
+/* The third machine says nothing any more, for so long that it counts as lost. */
+static inline void grid_lose_third(struct grid *g) {
+    g->machines[2].silent = true;
+    g->now_ms += WIRE_LOST_MS;
+    for (size_t i = 0; i < 2; i++) machine_lives(g, &g->machines[i]);
+    agents_tick(g->f->agents, g->now_ms);
+}
+
 struct seen {
     enum rollout_state state;
     enum rollout_cause cause, hold;

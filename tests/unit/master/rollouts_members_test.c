@@ -79,10 +79,7 @@ static void machine_without_a_build_comes_along_once_one_is_published(void **sta
 
 static void machine_that_is_away_comes_later_and_blocks_nobody(void **state) {
     struct grid *g = *state;
-    g->machines[2].silent = true;
-    g->now_ms += WIRE_LOST_MS;
-    for (size_t i = 0; i < 2; i++) machine_lives(g, &g->machines[i]);
-    agents_tick(g->f->agents, g->now_ms);
+    grid_lose_third(g);
     int64_t number = grid_begin(g, "1.1.0", "");
     struct seen s = grid_until(g, number, ROLLOUT_COMPLETED);
     assert_int_equal(s.members[2], MEMBER_DEFERRED);
@@ -99,10 +96,7 @@ static void machine_that_is_away_comes_later_and_blocks_nobody(void **state) {
 
 static void newer_rollout_takes_the_stragglers_of_one_that_is_over(void **state) {
     struct grid *g = *state;
-    g->machines[2].silent = true;
-    g->now_ms += WIRE_LOST_MS;
-    for (size_t i = 0; i < 2; i++) machine_lives(g, &g->machines[i]);
-    agents_tick(g->f->agents, g->now_ms);
+    grid_lose_third(g);
     int64_t first = grid_begin(g, "1.1.0", "");
     (void)grid_until(g, first, ROLLOUT_COMPLETED);
     int64_t second = grid_begin(g, "1.2.0", "\"auto_promote_s\":\"never\"");
@@ -133,10 +127,7 @@ static void newer_channel_beats_a_rollout_that_is_over_and_frees_its_stragglers(
     struct grid *g = *state;
     struct err error;
     struct channel channel;
-    g->machines[2].silent = true;
-    g->now_ms += WIRE_LOST_MS;
-    for (size_t i = 0; i < 2; i++) machine_lives(g, &g->machines[i]);
-    agents_tick(g->f->agents, g->now_ms);
+    grid_lose_third(g);
     int64_t number = grid_begin(g, "1.1.0", "");
     (void)grid_until(g, number, ROLLOUT_COMPLETED);
     assert_ok(channels_set(g->f->db, "stable", "storage-server", "1.2.0", "t", &channel, &error));

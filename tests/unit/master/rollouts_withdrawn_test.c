@@ -63,10 +63,7 @@ static void build_that_no_member_needs_may_be_withdrawn(void **state) {
 
 static void straggler_of_a_version_that_was_withdrawn_is_granted_no_more(void **state) {
     struct grid *g = *state;
-    g->machines[2].silent = true;
-    g->now_ms += WIRE_LOST_MS;
-    for (size_t i = 0; i < 2; i++) machine_lives(g, &g->machines[i]);
-    agents_tick(g->f->agents, g->now_ms);
+    grid_lose_third(g);
     int64_t number = grid_begin(g, "1.1.0", "");
     (void)grid_until(g, number, ROLLOUT_COMPLETED);
     yank(g, "1.1.0");
@@ -87,10 +84,7 @@ static void straggler_of_another_build_follows_when_that_of_the_others_is_withdr
     g->machines[2].arch = "aarch64";
     machine_lives(g, &g->machines[2]);
     assert_ok(agents_flush(g->f->agents, &error));
-    g->machines[2].silent = true;
-    g->now_ms += WIRE_LOST_MS;
-    for (size_t i = 0; i < 2; i++) machine_lives(g, &g->machines[i]);
-    agents_tick(g->f->agents, g->now_ms);
+    grid_lose_third(g);
     int64_t number = grid_begin(g, "1.1.0", "");
     (void)grid_until(g, number, ROLLOUT_COMPLETED);
     yank(g, "1.1.0");
